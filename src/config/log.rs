@@ -1,0 +1,30 @@
+//! `[log]`: how to log.
+
+use serde::{Deserialize, Serialize};
+
+/// How to log.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// One JSON object a line, or text for a person.
+    pub format: LogFormat,
+    /// A filter as tracing-subscriber's `EnvFilter` reads it: `info`, or `warn,amalgam::sync=debug`.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".to_owned() }
+    }
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For a person.
+    #[default]
+    Text,
+    /// For a machine.
+    Json,
+}

@@ -1,0 +1,1 @@
+//! A private practice and warehouse to try Amalgam on; the private servers serve the tests too.

@@ -1,0 +1,139 @@
+//! What discovery found at the source.
+
+use crate::domain::{SourceType, TableName};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// All tables of a source at one moment.
+#[derive(Clone, Debug, Serialize)]
+pub struct Catalog {
+    /// The source's own clock, in UTC, before anything was read.
+    pub taken_at: DateTime<Utc>,
+    /// Every base table, by name.
+    pub tables: Vec<Table>,
+}
+
+impl Catalog {
+    /// The table of that name.
+    pub fn table(&self, name: &TableName) -> Option<&Table> {
+        self.tables.iter().find(|t| t.name == *name)
+    }
+}
+
+/// One table of the source.
+#[derive(Clone, Debug, Serialize)]
+pub struct Table {
+    /// Its name, in the source's case.
+    pub name: TableName,
+    /// Its storage engine.
+    pub engine: Engine,
+    /// Its columns, in their order.
+    pub columns: Vec<Column>,
+    /// Positions in `columns` of the primary key, in key order; empty where there is none.
+    pub key: Vec<usize>,
+    /// Positions in `columns` of the first column of every index.
+    pub indexed: Vec<usize>,
+    /// Rows: exact for MyISAM, an estimate for InnoDB.
+    pub rows: u64,
+    /// Bytes of data, without indexes.
+    pub data_bytes: u64,
+    /// What changes whenever the table does; `None` where the engine tells nothing that can be trusted.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+impl Table {
+    /// The primary key's columns, in key order.
+    pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
+        self.key.iter().map(|&i| &self.columns[i])
+    }
+
+    /// The table's only integer key column, where its key is just that.
+    pub fn integer_key(&self) -> Option<&Column> {
+        match self.key[..] {
+            [only] if self.columns[only].source_type.is_integer() => Some(&self.columns[only]),
+            _ => None,
+        }
+    }
+
+    /// The column of that name and its position.
+    pub fn column(&self, name: &str) -> Option<(usize, &Column)> {
+        self.columns.iter().enumerate().find(|(_, c)| c.name.eq_ignore_ascii_case(name))
+    }
+}
+
+/// One column of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name, in the source's case.
+    pub name: String,
+    /// Its declaration, as `information_schema.columns.column_type` has it.
+    pub declared: String,
+    /// What the declaration means.
+    pub source_type: SourceType,
+    /// Whether it may be null.
+    pub nullable: bool,
+    /// `ON UPDATE current_timestamp()`: the server stamps every edit.
+    pub stamps_edits: bool,
+    /// `AUTO_INCREMENT`.
+    pub auto_increment: bool,
+}
+
+/// A storage engine, as far as it decides what can be relied on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// No transactions, no snapshot, table locks; exact row counts.
+    MyIsam,
+    /// Transactions and snapshots; row counts are estimates.
+    InnoDb,
+    /// Any other; nothing is relied on.
+    Other(String),
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MyIsam => "MyISAM",
+            Self::InnoDb => "InnoDB",
+            Self::Other(name) => name,
+        })
+    }
+}
+
+/// What changes whenever a table does: rows, bytes, auto-increment and time of the last write.
+///
+/// Two equal fingerprints mean an unchanged table, because a fingerprint taken within the same
+/// second as the last write is never made: such a table counts as changed once more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(pub String);
+
+/// How a table is kept in step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncMode {
+    /// Rows stamped since the watermark, upserted where distinct.
+    Merge,
+    /// Rows above the last key.
+    Append,
+    /// Both sides compared in full, the difference applied.
+    Replace,
+}
+
+impl SyncMode {
+    /// The word used in the configuration, the database and on screens.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Merge => "merge",
+            Self::Append => "append",
+            Self::Replace => "replace",
+        }
+    }
+}
+
+impl fmt::Display for SyncMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,18 @@
+//! The plain words of the house: names, catalog, modes, watermarks, run states, the clock.
+//!
+//! Owns types and pure functions on them. No I/O, no tokio, no SQL client. Every other room may
+//! import from here; this room imports from none.
+
+pub mod catalog;
+pub mod clock;
+pub mod name;
+pub mod run;
+pub mod source_type;
+pub mod watermark;
+
+pub use catalog::{Catalog, Column, Engine, Fingerprint, SyncMode, Table};
+pub use clock::Clock;
+pub use name::{ModelId, ScheduleName, SchemaName, TableName};
+pub use run::{AttemptState, RunId, RunState, TaskId, TaskKind, TaskState, Trigger};
+pub use source_type::{SourceType, WarehouseType};
+pub use watermark::Watermark;

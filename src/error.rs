@@ -1,0 +1,169 @@
+//! Every kind of failure, whether it is retried, and what the operator can do.
+//!
+//! The table in [`Kind::policy`] is the one place that decides; call sites only name the kind.
+//! Guarantee: an [`Error`] never carries a cell's value. `source/` and `warehouse/` strip what the
+//! servers put into their messages before they make one.
+
+use std::fmt;
+
+/// The result of everything that can fail here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What follows from a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// The cause may go away by itself: try again with backoff.
+    Retry,
+    /// Another try would end the same: the task fails, its descendants are skipped.
+    Fail,
+    /// Nothing of this run can succeed: the run ends, the next one tries afresh.
+    Halt,
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $word:literal => $policy:ident, $remedy:literal;)+) => {
+        /// A kind of failure.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Kind { $($(#[$doc])* $kind),+ }
+
+        impl Kind {
+            /// Every kind, in the order of declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$kind),+];
+
+            /// The word used in logs, metrics and the database.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$kind => $word),+ }
+            }
+
+            /// Whether it is retried, and one sentence of remedy for the operator.
+            pub fn policy(self) -> (Policy, &'static str) {
+                match self { $(Self::$kind => (Policy::$policy, $remedy)),+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The configuration is wrong.
+    Config = "config" => Halt, "correct the configuration; `amalgam config check` shows the place";
+    /// No connection to the source's server could be made.
+    SourceUnreachable = "source_unreachable" => Retry, "see that MariaDB runs, and that [source] host and port are right and not behind a firewall";
+    /// The source refused user or password.
+    SourceAuth = "source_auth" => Halt, "set the right [source] user and password; the user needs SELECT on the database and nothing else";
+    /// The source's user lacks a right.
+    SourceDenied = "source_denied" => Fail, "grant the right to the user: GRANT SELECT ON <database>.* TO <user>";
+    /// The source can't speak the TLS that the configuration demands.
+    SourceTls = "source_tls" => Halt, "enable TLS on the source, name its authority in [source] tls_ca_file, or lower [source] tls if the network is private";
+    /// The database isn't there.
+    SourceDatabaseMissing = "source_database_missing" => Halt, "correct [source] database; SHOW DATABASES lists what the user may see";
+    /// A connection to the source broke in the middle.
+    SourceLost = "source_lost" => Retry, "nothing was lost, the work is done again; if it happens often, look at MariaDB's error log and the network";
+    /// A statement at the source took longer than its bound.
+    SourceTimeout = "source_timeout" => Retry, "the source is busy; lower [source] range_rows or raise statement_seconds_max if it happens often";
+    /// A table or column was there when the work was planned and is gone now.
+    SourceChanged = "source_changed" => Retry, "the table was altered or dropped at the source; the next try sees it as it is now";
+    /// The source answered with another error.
+    SourceQuery = "source_query" => Fail, "look at MariaDB's error log around this time";
+    /// A table holds a type that has no place in the warehouse.
+    SourceType = "source_type" => Fail, "exclude the table with [sync] exclude, or report the type";
+    /// No connection to the warehouse could be made.
+    WarehouseUnreachable = "warehouse_unreachable" => Retry, "see that PostgreSQL runs, and that [warehouse] host and port are right and not behind a firewall";
+    /// The warehouse refused user, password or database.
+    WarehouseAuth = "warehouse_auth" => Halt, "set the right [warehouse] user, password and database";
+    /// The warehouse can't speak the TLS that the configuration demands.
+    WarehouseTls = "warehouse_tls" => Halt, "enable TLS on the warehouse, name its authority in [warehouse] tls_ca_file, or lower [warehouse] tls if the network is private";
+    /// The warehouse's user lacks a right.
+    WarehouseDenied = "warehouse_denied" => Fail, "grant the right: GRANT CREATE ON DATABASE <database> TO <user>, and make the user owner of the schemas it writes";
+    /// A connection to the warehouse broke in the middle.
+    WarehouseLost = "warehouse_lost" => Retry, "nothing was lost, the work is done again; if it happens often, look at PostgreSQL's log";
+    /// The warehouse has no room.
+    WarehouseFull = "warehouse_full" => Retry, "free or add disk space on the warehouse's server; the work goes on by itself then";
+    /// Deadlock, serialization failure, lock timeout, or another writer came first.
+    WarehouseConflict = "warehouse_conflict" => Retry, "nothing to do; if it lasts, look for a long transaction that holds a lock in the warehouse";
+    /// A statement at the warehouse took longer than its bound.
+    WarehouseTimeout = "warehouse_timeout" => Retry, "the warehouse is busy; look for long queries, or raise the timeout";
+    /// The warehouse is short of memory, connections or another resource.
+    WarehouseBusy = "warehouse_busy" => Retry, "lower [warehouse] connections_max, or raise max_connections or memory on the server";
+    /// The warehouse answered with another error.
+    WarehouseQuery = "warehouse_query" => Fail, "look at PostgreSQL's log around this time";
+    /// A dbt project can't be read.
+    ModelProject = "model_project" => Fail, "correct the file named in the message";
+    /// A model's Jinja can't be rendered.
+    ModelRender = "model_render" => Fail, "correct the model at the place named in the message";
+    /// The warehouse refused a model's SQL.
+    ModelSql = "model_sql" => Fail, "correct the model; the last good version stays in place";
+    /// A test of error severity failed; the model was not published.
+    ModelTest = "model_test" => Fail, "look at the rows that the named test selects; the last good version stays in place";
+    /// A view that hangs on what was rebuilt no longer fits it.
+    Dependent = "dependent" => Fail, "change or drop the view named in the message; nothing was changed";
+    /// The work was called off, by a person or by the end of the process.
+    Cancelled = "cancelled" => Fail, "nothing to do; the work is taken up again at the next start";
+    /// The task's time was up.
+    Timeout = "timeout" => Retry, "raise [sync] timeout_minutes if the table needs longer";
+    /// A file or folder of this machine.
+    Io = "io" => Fail, "see that the path exists and that the user may read or write it";
+    /// Amalgam contradicts itself.
+    Internal = "internal" => Fail, "this is a fault in Amalgam: report it with the log around this time";
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A failure: its kind, where it happened, and what the layer below said, without values.
+#[derive(Debug, thiserror::Error)]
+#[error("{context}")]
+pub struct Error {
+    /// What kind it is.
+    pub kind: Kind,
+    /// What was done and what went wrong, in lowercase, without a cell's value.
+    pub context: String,
+    /// What the layer below said. Only errors that can't carry a value are put here.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// A failure without one below.
+    pub fn new(kind: Kind, context: impl Into<String>) -> Self {
+        Self { kind, context: context.into(), source: None }
+    }
+
+    /// Keeps what the layer below said. It must not be able to carry a cell's value.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Says, in front, what was being done.
+    #[must_use]
+    pub fn during(mut self, doing: impl fmt::Display) -> Self {
+        self.context = format!("{doing}: {}", self.context);
+        self
+    }
+
+    /// Whether another try may end otherwise.
+    pub fn policy(&self) -> Policy {
+        self.kind.policy().0
+    }
+
+    /// What the operator can do.
+    pub fn remedy(&self) -> &'static str {
+        self.kind.policy().1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_word_of_its_own_and_a_remedy() {
+        let words: std::collections::BTreeSet<_> = Kind::ALL.iter().map(|k| k.as_str()).collect();
+        assert_eq!(words.len(), Kind::ALL.len());
+        assert!(Kind::ALL.iter().all(|k| k.policy().1.len() > 10));
+    }
+}

@@ -1,0 +1,1 @@
+//! Signals, systemd, drain: the life of the process.

@@ -1,0 +1,1 @@
+//! Schedules, runs, the executor.

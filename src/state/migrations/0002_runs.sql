@@ -1,0 +1,2 @@
+-- Runs, their tasks and attempts, and the schedules that start them.
+select 1;

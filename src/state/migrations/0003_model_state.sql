@@ -1,0 +1,2 @@
+-- What is known of each model.
+select 1;

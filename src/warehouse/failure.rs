@@ -1,0 +1,81 @@
+//! From PostgreSQL's errors to kinds of failure, without values.
+//!
+//! PostgreSQL puts values of rows into DETAIL, HINT, CONTEXT and, for data exceptions, into the
+//! message itself. Only messages of classes that speak of names, rights and resources are passed on.
+
+use crate::error::{Error, Kind};
+use tokio_postgres::error::{DbError, SqlState};
+
+/// Makes a failure of what the driver says. `doing` is what was tried, in a few words.
+pub(super) fn failure(error: &tokio_postgres::Error, doing: &str) -> Error {
+    match error.as_db_error() {
+        Some(db) => Error::new(kind(db.code()), format!("{doing}: {}", describe(db))),
+        None => connection(error, doing),
+    }
+}
+
+/// A failure on the way to the server, or of the way itself.
+fn connection(error: &tokio_postgres::Error, doing: &str) -> Error {
+    let mut causes = vec![error.to_string()];
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        causes.push(cause.to_string());
+        next = cause.source();
+    }
+    let text = causes.join(": ");
+    let kind = if text.contains("error performing TLS handshake") || text.contains("does not support TLS") {
+        Kind::WarehouseTls
+    } else if text.contains("error connecting to server") || text.contains("timed out") {
+        Kind::WarehouseUnreachable
+    } else if text.contains("password") || text.contains("authentication") {
+        Kind::WarehouseAuth
+    } else if text.contains("serializing parameter") || text.contains("deserializing") {
+        // The driver's text may quote a value here.
+        return Error::new(
+            Kind::Internal,
+            format!("{doing}: a parameter or column does not have the type that was expected"),
+        );
+    } else {
+        Kind::WarehouseLost
+    };
+    Error::new(kind, format!("{doing}: {text}"))
+}
+
+/// The kind of a SQLSTATE: PostgreSQL docs, appendix A.
+fn kind(code: &SqlState) -> Kind {
+    let code = code.code();
+    match code {
+        "40001" | "40P01" | "55P03" | "55006" | "42P07" | "23505" => Kind::WarehouseConflict,
+        "28000" | "28P01" | "3D000" => Kind::WarehouseAuth,
+        "42501" => Kind::WarehouseDenied,
+        "53100" => Kind::WarehouseFull,
+        "57014" => Kind::WarehouseTimeout,
+        "57P01" | "57P02" | "57P03" | "57P04" => Kind::WarehouseLost,
+        _ => match code.get(..2) {
+            Some("08") => Kind::WarehouseLost,
+            Some("53") => Kind::WarehouseBusy,
+            Some("58") => Kind::WarehouseFull,
+            _ => Kind::WarehouseQuery,
+        },
+    }
+}
+
+/// What may be told: the message where its class can't hold a value, else the code and the names.
+fn describe(db: &DbError) -> String {
+    let code = db.code().code();
+    let speaks_of_names = matches!(
+        code.get(..2),
+        Some("08" | "0A" | "28" | "3D" | "3F" | "40" | "42" | "53" | "54" | "55" | "57" | "58" | "25")
+    ) || code == "2BP01";
+    let mut text = if speaks_of_names {
+        db.message().to_owned()
+    } else {
+        "the server refused the data (its message may hold values and is not shown)".to_owned()
+    };
+    for (what, name) in [("table", db.table()), ("column", db.column()), ("constraint", db.constraint())] {
+        if let Some(name) = name {
+            text.push_str(&format!(", {what} {name}"));
+        }
+    }
+    format!("{text} (SQLSTATE {code})")
+}

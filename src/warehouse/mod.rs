@@ -1,0 +1,15 @@
+//! The data plane of PostgreSQL: connections, statements, COPY, what hangs on a relation.
+//!
+//! Owns every `tokio_postgres` type; other rooms see [`Session`], [`Transaction`] and [`Row`].
+//! Guarantee: an error that leaves this room carries no cell's value.
+
+mod failure;
+mod identifier;
+mod pool;
+mod session;
+mod tls;
+
+pub use identifier::{literal, quote, relation};
+pub use pool::Warehouse;
+pub use session::{Session, Transaction};
+pub use tokio_postgres::{Row, types::ToSql};

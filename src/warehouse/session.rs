@@ -1,0 +1,67 @@
+//! One connection, and a transaction on it.
+
+use super::failure::failure;
+use crate::error::Result;
+use tokio_postgres::{Row, types::ToSql};
+
+/// One connection out of the pool. Goes back when dropped; open work is rolled back.
+pub struct Session {
+    client: deadpool_postgres::Object,
+}
+
+/// One transaction. Rolled back when dropped.
+pub struct Transaction<'a> {
+    inner: deadpool_postgres::Transaction<'a>,
+}
+
+impl Session {
+    pub(super) fn new(client: deadpool_postgres::Object) -> Self {
+        Self { client }
+    }
+
+    /// Begins a transaction.
+    pub async fn begin(&mut self) -> Result<Transaction<'_>> {
+        let inner = self.client.transaction().await.map_err(|e| failure(&e, "beginning a transaction"))?;
+        Ok(Transaction { inner })
+    }
+}
+
+macro_rules! statements {
+    ($($type:ty => $field:ident),+) => { $(
+        impl $type {
+            /// Runs statements without parameters. `doing` says, in a few words, what for.
+            pub async fn batch(&self, sql: &str, doing: &str) -> Result<()> {
+                self.$field.batch_execute(sql).await.map_err(|e| failure(&e, doing))
+            }
+
+            /// Runs one statement; rows affected.
+            pub async fn execute(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)], doing: &str) -> Result<u64> {
+                self.$field.execute(sql, parameters).await.map_err(|e| failure(&e, doing))
+            }
+
+            /// Runs one query; all rows.
+            pub async fn query(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)], doing: &str) -> Result<Vec<Row>> {
+                self.$field.query(sql, parameters).await.map_err(|e| failure(&e, doing))
+            }
+
+            /// Runs one query that has exactly one row.
+            pub async fn query_one(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)], doing: &str) -> Result<Row> {
+                self.$field.query_one(sql, parameters).await.map_err(|e| failure(&e, doing))
+            }
+
+            /// Runs one query that has one row or none.
+            pub async fn query_opt(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)], doing: &str) -> Result<Option<Row>> {
+                self.$field.query_opt(sql, parameters).await.map_err(|e| failure(&e, doing))
+            }
+        }
+    )+ };
+}
+
+statements!(Session => client, Transaction<'_> => inner);
+
+impl Transaction<'_> {
+    /// Makes it all last.
+    pub async fn commit(self) -> Result<()> {
+        self.inner.commit().await.map_err(|e| failure(&e, "committing"))
+    }
+}
