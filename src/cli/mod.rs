@@ -1,8 +1,148 @@
 //! Arguments to one command a file.
+//!
+//! Owns the command line, the runtime, the exit status and the one place where an error is printed.
+//! A command is a file with `Args` and `run`; it gets a [`Context`] and answers with an [`Outcome`].
 
-use std::process::ExitCode;
+mod config;
+mod context;
+mod demo;
+mod discover;
+mod doctor;
+mod failure;
+mod history;
+mod models;
+mod output;
+mod plan;
+mod run;
+mod serve;
+mod status;
+mod sync;
+mod verify;
+
+use crate::config::LogFormat;
+use clap::{Parser, Subcommand};
+use context::{Context, Global};
+use std::{process::ExitCode, thread::available_parallelism, time::Duration};
+
+/// How a command ended, where it did not fail with an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// All done; exit status 0.
+    Done,
+    /// Something failed, and the command has told what; exit status 1.
+    Failed,
+}
+
+/// Keeps a PostgreSQL warehouse exactly in step with a practice's OpenDental database.
+///
+/// Amalgam reads the practice's MariaDB (it never writes to it), copies what changed into PostgreSQL,
+/// rebuilds the reports that depend on it, and says how it is doing.
+///
+/// New here? `amalgam demo` shows it all with an invented practice, on this machine alone.
+/// With a database of your own: write config/amalgam.toml, then `amalgam doctor`, `amalgam plan`,
+/// `amalgam run`, and at last `amalgam serve`, which keeps on running.
+///
+/// Exit status: 0 done, 1 something failed, 2 wrong usage or configuration.
+#[derive(Debug, Parser)]
+#[command(name = "amalgam", version, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run as a service: sync and rebuild by schedule, serve health and metrics, until stopped
+    Serve(serve::Args),
+    /// Do one run of everything that changed (sync, then models), and exit
+    Run(run::Args),
+    /// List what the practice's database holds, and how each table would be kept in step
+    Discover(discover::Args),
+    /// Show what a sync would do now, table by table, and why; changes nothing
+    Plan(plan::Args),
+    /// Bring tables of the warehouse in step with the practice's database
+    Sync(sync::Args),
+    /// Compare tables with the practice's database, value by value
+    Verify(verify::Args),
+    /// Work with the models: the SQL that turns raw tables into reports
+    Models(models::Args),
+    /// Show what is fresh, what is late, what failed, and what comes next
+    Status(status::Args),
+    /// List past runs and what became of them
+    History(history::Args),
+    /// Check both databases, rights, clocks and settings, and say how to mend what is wrong
+    Doctor(doctor::Args),
+    /// Show or check the configuration
+    Config(config::Args),
+    /// Start an invented practice, a private warehouse and the service on top, to try it all out
+    Demo(demo::Args),
+}
+
+impl Command {
+    /// The daemon and its run log as configured; what prints results of its own logs only warnings.
+    fn start_logs(&self, context: &Context) -> anyhow::Result<()> {
+        match self {
+            Self::Serve(_) | Self::Run(_) => {
+                let config = context.config()?;
+                context.start_logs(&config.log.filter, config.log.format)
+            }
+            Self::Demo(_) => Ok(()),
+            _ => context.start_logs("warn", LogFormat::Text),
+        }
+    }
+
+    async fn run(self, context: Context) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Serve(args) => serve::run(args, context).await,
+            Self::Run(args) => run::run(args, context).await,
+            Self::Discover(args) => discover::run(args, context).await,
+            Self::Plan(args) => plan::run(args, context).await,
+            Self::Sync(args) => sync::run(args, context).await,
+            Self::Verify(args) => verify::run(args, context).await,
+            Self::Models(args) => models::run(args, context).await,
+            Self::Status(args) => status::run(args, context).await,
+            Self::History(args) => history::run(args, context).await,
+            Self::Doctor(args) => doctor::run(args, context).await,
+            Self::Config(args) => config::run(args, context).await,
+            Self::Demo(args) => demo::run(args, context).await,
+        }
+    }
+}
 
 /// Runs the command that the arguments name. 0 done, 1 something failed, 2 usage or configuration.
 pub fn main() -> ExitCode {
-    ExitCode::from(2)
+    let cli = Cli::parse();
+    // Two TLS clients share one provider; whoever comes first may have set the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match execute(cli) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Failed) => ExitCode::from(1),
+        Err(error) => failure::report(&error),
+    }
+}
+
+fn execute(cli: Cli) -> anyhow::Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(available_parallelism().map_or(2, |n| n.get().max(2)))
+        .enable_all()
+        .build()?;
+    let context = Context::new(cli.global);
+    cli.command.start_logs(&context)?;
+    let outcome = runtime.block_on(cli.command.run(context));
+    // A blocking call that hangs (a name that doesn't resolve) must not keep the process alive.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 mod connection;
 mod http;
+pub mod load;
 mod log;
 mod models;
 mod retry;

@@ -1,0 +1,176 @@
+//! What every command is handed: the configuration and the rooms made from it.
+//!
+//! Everything is made when first asked for, so that `demo` and `config check` work without a
+//! configuration, and made once, so that one pool is shared.
+
+use super::output::{self, Format};
+use crate::{
+    config::{Config, LogFormat, load},
+    domain::Clock,
+    error::Result,
+    models::Models,
+    source::Source,
+    state::State,
+    sync::Syncer,
+    telemetry::Metrics,
+    warehouse::Warehouse,
+};
+use clap::Args;
+use serde::Serialize;
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
+
+/// Flags that every command takes.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(super) struct Global {
+    /// Configuration file (may be given more than once, the later above the earlier); else
+    /// $AMALGAM_CONFIG, else config/amalgam.toml and /etc/amalgam/amalgam.toml where they exist
+    #[arg(long, short, global = true, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// Sets one value above all others: --set source.host=db.clinic.lan
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// How tables are printed
+    #[arg(long, global = true, value_enum, default_value_t)]
+    format: Format,
+    /// What is logged to standard error: error, warn, info, debug, or `warn,amalgam::sync=debug`
+    #[arg(long, global = true, value_name = "FILTER")]
+    log_filter: Option<String>,
+    /// The form of a log line
+    #[arg(long, global = true, value_name = "FORMAT", value_parser = parse_log_format)]
+    log_format: Option<LogFormat>,
+}
+
+fn parse_log_format(word: &str) -> Result<LogFormat, String> {
+    match word {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("either text or json".to_owned()),
+    }
+}
+
+/// What every command is handed.
+pub(super) struct Context {
+    global: Global,
+    clock: Clock,
+    config: OnceLock<Arc<Config>>,
+    source: OnceLock<Source>,
+    warehouse: OnceLock<Warehouse>,
+    metrics: OnceLock<Arc<Metrics>>,
+}
+
+impl Context {
+    pub(super) fn new(global: Global) -> Self {
+        Self {
+            global,
+            clock: Clock::system(),
+            config: OnceLock::new(),
+            source: OnceLock::new(),
+            warehouse: OnceLock::new(),
+            metrics: OnceLock::new(),
+        }
+    }
+
+    /// The same flags over a configuration that was made in memory: for the demo.
+    pub(super) fn with_config(&self, config: Config) -> Self {
+        let context = Self::new(self.global.clone());
+        context.config.set(Arc::new(config)).expect("the context was made a line above");
+        context
+    }
+
+    /// The present time.
+    pub(super) fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
+    /// How to print.
+    pub(super) fn format(&self) -> Format {
+        self.global.format
+    }
+
+    /// Where the configuration is to be looked for.
+    pub(super) fn sources(&self) -> load::Sources {
+        load::Sources {
+            files: self.global.config.clone(),
+            overrides: self.global.overrides.clone(),
+            ..load::Sources::from_process()
+        }
+    }
+
+    /// The configuration, loaded and checked when first asked for.
+    pub(super) fn config(&self) -> Result<Arc<Config>, load::Error> {
+        if let Some(config) = self.config.get() {
+            return Ok(Arc::clone(config));
+        }
+        let mut config = load::load(&self.sources())?;
+        if let Some(filter) = &self.global.log_filter {
+            config.log.filter.clone_from(filter);
+        }
+        if let Some(format) = self.global.log_format {
+            config.log.format = format;
+        }
+        Ok(Arc::clone(self.config.get_or_init(|| Arc::new(config))))
+    }
+
+    /// Begins to log: by `--log-filter` and `--log-format`, else as given.
+    pub(super) fn start_logs(&self, filter: &str, format: LogFormat) -> anyhow::Result<()> {
+        let filter = tracing_subscriber::EnvFilter::try_new(self.global.log_filter.as_deref().unwrap_or(filter))?;
+        let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        match self.global.log_format.unwrap_or(format) {
+            LogFormat::Text => logs.init(),
+            LogFormat::Json => logs.json().init(),
+        }
+        Ok(())
+    }
+
+    /// The practice's database.
+    pub(super) fn source(&self) -> anyhow::Result<Source> {
+        if self.source.get().is_none() {
+            let source = Source::new(&self.config()?.source)?;
+            return Ok(self.source.get_or_init(|| source).clone());
+        }
+        Ok(self.source.get().expect("it was looked at a line above").clone())
+    }
+
+    /// The warehouse.
+    pub(super) fn warehouse(&self) -> anyhow::Result<Warehouse> {
+        if self.warehouse.get().is_none() {
+            let warehouse = Warehouse::new(&self.config()?.warehouse)?;
+            return Ok(self.warehouse.get_or_init(|| warehouse).clone());
+        }
+        Ok(self.warehouse.get().expect("it was looked at a line above").clone())
+    }
+
+    /// The control plane. Not migrated: a command that writes asks for that itself.
+    pub(super) fn state(&self) -> anyhow::Result<State> {
+        Ok(State::new(&self.config()?.warehouse))
+    }
+
+    /// The metrics of this process.
+    pub(super) fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(self.metrics.get_or_init(|| Arc::new(Metrics::default())))
+    }
+
+    /// What brings tables in step.
+    pub(super) fn syncer(&self) -> anyhow::Result<Syncer> {
+        Ok(Syncer::new(self.source()?, self.warehouse()?, self.config()?, self.metrics()))
+    }
+
+    /// The dbt project; `None` where the configuration names none.
+    pub(super) fn models(&self) -> anyhow::Result<Option<Models>> {
+        Ok(Models::load(&*self.config()?, self.warehouse()?, self.metrics())?)
+    }
+
+    /// Prints rows as a table or as JSON, as asked. The fields of `R` are the columns.
+    pub(super) fn print_rows<R: Serialize>(&self, rows: &[R]) -> anyhow::Result<()> {
+        output::rows(self.format(), rows)
+    }
+
+    /// Prints one record: a line a field, or one JSON object.
+    pub(super) fn print_record<R: Serialize>(&self, record: &R) -> anyhow::Result<()> {
+        output::record(self.format(), record)
+    }
+}

@@ -1,0 +1,66 @@
+//! The one place where an error is printed, and its exit status.
+
+use crate::{
+    config::load,
+    error::{Error, Kind},
+};
+use std::process::ExitCode;
+
+/// Prints the error with its causes and remedy; 2 for configuration, else 1.
+pub(super) fn report(error: &anyhow::Error) -> ExitCode {
+    let (text, status) = describe(error);
+    eprintln!("{text}");
+    ExitCode::from(status)
+}
+
+fn describe(error: &anyhow::Error) -> (String, u8) {
+    if let Some(problems) = error.chain().find_map(|e| e.downcast_ref::<load::Error>()) {
+        return (problems.to_string(), 2);
+    }
+    let mut text = format!("error: {}", chain(error));
+    match error.chain().find_map(|e| e.downcast_ref::<Error>()) {
+        Some(known) => {
+            text.push_str(&format!("\nremedy: {}", known.remedy()));
+            (text, if known.kind == Kind::Config { 2 } else { 1 })
+        }
+        None => (text, 1),
+    }
+}
+
+/// The causes from the outside to the inside; one that its outer already quotes is left out.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.ends_with(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+
+    #[test]
+    fn causes_and_remedy_follow_the_error() {
+        let error =
+            Error::new(Kind::SourceAuth, "connecting: access denied").with_source(std::io::Error::other("1045"));
+        let (text, status) = describe(&Err::<(), _>(error).context("syncing").unwrap_err());
+        assert_eq!(
+            text,
+            "error: syncing: connecting: access denied: 1045\n\
+             remedy: set the right [source] user and password; the user needs SELECT on the database and nothing else"
+        );
+        assert_eq!(status, 1);
+    }
+
+    #[test]
+    fn configuration_has_an_exit_status_of_its_own() {
+        assert_eq!(describe(&Error::new(Kind::Config, "x").into()).1, 2);
+    }
+}
