@@ -1,1 +1,3 @@
 //! A private practice and warehouse to try Amalgam on; the private servers serve the tests too.
+
+pub mod servers;

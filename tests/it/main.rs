@@ -1,1 +1,4 @@
 //! The integration suite: one binary, real servers.
+
+mod harness;
+mod servers;

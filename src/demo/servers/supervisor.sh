@@ -1,0 +1,46 @@
+# Keeps one database server for the process that holds the other end of standard input.
+#
+#   sh supervisor.sh SIGNAL SIGNAL_AT_END BOUND_SECONDS THROW_AWAY FOLDER RUNTIME SERVER [FLAG…]
+#
+# Reads one order a line: start, stop (orderly, with SIGNAL), kill (at once). Answers one line each.
+# End of file means that the holder is gone, however it went: the server is ended with
+# SIGNAL_AT_END, and FOLDER goes too where THROW_AWAY is "yes". RUNTIME, if not empty, always goes.
+at_stop=$1 at_end=$2 bound=$3 throw_away=$4 folder=$5 runtime=$6
+shift 6
+trap '' HUP INT TERM PIPE
+
+# The server inherits the lock: whoever comes next waits until it has really ended.
+exec 9>"$folder/lock"
+flock -w 20 9 || { echo busy; exit 1; }
+echo ready
+
+server=
+end() { # SIGNAL
+  [ -n "$server" ] || return 0
+  kill -s "$1" "$server" 2>/dev/null
+  (
+    left=$((bound * 10))
+    while [ "$left" -gt 0 ] && kill -0 "$server" 2>/dev/null; do sleep 0.1; left=$((left - 1)); done
+    kill -s KILL "$server" 2>/dev/null
+  ) 9>&- &
+  watchdog=$!
+  wait "$server"
+  kill -s KILL "$watchdog" 2>/dev/null
+  server=
+}
+
+while read -r order; do
+  case $order in
+    start)
+      "$@" </dev/null >>"$folder/log" 2>&1 &
+      server=$!
+      echo "$server"
+      ;;
+    stop) end "$at_stop"; echo stopped ;;
+    kill) end KILL; echo stopped ;;
+  esac
+done
+
+end "$at_end"
+if [ "$throw_away" = yes ]; then rm -rf "$folder"; fi
+if [ -n "$runtime" ]; then rm -rf "$runtime"; fi
