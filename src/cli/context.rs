@@ -93,11 +93,12 @@ impl Context {
 
     /// Where the configuration is to be looked for.
     pub(super) fn sources(&self) -> load::Sources {
-        load::Sources {
-            files: self.global.config.clone(),
-            overrides: self.global.overrides.clone(),
-            ..load::Sources::from_process()
+        let mut sources = load::Sources::from_process();
+        if !self.global.config.is_empty() {
+            sources.files.clone_from(&self.global.config);
         }
+        sources.overrides.clone_from(&self.global.overrides);
+        sources
     }
 
     /// The configuration, loaded and checked when first asked for.
@@ -129,7 +130,9 @@ impl Context {
     /// The practice's database.
     pub(super) fn source(&self) -> anyhow::Result<Source> {
         if self.source.get().is_none() {
-            let source = Source::new(&self.config()?.source)?;
+            let config = self.config()?;
+            config.source.require()?;
+            let source = Source::new(&config.source)?;
             return Ok(self.source.get_or_init(|| source).clone());
         }
         Ok(self.source.get().expect("it was looked at a line above").clone())

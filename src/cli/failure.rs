@@ -15,7 +15,7 @@ pub(super) fn report(error: &anyhow::Error) -> ExitCode {
 
 fn describe(error: &anyhow::Error) -> (String, u8) {
     if let Some(problems) = error.chain().find_map(|e| e.downcast_ref::<load::Error>()) {
-        return (problems.to_string(), 2);
+        return (format!("error: {problems}"), 2);
     }
     let mut text = format!("error: {}", chain(error));
     match error.chain().find_map(|e| e.downcast_ref::<Error>()) {

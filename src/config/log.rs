@@ -1,5 +1,6 @@
 //! `[log]`: how to log.
 
+use super::Problem;
 use serde::{Deserialize, Serialize};
 
 /// How to log.
@@ -27,4 +28,22 @@ pub enum LogFormat {
     Text,
     /// For a machine.
     Json,
+}
+
+impl Log {
+    pub(super) fn check(&self) -> Option<Problem> {
+        let error = tracing_subscriber::EnvFilter::try_new(&self.filter).err()?;
+        Some(Problem::new("log.filter", error.to_string(), "write info, debug, or warn,amalgam::sync=debug"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_is_none_is_refused() {
+        assert_eq!(Log::default().check(), None);
+        assert!(Log { filter: "amalgam=shout".to_owned(), ..Log::default() }.check().is_some());
+    }
 }

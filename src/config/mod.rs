@@ -7,21 +7,27 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 mod connection;
+mod expand;
 mod http;
+mod keys;
 pub mod load;
 mod log;
 mod models;
+mod origin;
+mod problem;
 mod retry;
 mod schedule;
 mod secret;
 mod source;
 mod sync;
+mod url;
 mod warehouse;
 
 pub use connection::TlsMode;
 pub use http::Http;
 pub use log::{Log, LogFormat};
 pub use models::Models;
+pub use problem::Problem;
 pub use retry::Retry;
 pub use schedule::{CatchUp, Overlap, Schedule};
 pub use secret::Secret;
@@ -51,4 +57,19 @@ pub struct Config {
     pub http: Http,
     /// How to log.
     pub log: Log,
+}
+
+impl Config {
+    /// Everything that is wrong with it, as far as can be seen without a database.
+    pub fn check(&self) -> Vec<Problem> {
+        let mut problems = self.source.check();
+        problems.extend(self.warehouse.check());
+        problems.extend(self.sync.check());
+        problems.extend(self.tables.iter().flat_map(|(name, table)| table.check(name)));
+        problems.extend(self.models.check());
+        problems.extend(schedule::check(&self.schedule));
+        problems.extend(self.retry.check());
+        problems.extend(self.log.check());
+        problems
+    }
 }

@@ -1,5 +1,6 @@
 //! `[retry]`: how often and how fast to try again.
 
+use super::{Problem, problem::within};
 use serde::{Deserialize, Serialize};
 
 /// Bounds of the attempts at one task.
@@ -17,5 +18,37 @@ pub struct Retry {
 impl Default for Retry {
     fn default() -> Self {
         Self { attempts_max: 5, delay_milliseconds_initial: 500, delay_milliseconds_max: 60_000 }
+    }
+}
+
+impl Retry {
+    pub(super) fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        within(&mut problems, "retry.attempts_max", self.attempts_max, 1..=100);
+        within(&mut problems, "retry.delay_milliseconds_max", self.delay_milliseconds_max, 1..=86_400_000);
+        if self.delay_milliseconds_initial > self.delay_milliseconds_max {
+            problems.push(Problem::new(
+                "retry.delay_milliseconds_initial",
+                "is above retry.delay_milliseconds_max",
+                format!("give at most {}", self.delay_milliseconds_max),
+            ));
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_sound() {
+        assert_eq!(Retry::default().check(), []);
+    }
+
+    #[test]
+    fn the_first_delay_is_not_above_the_longest() {
+        let retry = Retry { attempts_max: 0, delay_milliseconds_initial: 2, delay_milliseconds_max: 1 };
+        assert_eq!(retry.check().len(), 2);
     }
 }

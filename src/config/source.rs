@@ -1,6 +1,10 @@
 //! `[source]`: the practice's database, read and never written.
 
-use super::{Secret, TlsMode};
+use super::{
+    Problem, Secret, TlsMode,
+    connection::check_authority,
+    problem::{not_empty, within},
+};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -10,6 +14,8 @@ use std::path::PathBuf;
 pub struct Source {
     /// `mysql://user:password@host:port/database`; fills what is not given singly. May hold a password.
     pub url: Option<Secret>,
+    /// A file that holds the URL.
+    pub url_file: Option<PathBuf>,
     /// Host name or address.
     pub host: String,
     /// TCP port.
@@ -42,6 +48,7 @@ impl Default for Source {
     fn default() -> Self {
         Self {
             url: None,
+            url_file: None,
             host: "localhost".to_owned(),
             port: 3306,
             socket: None,
@@ -56,5 +63,52 @@ impl Default for Source {
             statement_seconds_max: 60,
             range_rows: 50_000,
         }
+    }
+}
+
+impl Source {
+    pub(super) fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        not_empty(&mut problems, "source.host", &self.host, "give the name or address of MariaDB's server");
+        not_empty(&mut problems, "source.database", &self.database, "give the name of OpenDental's database");
+        within(&mut problems, "source.port", self.port, 1..=u16::MAX);
+        within(&mut problems, "source.connections_max", self.connections_max, 1..=64);
+        within(&mut problems, "source.connect_seconds_max", self.connect_seconds_max, 1..=600);
+        within(&mut problems, "source.statement_seconds_max", self.statement_seconds_max, 1..=86_400);
+        within(&mut problems, "source.range_rows", self.range_rows, 1..=10_000_000);
+        problems.extend(check_authority("source", self.tls, self.tls_ca_file.as_deref()));
+        problems
+    }
+
+    /// Whether enough is given to connect. Apart from [`super::Config::check`]: a command that only
+    /// works on models needs no source.
+    ///
+    /// # Errors
+    /// No user is given.
+    pub fn require(&self) -> Result<(), super::load::Error> {
+        if self.user.is_empty() {
+            let remedy = "set source.user (or source.url, DB_USER) to a user with SELECT on the database";
+            return Err(super::load::Error::new(vec![Problem::new("source.user", "is not given", remedy)]));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_sound_but_names_no_user() {
+        assert_eq!(Source::default().check(), []);
+        assert!(Source::default().require().is_err());
+    }
+
+    #[test]
+    fn every_wrong_bound_is_told() {
+        let source =
+            Source { port: 0, connections_max: 0, range_rows: 0, database: String::new(), ..Source::default() };
+        let keys: Vec<String> = source.check().into_iter().map(|p| p.key).collect();
+        assert_eq!(keys, ["source.database", "source.port", "source.connections_max", "source.range_rows"]);
     }
 }

@@ -1,5 +1,6 @@
 //! `[sync]` and `[tables.<name>]`: how tables are kept in step.
 
+use super::{Problem, problem::within};
 use crate::domain::SyncMode;
 use serde::{Deserialize, Serialize};
 
@@ -42,4 +43,75 @@ pub struct TableOverride {
     pub mode: Option<SyncMode>,
     /// The stamp column of `merge`.
     pub cursor: Option<String>,
+}
+
+impl Sync {
+    pub(super) fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        within(&mut problems, "sync.parallel_tables", self.parallel_tables, 1..=64);
+        within(&mut problems, "sync.batch_bytes_max", self.batch_bytes_max, 1 << 16..=1 << 28);
+        within(&mut problems, "sync.overlap_seconds", self.overlap_seconds, 0..=86_400);
+        within(&mut problems, "sync.timeout_minutes", self.timeout_minutes, 1..=10_080);
+        if self.include.is_empty() {
+            problems.push(Problem::new(
+                "sync.include",
+                "is empty: nothing would be kept in step",
+                "write [\"*\"] for all",
+            ));
+        }
+        for (key, patterns) in [("sync.include", &self.include), ("sync.exclude", &self.exclude)] {
+            if patterns.iter().any(|pattern| pattern.trim().is_empty()) {
+                problems.push(Problem::new(key, "holds an empty name", "take it away, or write * for all"));
+            }
+        }
+        problems
+    }
+}
+
+impl TableOverride {
+    pub(super) fn check(&self, name: &str) -> Option<Problem> {
+        let key = |field| format!("tables.{name}.{field}");
+        match (self.mode, &self.cursor) {
+            (Some(SyncMode::Merge), None) => Some(Problem::new(
+                key("mode"),
+                "is merge, but no cursor is given",
+                format!("give tables.{name}.cursor, a column that is stamped on every edit, such as DateTStamp"),
+            )),
+            (Some(SyncMode::Append | SyncMode::Replace), Some(_)) => Some(Problem::new(
+                key("cursor"),
+                "is given, but only merge has a cursor",
+                format!("set tables.{name}.mode to merge, or take the cursor away"),
+            )),
+            (_, Some(cursor)) if cursor.is_empty() => {
+                Some(Problem::new(key("cursor"), "is empty", "give the name of a column"))
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_sound() {
+        assert_eq!(Sync::default().check(), []);
+        assert_eq!(TableOverride::default().check("patient"), None);
+    }
+
+    #[test]
+    fn no_worker_and_no_table_are_refused() {
+        let sync = Sync { parallel_tables: 0, include: Vec::new(), ..Sync::default() };
+        let keys: Vec<String> = sync.check().into_iter().map(|p| p.key).collect();
+        assert_eq!(keys, ["sync.parallel_tables", "sync.include"]);
+    }
+
+    #[test]
+    fn merge_needs_a_cursor_and_only_merge_has_one() {
+        let merge = TableOverride { mode: Some(SyncMode::Merge), ..TableOverride::default() };
+        assert!(merge.check("patient").expect("it is wrong").remedy.contains("tables.patient.cursor"));
+        let append = TableOverride { mode: Some(SyncMode::Append), cursor: Some("DateTStamp".to_owned()), ..merge };
+        assert_eq!(append.check("patient").expect("it is wrong").key, "tables.patient.cursor");
+    }
 }

@@ -1,6 +1,10 @@
 //! `[warehouse]`: the PostgreSQL database that is written.
 
-use super::{Secret, TlsMode};
+use super::{
+    Problem, Secret, TlsMode,
+    connection::{check_authority, check_schema},
+    problem::{not_empty, within},
+};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -10,6 +14,8 @@ use std::path::PathBuf;
 pub struct Warehouse {
     /// `postgresql://user:password@host:port/database`; fills what is not given singly. May hold a password.
     pub url: Option<Secret>,
+    /// A file that holds the URL.
+    pub url_file: Option<PathBuf>,
     /// Host name or address; a path is the folder of the server's Unix socket.
     pub host: String,
     /// TCP port.
@@ -40,6 +46,7 @@ impl Default for Warehouse {
     fn default() -> Self {
         Self {
             url: None,
+            url_file: None,
             host: "localhost".to_owned(),
             port: 5432,
             user: "amalgam".to_owned(),
@@ -52,6 +59,40 @@ impl Default for Warehouse {
             connections_max: 12,
             connect_seconds_max: 10,
             lock_seconds_max: 10,
+        }
+    }
+}
+
+impl Warehouse {
+    pub(super) fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        not_empty(&mut problems, "warehouse.host", &self.host, "give the name or address of PostgreSQL's server");
+        not_empty(&mut problems, "warehouse.user", &self.user, "give the user that owns the warehouse's schemas");
+        not_empty(&mut problems, "warehouse.database", &self.database, "give the name of the warehouse's database");
+        within(&mut problems, "warehouse.port", self.port, 1..=u16::MAX);
+        within(&mut problems, "warehouse.connections_max", self.connections_max, 2..=200);
+        within(&mut problems, "warehouse.connect_seconds_max", self.connect_seconds_max, 1..=600);
+        within(&mut problems, "warehouse.lock_seconds_max", self.lock_seconds_max, 1..=3_600);
+        problems.extend(check_schema("warehouse.raw_schema", &self.raw_schema));
+        problems.extend(check_authority("warehouse", self.tls, self.tls_ca_file.as_deref()));
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_sound() {
+        assert_eq!(Warehouse::default().check(), []);
+    }
+
+    #[test]
+    fn schemas_of_the_server_and_of_the_control_plane_are_refused() {
+        for schema in ["", "pg_raw", "information_schema", "amalgam", &"x".repeat(64)] {
+            let warehouse = Warehouse { raw_schema: schema.to_owned(), ..Warehouse::default() };
+            assert_eq!(warehouse.check().len(), 1, "{schema}");
         }
     }
 }

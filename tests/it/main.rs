@@ -1,4 +1,5 @@
 //! The integration suite: one binary, real servers.
 
+mod config;
 mod harness;
 mod servers;

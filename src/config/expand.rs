@@ -1,0 +1,116 @@
+//! Expands what a layer gives in short: `url`, `url_file` and `password_file`.
+//!
+//! Done layer by layer, before they are merged: so a URL in the environment stands above a host in a
+//! file, and a host stands above the URL beside it.
+//!
+//! Guarantee: no problem quotes a secret.
+
+use super::{
+    origin::{Layer, Origin},
+    problem::{Problem, unreadable},
+    url::{self, Server},
+};
+use figment::value::{Dict, Empty, Tag, Value};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+const SECTIONS: [(&str, Server); 2] = [("source", Server::MariaDb), ("warehouse", Server::Postgres)];
+
+/// Secrets that may come as systemd credentials, by the name of the credential's file.
+const CREDENTIALS: [(&str, &str, &str); 4] = [
+    ("source_url", "source", "url"),
+    ("source_password", "source", "password"),
+    ("warehouse_url", "warehouse", "url"),
+    ("warehouse_password", "warehouse", "password"),
+];
+
+/// Fills the keys that the layer gives in short.
+pub(super) fn expand(layer: &mut Layer, problems: &mut Vec<Problem>) {
+    for (section, server) in SECTIONS {
+        let Some(Value::Dict(_, values)) = layer.values.get_mut(section) else { continue };
+        let mut found = Vec::new();
+        expand_section(section, server, values, &mut found);
+        problems.extend(found.into_iter().map(|problem| {
+            let origin = layer.origin.of_key(&problem.key);
+            problem.at(origin)
+        }));
+    }
+}
+
+fn expand_section(section: &str, server: Server, values: &mut Dict, problems: &mut Vec<Problem>) {
+    for secret in ["password", "url"] {
+        let key = format!("{secret}_file");
+        let Some(path) = values.get(&key).and_then(Value::as_str).filter(|p| !p.is_empty()) else { continue };
+        let key = format!("{section}.{key}");
+        if values.contains_key(secret) {
+            problems.push(Problem::new(key, format!("{section}.{secret} is given as well"), "give one of the two"));
+            continue;
+        }
+        match read_secret(Path::new(path)) {
+            Ok(text) => {
+                values.insert(secret.to_owned(), text.into());
+            }
+            Err(cause) => problems.push(Problem::new(key, cause, "name a file that this user may read")),
+        }
+    }
+    // A host that is given means TCP; a socket from a lower layer must not stand above it.
+    if server == Server::MariaDb && (values.contains_key("host") || values.contains_key("url")) {
+        let without = Value::Empty(Tag::Default, Empty::None);
+        let url_has_none = match values.get("url").and_then(Value::as_str).map(|url| url::parse(url, server)) {
+            Some(Ok(parts)) => !parts.contains_key("socket"),
+            _ => true,
+        };
+        if url_has_none && !values.contains_key("socket") {
+            values.insert("socket".to_owned(), without);
+        }
+    }
+    let Some(url) = values.get("url").and_then(Value::as_str).filter(|u| !u.is_empty()) else { return };
+    match url::parse(url, server) {
+        Ok(parts) => {
+            for (key, value) in parts {
+                values.entry(key).or_insert(value);
+            }
+        }
+        Err(cause) => {
+            let example = match server {
+                Server::MariaDb => "write mysql://user@host:3306/database, and the password into password_file",
+                Server::Postgres => "write postgresql://user@host:5432/database, and the password into password_file",
+            };
+            problems.push(Problem::new(format!("{section}.url"), cause, example));
+        }
+    }
+}
+
+/// What systemd hands over, each a layer of its own.
+pub(super) fn credentials(directory: &Path, problems: &mut Vec<Problem>) -> Vec<Layer> {
+    let mut layers = Vec::new();
+    for (name, section, key) in CREDENTIALS {
+        let path: PathBuf = directory.join(name);
+        if !path.exists() {
+            continue;
+        }
+        match read_secret(&path) {
+            Ok(text) => {
+                let values = Dict::from([(section.to_owned(), Dict::from([(key.to_owned(), text.into())]).into())]);
+                layers.push(Layer { origin: Origin::Credential(path), values });
+            }
+            Err(cause) => problems.push(
+                Problem::new(format!("{section}.{key}"), cause, "see LoadCredential= in the service's unit")
+                    .at(Origin::Credential(path).to_string()),
+            ),
+        }
+    }
+    layers
+}
+
+/// The secret in a file: its text without the line's end.
+fn read_secret(path: &Path) -> Result<String, String> {
+    // The error of a text that is no UTF-8 is not passed on: it may quote bytes.
+    let text = fs::read(path).map_err(|e| format!("can't read {}: {}", path.display(), unreadable(&e)))?;
+    let text = String::from_utf8(text).map_err(|_| format!("{} is no text in UTF-8", path.display()))?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() { Err(format!("{} is empty", path.display())) } else { Ok(text.to_owned()) }
+}
