@@ -5,7 +5,8 @@
 //!
 //! | rank | module |
 //! |---|---|
-//! | 6 | [`cli`], [`lifecycle`] |
+//! | 7 | [`cli`] |
+//! | 6 | [`lifecycle`] |
 //! | 5 | [`http`], [`demo`] |
 //! | 4 | [`orchestrator`] |
 //! | 3 | [`sync`], [`models`] |

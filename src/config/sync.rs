@@ -111,7 +111,7 @@ mod tests {
     fn merge_needs_a_cursor_and_only_merge_has_one() {
         let merge = TableOverride { mode: Some(SyncMode::Merge), ..TableOverride::default() };
         assert!(merge.check("patient").expect("it is wrong").remedy.contains("tables.patient.cursor"));
-        let append = TableOverride { mode: Some(SyncMode::Append), cursor: Some("DateTStamp".to_owned()), ..merge };
+        let append = TableOverride { mode: Some(SyncMode::Append), cursor: Some("DateTStamp".to_owned()) };
         assert_eq!(append.check("patient").expect("it is wrong").key, "tables.patient.cursor");
     }
 }
