@@ -3,4 +3,5 @@
 mod config;
 mod harness;
 mod ranks;
+mod repository;
 mod servers;

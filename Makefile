@@ -1,0 +1,38 @@
+# The commands of the repository. `make help` lists them.
+
+CARGO ?= cargo
+# Where rustup puts it; under sudo and in fresh shells it may not be on the path.
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+# Given on to the program or the tests: make demo ARGS=--keep, make test ARGS=ranks::
+ARGS ?=
+
+.PHONY: help demo test check bench prerequisites
+.DEFAULT_GOAL := help
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 16
+
+demo: prerequisites ## an invented practice, a private warehouse and the service on top; first time: some minutes of building
+	@echo "demo: building (a few minutes the first time, then seconds)"
+	$(CARGO) build --release --locked
+	@exec $(CARGO) run --quiet --release --locked -- demo $(ARGS)
+
+test: prerequisites ## the whole suite, on real servers of its own
+	$(CARGO) test --locked -- $(ARGS)
+
+check: prerequisites ## format, lints, licences, scripts
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+	  $(CARGO) deny --locked check licenses bans sources; \
+	else \
+	  echo "check: cargo-deny is not installed, so licences and sources were NOT checked (cargo install cargo-deny --locked)"; \
+	fi
+	@for script in scripts/* .ci/run; do bash -n "$$script" || exit 1; done; echo "check: scripts parse"
+
+bench: prerequisites ## how fast, against the floor of this machine
+	$(CARGO) bench --locked -- $(ARGS)
+
+prerequisites:
+	@scripts/prerequisites
+	@command -v $(CARGO) >/dev/null || { echo "prerequisites: cargo isn't found; install Rust from https://rustup.rs"; exit 1; }
