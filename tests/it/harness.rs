@@ -136,12 +136,7 @@ impl Bench {
 
     /// The rows of one statement at the source, as root, every column as text.
     pub(crate) async fn source_texts(&self, sql: &str) -> Vec<Vec<Option<String>>> {
-        let mut connection = connect_source(self.source_port, Some(&self.database)).await;
-        let rows: Vec<mysql_async::Row> =
-            connection.query(sql).await.unwrap_or_else(|error| panic!("at the source: {error}\n{sql}"));
-        let texts = rows.into_iter().map(|row| row.unwrap().into_iter().map(text_of).collect()).collect();
-        connection.disconnect().await.expect("a connection can be closed");
-        texts
+        source_texts_at(self.source_port, &self.database, sql).await
     }
 
     /// Runs statements at the warehouse.
@@ -212,6 +207,16 @@ async fn connect_source(port: u16, database: Option<&str>) -> mysql_async::Conn 
         .db_name(database)
         .prefer_socket(false);
     mysql_async::Conn::new(options).await.expect("the source takes connections")
+}
+
+/// The rows of one statement at any source, as root, every column as text.
+pub(crate) async fn source_texts_at(port: u16, database: &str, sql: &str) -> Vec<Vec<Option<String>>> {
+    let mut connection = connect_source(port, Some(database)).await;
+    let rows: Vec<mysql_async::Row> =
+        connection.query(sql).await.unwrap_or_else(|error| panic!("at the source: {error}\n{sql}"));
+    let texts = rows.into_iter().map(|row| row.unwrap().into_iter().map(text_of).collect()).collect();
+    connection.disconnect().await.expect("a connection can be closed");
+    texts
 }
 
 async fn run_at_source(port: u16, database: Option<&str>, sql: &str) {

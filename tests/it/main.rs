@@ -2,6 +2,7 @@
 
 mod config;
 mod harness;
+mod practice;
 mod ranks;
 mod repository;
 mod servers;
