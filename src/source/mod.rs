@@ -1,26 +1,15 @@
 //! MariaDB, read and never written.
 //!
-//! Owns `mysql_async`: connections, discovery, reads. Guarantee: an error that leaves this room
-//! carries no cell's value.
+//! Owns `mysql_async`: connections, discovery, reads in ranges. `sync/encode.rs` is the one other place
+//! that sees its values. Refuses: writing (every session is read-only), and reading without a bound on
+//! the statement's time.
+//! Guarantee: an error that leaves this room carries no cell's value.
 
-use crate::{
-    config,
-    domain::{Catalog, TableName},
-    error::{Error, Kind, Result},
-};
+mod describe;
+mod failure;
+mod pool;
+mod read;
 
-/// The source. Cheap to clone; connects when first used.
-#[derive(Clone, Debug)]
-pub struct Source;
-
-impl Source {
-    /// Prepares the pool. No I/O but for the authority's file.
-    pub fn new(_config: &config::Source) -> Result<Self> {
-        Ok(Self)
-    }
-
-    /// What the source holds now: all tables, or those named.
-    pub async fn describe(&self, _only: Option<&[TableName]>) -> Result<Catalog> {
-        Err(Error::new(Kind::Internal, "not yet"))
-    }
-}
+pub use mysql_async::Value;
+pub use pool::Source;
+pub use read::{Order, Range, Reader};

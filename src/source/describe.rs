@@ -1,0 +1,152 @@
+//! Discovery: all tables in a handful of queries.
+
+use super::{Source, failure::failure};
+use crate::{
+    domain::{Catalog, Column, Engine, Fingerprint, SourceType, Table, TableName},
+    error::{Error, Kind, Result},
+};
+use chrono::DateTime;
+use mysql_async::{Conn, Params, Row, prelude::Queryable};
+use std::collections::BTreeMap;
+
+/// A write in the last so many seconds may be followed by another with the same time.
+const SAME_SECOND_GUARD_SECONDS: i64 = 2;
+
+const TABLES: &str = include_str!("queries/tables.sql");
+const COLUMNS: &str = include_str!("queries/columns.sql");
+const INDEXES: &str = include_str!("queries/indexes.sql");
+
+impl Source {
+    /// What the source holds now: all base tables, or those of `only` that are there.
+    ///
+    /// # Errors
+    /// [`Kind::SourceType`] where a column's type is not known; what a connection or query can meet.
+    pub async fn describe(&self, only: Option<&[TableName]>) -> Result<Catalog> {
+        let mut connection = self.connection().await?;
+        let micros: i64 = connection
+            .query_first("select cast(unix_timestamp(now(6)) * 1000000 as signed)")
+            .await
+            .map_err(|e| failure(&e, "asking the source for the time"))?
+            .ok_or_else(|| Error::new(Kind::Internal, "the source has no time"))?;
+        let taken_at = DateTime::from_timestamp_micros(micros)
+            .ok_or_else(|| Error::new(Kind::Internal, "the source's time is out of range"))?;
+        let rows = self.ask(&mut connection, TABLES, only, "listing tables").await?;
+        let mut columns = grouped(self.ask(&mut connection, COLUMNS, only, "listing columns").await?, column)?;
+        let mut indexes = grouped(self.ask(&mut connection, INDEXES, only, "listing indexes").await?, index)?;
+        let tables = rows
+            .into_iter()
+            .map(|row| {
+                let name: String = get(&row, 0)?;
+                let columns = columns.remove(&name).unwrap_or_default();
+                let indexes = indexes.remove(&name).unwrap_or_default();
+                table(&row, name, columns, &indexes)
+            })
+            .collect::<Result<Vec<Table>>>()?;
+        Ok(Catalog { taken_at, tables })
+    }
+
+    async fn ask(&self, connection: &mut Conn, sql: &str, only: Option<&[TableName]>, doing: &str) -> Result<Vec<Row>> {
+        let mut parameters = vec![self.database.clone()];
+        let filter = match only {
+            None => String::new(),
+            Some(names) => {
+                parameters.extend(names.iter().map(|n| n.as_str().to_owned()));
+                format!("and t.table_name in ({})", vec!["?"; names.len().max(1)].join(","))
+            }
+        };
+        if only.is_some_and(<[_]>::is_empty) {
+            return Ok(Vec::new());
+        }
+        connection
+            .exec(sql.replace("/*only*/", &filter), Params::from(parameters))
+            .await
+            .map_err(|e| failure(&e, doing))
+    }
+}
+
+/// The position in an index, its name, and the column.
+struct IndexColumn {
+    primary: bool,
+    position: u64,
+    column: String,
+}
+
+fn grouped<T>(rows: Vec<Row>, read: impl Fn(&Row) -> Result<T>) -> Result<BTreeMap<String, Vec<T>>> {
+    let mut groups: BTreeMap<String, Vec<T>> = BTreeMap::new();
+    for row in rows {
+        groups.entry(get(&row, 0)?).or_default().push(read(&row)?);
+    }
+    Ok(groups)
+}
+
+fn column(row: &Row) -> Result<Column> {
+    let (table, name, declared): (String, String, String) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
+    let extra = get::<String>(row, 4)?.to_ascii_lowercase();
+    let source_type = SourceType::parse(&declared).ok_or_else(|| {
+        Error::new(
+            Kind::SourceType,
+            format!("column {table}.{name} has the type {declared}, which has no place in the warehouse"),
+        )
+    })?;
+    Ok(Column {
+        name,
+        declared,
+        source_type,
+        nullable: get::<String>(row, 3)? == "YES",
+        stamps_edits: extra.contains("on update"),
+        auto_increment: extra.contains("auto_increment"),
+    })
+}
+
+fn index(row: &Row) -> Result<IndexColumn> {
+    Ok(IndexColumn { primary: get::<String>(row, 1)? == "PRIMARY", position: get(row, 2)?, column: get(row, 3)? })
+}
+
+fn table(row: &Row, name: String, columns: Vec<Column>, indexes: &[IndexColumn]) -> Result<Table> {
+    let place = |column: &str| columns.iter().position(|c| c.name == column);
+    let mut key: Vec<(u64, usize)> =
+        indexes.iter().filter(|i| i.primary).filter_map(|i| place(&i.column).map(|at| (i.position, at))).collect();
+    key.sort_unstable();
+    let indexed = indexes.iter().filter(|i| i.position == 1).filter_map(|i| place(&i.column)).collect();
+    let engine = match get::<Option<String>>(row, 1)?.unwrap_or_default().as_str() {
+        "MyISAM" => Engine::MyIsam,
+        "InnoDB" => Engine::InnoDb,
+        other => Engine::Other(other.to_owned()),
+    };
+    let rows: u64 = get::<Option<u64>>(row, 2)?.unwrap_or(0);
+    let data_bytes: u64 = get::<Option<u64>>(row, 3)?.unwrap_or(0);
+    let fingerprint = fingerprint(row, &engine, rows, data_bytes)?;
+    Ok(Table {
+        name: TableName::new(name),
+        engine,
+        key: key.into_iter().map(|(_, at)| at).collect(),
+        columns,
+        indexed,
+        rows,
+        data_bytes,
+        fingerprint,
+    })
+}
+
+/// What changes whenever the table does. An empty MyISAM table is equal to any other empty one; else the
+/// time of the last write decides, and only when it lies far enough back that no second write can share it.
+fn fingerprint(row: &Row, engine: &Engine, rows: u64, data_bytes: u64) -> Result<Option<Fingerprint>> {
+    let [index_bytes, free_bytes, auto_increment, created, updated] =
+        [4, 5, 6, 7, 8].map(|at| get::<Option<i64>>(row, at));
+    let (updated, seconds_ago) = (updated?, get::<Option<i64>>(row, 9)?);
+    if *engine == Engine::MyIsam && rows == 0 && data_bytes == 0 {
+        return Ok(Some(Fingerprint("empty".to_owned())));
+    }
+    let settled = seconds_ago.is_some_and(|s| s >= SAME_SECOND_GUARD_SECONDS);
+    let parts = [index_bytes?, free_bytes?, auto_increment?, created?, updated];
+    Ok(settled.then(|| {
+        let tail: Vec<String> = parts.iter().map(|p| p.map_or("-".to_owned(), |n| n.to_string())).collect();
+        Fingerprint(format!("{engine}:{rows}:{data_bytes}:{}", tail.join(":")))
+    }))
+}
+
+fn get<T: mysql_async::prelude::FromValue>(row: &Row, at: usize) -> Result<T> {
+    row.get_opt(at).and_then(Result::ok).ok_or_else(|| {
+        Error::new(Kind::Internal, format!("information_schema answered with another type in column {at}"))
+    })
+}

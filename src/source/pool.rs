@@ -1,0 +1,92 @@
+//! The pool of connections to the source.
+
+use super::failure::failure;
+use crate::{
+    config::{self, TlsMode},
+    error::{Error, Kind, Result},
+};
+use mysql_async::{Conn, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts};
+use std::{path::PathBuf, time::Duration};
+use tokio::time::timeout;
+
+/// Where Debian keeps the authorities that the system trusts.
+const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// The source. Cheap to clone; connects when first used.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pool: Pool,
+    pub(super) database: String,
+    pub(super) range_rows: u64,
+    connect_seconds_max: u64,
+}
+
+impl Source {
+    /// Prepares the pool. No I/O.
+    pub fn new(config: &config::Source) -> Result<Self> {
+        let bounds = PoolConstraints::new(0, config.connections_max)
+            .ok_or_else(|| Error::new(Kind::Config, "[source] connections_max must be at least 1"))?;
+        let mut options = OptsBuilder::default()
+            .user(Some(&config.user))
+            .db_name(Some(&config.database))
+            .prefer_socket(false)
+            .tcp_keepalive(Some(Duration::from_secs(30)))
+            .pool_opts(PoolOpts::default().with_constraints(bounds).with_reset_connection(false))
+            .ssl_opts(tls(config))
+            .init(settings(config));
+        if !config.password.is_empty() {
+            options = options.pass(Some(config.password.reveal()));
+        }
+        options = match &config.socket {
+            Some(socket) => options.socket(Some(socket.to_string_lossy())),
+            None => options.ip_or_hostname(&config.host).tcp_port(config.port),
+        };
+        Ok(Self {
+            pool: Pool::new(options),
+            database: config.database.clone(),
+            range_rows: config.range_rows,
+            connect_seconds_max: config.connect_seconds_max,
+        })
+    }
+
+    /// The database that is read.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// Takes a connection, and waits for a free one where the bound is reached.
+    pub(super) async fn connection(&self) -> Result<Conn> {
+        match timeout(Duration::from_secs(self.connect_seconds_max), self.pool.get_conn()).await {
+            Ok(connected) => connected.map_err(|e| failure(&e, "connecting to the source")),
+            Err(_) => Err(Error::new(Kind::SourceUnreachable, "connecting to the source: no answer in time")),
+        }
+    }
+
+    /// Closes what is open. Connections in use end when they are given back.
+    pub async fn close(self) {
+        // A failure to say goodbye changes nothing: the server notices the closed socket.
+        let _ = self.pool.disconnect().await;
+    }
+}
+
+/// What every session begins with: UTC, so that a stamp is one instant even when the clinic's clock is
+/// put back an hour; a bound on every statement, which MySQL passes over as a comment; and read-only.
+fn settings(config: &config::Source) -> Vec<String> {
+    vec![
+        format!("set time_zone = '+00:00' /*M!100101 , max_statement_time = {} */", config.statement_seconds_max),
+        "set session transaction read only".to_owned(),
+    ]
+}
+
+fn tls(config: &config::Source) -> Option<SslOpts> {
+    match config.tls {
+        TlsMode::Disable => None,
+        TlsMode::Require => {
+            Some(SslOpts::default().with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true))
+        }
+        TlsMode::VerifyFull => {
+            let authorities = config.tls_ca_file.clone().unwrap_or_else(|| PathBuf::from(SYSTEM_AUTHORITIES));
+            Some(SslOpts::default().with_disable_built_in_roots(true).with_root_certs(vec![authorities.into()]))
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Reads one table in ranges, so that no statement holds a lock for long.
+//!
+//! A [`Reader`] remembers where the last range ended; a [`Range`] is one statement's rows. A range that
+//! breaks can be read again: the reader goes on from the last row that was handed out.
+
+use super::{Source, failure::failure};
+use crate::{domain::Table, error::Result};
+use chrono::{DateTime, Datelike, Timelike, Utc};
+use mysql_async::{BinaryProtocol, Conn, Params, QueryResult, Value, prelude::Queryable};
+
+/// In what order, and from where, a table is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// As the server likes, in one statement: for tables without a usable key.
+    Unordered,
+    /// By the primary key, above `after` where given.
+    Key {
+        /// The last key that need not be read; only for keys of one integer column.
+        after: Option<i128>,
+    },
+    /// By a stamp, then the key: rows stamped at `from` or later.
+    Stamp {
+        /// The stamp column's position.
+        column: usize,
+        /// The first moment that is read.
+        from: DateTime<Utc>,
+    },
+}
+
+/// Reads one table, range by range.
+pub struct Reader<'t> {
+    connection: Conn,
+    table: &'t Table,
+    select: String,
+    /// Positions of the columns that the order is made of.
+    cursor: Vec<usize>,
+    first: First,
+    /// The cursor's values in the last row handed out.
+    last: Option<Vec<Value>>,
+    range_rows: u64,
+    done: bool,
+}
+
+/// The condition of the first range.
+enum First {
+    All,
+    Above(Value),
+    From(Value),
+}
+
+/// The rows of one statement.
+pub struct Range<'r> {
+    result: QueryResult<'r, 'static, BinaryProtocol>,
+    table: &'r Table,
+    cursor: &'r [usize],
+    last: &'r mut Option<Vec<Value>>,
+    done: &'r mut bool,
+    rows: u64,
+    rows_max: u64,
+}
+
+impl Source {
+    /// Prepares to read a table.
+    pub async fn reader<'t>(&self, table: &'t Table, order: &Order) -> Result<Reader<'t>> {
+        let columns: Vec<String> = table.columns.iter().map(|c| quote(&c.name)).collect();
+        let (cursor, first) = match order {
+            Order::Unordered => (Vec::new(), First::All),
+            Order::Key { after: None } => (table.key.clone(), First::All),
+            Order::Key { after: Some(key) } => (table.key.clone(), First::Above(integer(*key))),
+            Order::Stamp { column, from } => {
+                let key = table.key.iter().copied().filter(|k| k != column);
+                (std::iter::once(*column).chain(key).collect(), First::From(moment(*from)))
+            }
+        };
+        Ok(Reader {
+            connection: self.connection().await?,
+            table,
+            select: format!("select {} from {}", columns.join(", "), quote(table.name.as_str())),
+            cursor,
+            first,
+            last: None,
+            range_rows: self.range_rows,
+            done: false,
+        })
+    }
+}
+
+impl Reader<'_> {
+    /// The next range; `None` after the last.
+    pub async fn range(&mut self) -> Result<Option<Range<'_>>> {
+        if self.done {
+            return Ok(None);
+        }
+        let (sql, parameters) = self.statement();
+        let doing = format!("reading {}", self.table.name);
+        let result = self.connection.exec_iter(sql, parameters).await.map_err(|e| failure(&e, &doing))?;
+        Ok(Some(Range {
+            result,
+            table: self.table,
+            cursor: &self.cursor,
+            last: &mut self.last,
+            done: &mut self.done,
+            rows: 0,
+            rows_max: if self.cursor.is_empty() { u64::MAX } else { self.range_rows },
+        }))
+    }
+
+    fn statement(&self) -> (String, Params) {
+        let names: Vec<String> = self.cursor.iter().map(|&i| quote(&self.table.columns[i].name)).collect();
+        if names.is_empty() {
+            return (self.select.clone(), Params::Empty);
+        }
+        let (condition, parameters) = match (&self.last, &self.first) {
+            (Some(last), _) => above(&names, last),
+            (None, First::All) => (String::new(), Vec::new()),
+            (None, First::Above(key)) => (format!(" where {} > ?", names[0]), vec![key.clone()]),
+            (None, First::From(moment)) => (format!(" where {} >= ?", names[0]), vec![moment.clone()]),
+        };
+        let sql = format!("{}{condition} order by {} limit {}", self.select, names.join(", "), self.range_rows);
+        (sql, if parameters.is_empty() { Params::Empty } else { Params::Positional(parameters) })
+    }
+}
+
+impl Range<'_> {
+    /// The next row's cells, in the order of the table's columns; `None` after the last.
+    pub async fn next(&mut self) -> Result<Option<Vec<Value>>> {
+        let row = self.result.next().await.map_err(|e| failure(&e, &format!("reading {}", self.table.name)))?;
+        match row {
+            Some(row) => {
+                let cells = row.unwrap();
+                self.rows += 1;
+                if !self.cursor.is_empty() {
+                    let last = self.last.get_or_insert_default();
+                    last.clear();
+                    last.extend(self.cursor.iter().map(|&i| cells[i].clone()));
+                }
+                Ok(Some(cells))
+            }
+            None => {
+                *self.done = self.rows < self.rows_max;
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// `(a, b) > (?, ?)`, written so that MariaDB uses the index: `a >= ? and (a > ? or (a = ? and b > ?))`.
+fn above(names: &[String], last: &[Value]) -> (String, Vec<Value>) {
+    if let ([name], [value]) = (names, last) {
+        return (format!(" where {name} > ?"), vec![value.clone()]);
+    }
+    let mut parameters = vec![last[0].clone()];
+    let mut alternatives = Vec::with_capacity(names.len());
+    for depth in 0..names.len() {
+        let mut terms: Vec<String> = names[..depth].iter().map(|n| format!("{n} = ?")).collect();
+        terms.push(format!("{} > ?", names[depth]));
+        parameters.extend_from_slice(&last[..=depth]);
+        alternatives.push(format!("({})", terms.join(" and ")));
+    }
+    (format!(" where {} >= ? and ({})", names[0], alternatives.join(" or ")), parameters)
+}
+
+/// A quoted identifier: MariaDB KB, "Identifier Names".
+fn quote(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+fn integer(key: i128) -> Value {
+    match i64::try_from(key) {
+        Ok(key) => Value::Int(key),
+        Err(_) => Value::UInt(u64::try_from(key).unwrap_or(u64::MAX)),
+    }
+}
+
+fn moment(at: DateTime<Utc>) -> Value {
+    let year = u16::try_from(at.year()).unwrap_or(0);
+    let part = |n: u32| u8::try_from(n).expect("a part of a date or time is below 60");
+    Value::Date(
+        year,
+        part(at.month()),
+        part(at.day()),
+        part(at.hour()),
+        part(at.minute()),
+        part(at.second()),
+        at.timestamp_subsec_micros(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_range_begins_above_the_last_row_of_all_cursor_columns() {
+        let names = ["`s`".to_owned(), "`k`".to_owned()];
+        let (sql, parameters) = above(&names, &[Value::Int(7), Value::Int(9)]);
+        assert_eq!(sql, " where `s` >= ? and ((`s` > ?) or (`s` = ? and `k` > ?))");
+        assert_eq!(parameters, [7, 7, 7, 9].map(Value::Int));
+    }
+}
