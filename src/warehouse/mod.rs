@@ -3,13 +3,17 @@
 //! Owns every `tokio_postgres` type; other rooms see [`Session`], [`Transaction`] and [`Row`].
 //! Guarantee: an error that leaves this room carries no cell's value.
 
+mod copy;
 mod failure;
 mod identifier;
 mod pool;
 mod session;
+mod table_state;
 mod tls;
 
+pub use copy::{CopyIn, CopyOut};
 pub use identifier::{literal, quote, relation};
 pub use pool::Warehouse;
 pub use session::{Session, Transaction};
+pub use table_state::{NewTableState, Shape, TableState};
 pub use tokio_postgres::{Row, types::ToSql};

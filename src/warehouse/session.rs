@@ -1,22 +1,35 @@
 //! One connection, and a transaction on it.
 
-use super::failure::failure;
-use crate::error::Result;
+use super::{failure::failure, identifier::quote};
+use crate::error::{Kind, Result};
 use tokio_postgres::{Row, types::ToSql};
 
 /// One connection out of the pool. Goes back when dropped; open work is rolled back.
 pub struct Session {
-    client: deadpool_postgres::Object,
+    pub(super) client: deadpool_postgres::Object,
 }
 
 /// One transaction. Rolled back when dropped.
 pub struct Transaction<'a> {
-    inner: deadpool_postgres::Transaction<'a>,
+    pub(super) inner: deadpool_postgres::Transaction<'a>,
 }
 
 impl Session {
     pub(super) fn new(client: deadpool_postgres::Object) -> Self {
         Self { client }
+    }
+
+    /// Makes a schema where there is none. Two who do so at once both succeed.
+    pub async fn ensure_schema(&self, name: &str) -> Result<()> {
+        let doing = "making a schema";
+        let there = self.query_opt("select from pg_catalog.pg_namespace where nspname = $1", &[&name], doing).await?;
+        if there.is_some() {
+            return Ok(());
+        }
+        match self.batch(&format!("create schema if not exists {}", quote(name)), doing).await {
+            Err(error) if error.kind == Kind::WarehouseConflict => Ok(()),
+            other => other,
+        }
     }
 
     /// Begins a transaction.

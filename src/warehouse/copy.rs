@@ -1,0 +1,76 @@
+//! COPY in both directions, in PostgreSQL's binary format.
+
+use super::{Session, Transaction, failure::failure};
+use crate::error::{Error, Kind, Result};
+use bytes::{Buf, Bytes};
+use futures_util::{SinkExt, StreamExt};
+use std::pin::Pin;
+use tokio_postgres::{CopyInSink, CopyOutStream};
+
+/// Bytes before the first row: signature, flags, length of the extension.
+const HEADER_BYTES: usize = 19;
+
+/// Rows on their way into the warehouse. Dropped before [`CopyIn::finish`], it leaves nothing.
+pub struct CopyIn {
+    sink: Pin<Box<CopyInSink<Bytes>>>,
+}
+
+impl CopyIn {
+    /// Sends a piece of the stream; waits while the server is behind.
+    pub async fn send(&mut self, bytes: Bytes) -> Result<()> {
+        self.sink.feed(bytes).await.map_err(|e| failure(&e, "copying into the warehouse"))
+    }
+
+    /// Ends the stream; rows taken in.
+    pub async fn finish(mut self) -> Result<u64> {
+        self.sink.as_mut().finish().await.map_err(|e| failure(&e, "copying into the warehouse"))
+    }
+}
+
+/// Rows on their way out of the warehouse.
+pub struct CopyOut {
+    stream: Pin<Box<CopyOutStream>>,
+    begun: bool,
+}
+
+impl CopyOut {
+    /// The next row in binary form, its count of cells first; `None` after the last.
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            let Some(message) = self.stream.next().await else { return Ok(None) };
+            let mut row = message.map_err(|e| failure(&e, "copying out of the warehouse"))?;
+            if !self.begun {
+                if row.len() < HEADER_BYTES {
+                    return Err(Error::new(Kind::Internal, "the warehouse's COPY stream begins without a header"));
+                }
+                row.advance(HEADER_BYTES);
+                self.begun = true;
+            }
+            match row.as_ref() {
+                [] => {}
+                [0xff, 0xff, ..] => return Ok(None),
+                _ => return Ok(Some(row)),
+            }
+        }
+    }
+}
+
+macro_rules! copies {
+    ($($type:ty => $field:ident),+) => { $(
+        impl $type {
+            /// Begins `copy … from stdin (format binary)`.
+            pub async fn copy_in(&self, sql: &str) -> Result<CopyIn> {
+                let sink = self.$field.copy_in(sql).await.map_err(|e| failure(&e, "copying into the warehouse"))?;
+                Ok(CopyIn { sink: Box::pin(sink) })
+            }
+
+            /// Begins `copy … to stdout (format binary)`.
+            pub async fn copy_out(&self, sql: &str) -> Result<CopyOut> {
+                let stream = self.$field.copy_out(sql).await.map_err(|e| failure(&e, "copying out of the warehouse"))?;
+                Ok(CopyOut { stream: Box::pin(stream), begun: false })
+            }
+        }
+    )+ };
+}
+
+copies!(Session => client, Transaction<'_> => inner);

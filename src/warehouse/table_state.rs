@@ -1,0 +1,171 @@
+//! What is known of each raw table: watermark, fingerprint, shape.
+//!
+//! Guarantee: written only within the transaction that changes the table's rows, and only by a writer
+//! that has seen the state as it stands.
+
+use super::{Session, Transaction};
+use crate::{
+    domain::{Column, Fingerprint, SyncMode, TableName, Watermark},
+    error::{Error, Kind, Result},
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+const READ: &str = include_str!("queries/table_states.sql");
+const INSERT: &str = include_str!("queries/insert_table_state.sql");
+const UPDATE: &str = include_str!("queries/update_table_state.sql");
+
+/// The source's columns and key when the rows were read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// The columns, in their order.
+    pub columns: Vec<Column>,
+    /// Positions of the primary key's columns, in key order.
+    pub key: Vec<usize>,
+}
+
+/// What is known of one raw table.
+#[derive(Clone, Debug)]
+pub struct TableState {
+    /// How it was kept in step.
+    pub mode: SyncMode,
+    /// What it looked like.
+    pub shape: Shape,
+    /// Where it stood; `None`: it must be looked at again.
+    pub fingerprint: Option<Fingerprint>,
+    /// How far it has come.
+    pub watermark: Option<Watermark>,
+    /// How often it was written.
+    pub revision: i64,
+    /// Rows in the warehouse.
+    pub row_count: i64,
+    /// When it was last brought in step, by the warehouse's clock.
+    pub synced_at: DateTime<Utc>,
+    /// Whether the raw table is there; without it, the rest says nothing.
+    pub raw_exists: bool,
+}
+
+/// What one sync leaves behind.
+#[derive(Clone, Debug)]
+pub struct NewTableState<'a> {
+    /// How the table is kept in step.
+    pub mode: SyncMode,
+    /// What it looks like now.
+    pub shape: &'a Shape,
+    /// Where it stood before the read began.
+    pub fingerprint: Option<&'a Fingerprint>,
+    /// How far it has come.
+    pub watermark: Option<&'a Watermark>,
+    /// The revision that the sync began from; `None`: there was no state.
+    pub seen_revision: Option<i64>,
+    /// Whether any row changed.
+    pub changed: bool,
+    /// Rows in the warehouse.
+    pub row_count: i64,
+    /// The source's clock before the read began.
+    pub source_read_at: DateTime<Utc>,
+    /// Whether all rows were compared.
+    pub reconciled: bool,
+}
+
+impl Session {
+    /// What is known of all tables, or those named.
+    pub async fn table_states(
+        &self,
+        raw_schema: &str,
+        only: Option<&[TableName]>,
+    ) -> Result<BTreeMap<TableName, TableState>> {
+        let names: Option<Vec<&str>> = only.map(|names| names.iter().map(TableName::as_str).collect());
+        let rows = self.query(READ, &[&names, &raw_schema], "reading the state of the tables").await?;
+        rows.iter()
+            .map(|row| {
+                let mode = match row.get::<_, &str>(1) {
+                    "merge" => SyncMode::Merge,
+                    "append" => SyncMode::Append,
+                    _ => SyncMode::Replace,
+                };
+                let state = TableState {
+                    mode,
+                    shape: from_json(row.get(2), "shape")?,
+                    fingerprint: row.get::<_, Option<String>>(3).map(Fingerprint),
+                    watermark: row
+                        .get::<_, Option<serde_json::Value>>(4)
+                        .map(|w| from_json(w, "watermark"))
+                        .transpose()?,
+                    revision: row.get(5),
+                    row_count: row.get(6),
+                    synced_at: row.get(7),
+                    raw_exists: row.get(8),
+                };
+                Ok((TableName::new(row.get::<_, String>(0)), state))
+            })
+            .collect()
+    }
+}
+
+impl Transaction<'_> {
+    /// Writes what a sync leaves behind.
+    ///
+    /// # Errors
+    /// [`Kind::WarehouseConflict`] where another writer came first; the transaction must be dropped.
+    pub async fn save_table_state(&self, table: &TableName, new: &NewTableState<'_>) -> Result<()> {
+        let shape = to_json(new.shape)?;
+        let watermark = new.watermark.map(to_json).transpose()?;
+        let fingerprint = new.fingerprint.map(|f| f.0.as_str());
+        let mode = new.mode.as_str();
+        let name = table.as_str();
+        let doing = "writing the state of the table";
+        let written = match new.seen_revision {
+            None => {
+                self.execute(
+                    INSERT,
+                    &[
+                        &name,
+                        &mode,
+                        &shape,
+                        &fingerprint,
+                        &watermark,
+                        &new.row_count,
+                        &new.source_read_at,
+                        &new.reconciled,
+                    ],
+                    doing,
+                )
+                .await?
+            }
+            Some(revision) => {
+                self.execute(
+                    UPDATE,
+                    &[
+                        &name,
+                        &mode,
+                        &shape,
+                        &fingerprint,
+                        &watermark,
+                        &new.row_count,
+                        &new.source_read_at,
+                        &new.reconciled,
+                        &revision,
+                        &new.changed,
+                    ],
+                    doing,
+                )
+                .await?
+            }
+        };
+        if written == 1 {
+            Ok(())
+        } else {
+            Err(Error::new(Kind::WarehouseConflict, format!("table {table} was written by another process meanwhile")))
+        }
+    }
+}
+
+fn to_json(value: &impl Serialize) -> Result<serde_json::Value> {
+    serde_json::to_value(value).map_err(|e| Error::new(Kind::Internal, format!("state of a table: {e}")))
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(value: serde_json::Value, what: &str) -> Result<T> {
+    serde_json::from_value(value).map_err(|e| Error::new(Kind::Internal, format!("amalgam.table_state.{what}: {e}")))
+}
