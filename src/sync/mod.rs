@@ -1,4 +1,25 @@
 //! One table in step with the source.
+//!
+//! ```text
+//! describe -> plan -> load | delta | reconcile (whole, where no key orders both sides) -> one transaction
+//! ```
+//! Owns the modes, the encoding, the comparison of both sides. Refuses: deciding when (that is the
+//! orchestrator's) and how a server is spoken to (that is `source/` and `warehouse/`).
+//! Guarantee: rows, watermark and fingerprint change in one transaction; doing any step again is harmless.
+
+mod delta;
+mod drift;
+mod encode;
+mod job;
+mod load;
+mod plan;
+mod raw;
+mod reconcile;
+mod select;
+mod staging;
+mod whole;
+
+pub use reconcile::Differences;
 
 use crate::{
     config,
@@ -6,17 +27,21 @@ use crate::{
     error::{Error, Kind, Result},
     source::Source,
     telemetry::Metrics,
-    warehouse::Warehouse,
+    warehouse::{Session, TableState, Warehouse},
 };
+use chrono::TimeDelta;
+use drift::Drift;
+use job::Job;
 use serde::Serialize;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
+use tracing::debug;
 
 /// Brings tables in step. Cheap to clone.
 #[derive(Clone)]
 pub struct Syncer {
     source: Source,
     warehouse: Warehouse,
-    config: Arc<config::Sync>,
+    config: Arc<config::Config>,
     metrics: Arc<Metrics>,
 }
 
@@ -72,11 +97,25 @@ pub struct SyncOutcome {
     pub rows_updated: u64,
     /// Rows that are gone from the warehouse.
     pub rows_deleted: u64,
-    /// Values that the warehouse can't hold as they are and that were replaced, by the mapping's rule.
-    pub values_coerced: u64,
+    /// Zero, partial and impossible dates that became null.
+    pub dates_coerced: u64,
+    /// Texts with NUL or invalid UTF-8 that got U+FFFD in their place.
+    pub texts_coerced: u64,
 }
 
 impl SyncOutcome {
+    fn skipped() -> Self {
+        Self {
+            action: Action::Skip,
+            rows_read: 0,
+            rows_inserted: 0,
+            rows_updated: 0,
+            rows_deleted: 0,
+            dates_coerced: 0,
+            texts_coerced: 0,
+        }
+    }
+
     /// Whether any row of the warehouse changed.
     pub fn changed(&self) -> bool {
         self.action == Action::Load || self.rows_inserted + self.rows_updated + self.rows_deleted > 0
@@ -86,23 +125,140 @@ impl SyncOutcome {
 impl Syncer {
     /// Puts both sides together.
     pub fn new(source: Source, warehouse: Warehouse, config: Arc<config::Config>, metrics: Arc<Metrics>) -> Self {
-        Self { source, warehouse, config: Arc::new(config.sync.clone()), metrics }
+        Self { source, warehouse, config, metrics }
     }
 
     /// What the source holds, with include and exclude applied.
     pub async fn discover(&self) -> Result<Catalog> {
-        self.source.describe(None).await
+        self.describe(None).await
     }
 
-    /// What a sync would do now: for the tables named, or all.
-    pub async fn plan(&self, _only: Option<&[TableName]>, _options: SyncOptions) -> Result<Vec<TablePlan>> {
-        let _ = (&self.warehouse, &self.config, &self.metrics);
-        Err(Error::new(Kind::Internal, "not yet"))
+    /// The mode of a table and why, as [`Syncer::plan`] would choose it.
+    pub fn mode(&self, table: &Table) -> (SyncMode, String) {
+        plan::choose_mode(table, self.by_hand(table))
+    }
+
+    /// What a sync would do now: for the tables named, or all. Tables that the source does not have are
+    /// not in the answer.
+    pub async fn plan(&self, only: Option<&[TableName]>, options: SyncOptions) -> Result<Vec<TablePlan>> {
+        let catalog = self.describe(only).await?;
+        let session = self.warehouse.session().await?;
+        let states = self.states(&session, only).await?;
+        let planned = catalog.tables.iter().map(|t| self.plan_table(&catalog, t, states.get(&t.name), options).0);
+        Ok(planned.collect())
     }
 
     /// Brings one table in step. Looks at both sides afresh, so that doing it again is harmless.
     /// Dropping the future rolls everything back.
-    pub async fn sync_table(&self, _table: &TableName, _options: SyncOptions) -> Result<SyncOutcome> {
-        Err(Error::new(Kind::Internal, "not yet"))
+    ///
+    /// # Errors
+    /// [`Kind::SourceChanged`] where the source has no such table, or it is excluded.
+    pub async fn sync_table(&self, table: &TableName, options: SyncOptions) -> Result<SyncOutcome> {
+        let looked = self.look(table).await?;
+        let (plan, job) = self.plan_table(&looked.catalog, &looked.catalog.tables[0], looked.state.as_ref(), options);
+        debug!(table = %table, mode = %plan.mode, action = ?plan.action, reason = plan.action_reason, "planned");
+        let outcome = match plan.action {
+            Action::Skip => SyncOutcome::skipped(),
+            Action::Load => job.load().await?,
+            Action::Delta => job.delta().await?,
+            Action::Reconcile => job.reconcile().await?,
+        };
+        self.count(table, &outcome);
+        Ok(outcome)
     }
+
+    /// Compares one table with the source, value for value, and changes nothing.
+    ///
+    /// # Errors
+    /// [`Kind::SourceChanged`] where the table was never loaded, or its shape has changed since.
+    pub async fn verify_table(&self, table: &TableName) -> Result<Differences> {
+        let looked = self.look(table).await?;
+        let (plan, job) =
+            self.plan_table(&looked.catalog, &looked.catalog.tables[0], looked.state.as_ref(), SyncOptions::default());
+        match (plan.action, &job.drift) {
+            (Action::Load, _) | (_, Drift::Added(_)) => Err(Error::new(
+                Kind::SourceChanged,
+                format!("{table} can't be compared before it is synced: {}", plan.action_reason),
+            )),
+            _ => job.compare().await,
+        }
+    }
+
+    /// What both sides say of one table.
+    async fn look(&self, table: &TableName) -> Result<Looked> {
+        let only = [table.clone()];
+        let catalog = self.describe(Some(&only)).await?;
+        if catalog.tables.is_empty() {
+            return Err(Error::new(Kind::SourceChanged, format!("the source has no table {table}, or it is excluded")));
+        }
+        let session = self.warehouse.session().await?;
+        let state = self.states(&session, Some(&only)).await?.remove(table);
+        Ok(Looked { catalog, state })
+    }
+
+    async fn describe(&self, only: Option<&[TableName]>) -> Result<Catalog> {
+        let mut catalog = self.source.describe(only).await?;
+        catalog.tables.retain(|t| select::chosen(&self.config.sync, t.name.as_str()));
+        Ok(catalog)
+    }
+
+    /// The states of tables whose raw table is there: without it, a state says nothing.
+    async fn states(&self, session: &Session, only: Option<&[TableName]>) -> Result<BTreeMap<TableName, TableState>> {
+        session.table_states(self.warehouse.raw_schema(), only).await
+    }
+
+    fn by_hand(&self, table: &Table) -> Option<&config::TableOverride> {
+        self.config.tables.iter().find(|(name, _)| name.eq_ignore_ascii_case(table.name.as_str())).map(|(_, o)| o)
+    }
+
+    fn plan_table<'a>(
+        &'a self,
+        catalog: &'a Catalog,
+        table: &'a Table,
+        state: Option<&'a TableState>,
+        options: SyncOptions,
+    ) -> (TablePlan, Job<'a>) {
+        let by_hand = self.by_hand(table);
+        let (mode, mode_reason) = plan::choose_mode(table, by_hand);
+        let drift = state.map_or(Drift::None, |s| drift::compare(&s.shape, table));
+        let overlap =
+            TimeDelta::seconds(i64::try_from(self.config.sync.overlap_seconds).unwrap_or(i64::from(i32::MAX)));
+        let present = state.filter(|s| s.raw_exists);
+        let situation = plan::Situation { table, mode, state: present, drift: &drift, now: catalog.taken_at, overlap };
+        let (action, action_reason) = plan::choose_action(&situation, options);
+        let plan = TablePlan { table: table.clone(), mode, mode_reason, action, action_reason };
+        let job = Job {
+            source: &self.source,
+            warehouse: &self.warehouse,
+            config: &self.config.sync,
+            table,
+            mode,
+            stamp: plan::stamp(table, by_hand).filter(|_| mode == SyncMode::Merge),
+            drift,
+            state,
+            taken_at: catalog.taken_at,
+        };
+        (plan, job)
+    }
+
+    fn count(&self, table: &TableName, outcome: &SyncOutcome) {
+        let name = table.as_str();
+        self.metrics.rows_read.with_label_values(&[name]).inc_by(outcome.rows_read);
+        for (operation, rows) in
+            [("insert", outcome.rows_inserted), ("update", outcome.rows_updated), ("delete", outcome.rows_deleted)]
+        {
+            self.metrics.rows_written.with_label_values(&[name, operation]).inc_by(rows);
+        }
+        for (rule, values) in [("date", outcome.dates_coerced), ("text", outcome.texts_coerced)] {
+            if values > 0 {
+                self.metrics.values_coerced.with_label_values(&[name, rule]).inc_by(values);
+            }
+        }
+    }
+}
+
+/// What both sides say of one table.
+struct Looked {
+    catalog: Catalog,
+    state: Option<TableState>,
 }

@@ -1,0 +1,159 @@
+//! What the sync of one table works with, and how it ends: all in one transaction.
+
+use super::{
+    Action, SyncOutcome,
+    drift::{self, Drift},
+    encode::Coerced,
+    plan,
+    raw::Raw,
+    staging::Staging,
+};
+use crate::{
+    config,
+    domain::{SyncMode, Table, Watermark},
+    error::{Error, Kind, Result},
+    source::Source,
+    warehouse::{NewTableState, TableState, Transaction, Warehouse},
+};
+use chrono::{DateTime, Utc};
+
+/// The sync of one table.
+pub(super) struct Job<'a> {
+    pub source: &'a Source,
+    pub warehouse: &'a Warehouse,
+    pub config: &'a config::Sync,
+    /// The table as the source has it now.
+    pub table: &'a Table,
+    pub mode: SyncMode,
+    /// The stamp column, in `merge` mode.
+    pub stamp: Option<(usize, &'a str)>,
+    pub drift: Drift,
+    /// What the last sync left.
+    pub state: Option<&'a TableState>,
+    /// The source's clock before anything was read.
+    pub taken_at: DateTime<Utc>,
+}
+
+/// What was read and found, before it is written.
+pub(super) struct Found {
+    pub action: Action,
+    pub rows_read: u64,
+    pub coerced: Coerced,
+    /// The highest key read, for `append`.
+    pub key_max: Option<i128>,
+    /// The rows of the warehouse before, where all of them were counted.
+    pub rows_before: Option<u64>,
+}
+
+impl Job<'_> {
+    /// The raw table's SQL.
+    pub fn raw(&self) -> Raw<'_> {
+        Raw::new(self.warehouse.raw_schema(), self.table)
+    }
+
+    /// The watermark after a read of what was found.
+    pub fn watermark(&self, key_max: Option<i128>) -> Option<Watermark> {
+        let current = self.state.and_then(|s| s.watermark.as_ref());
+        match self.mode {
+            SyncMode::Merge => Some(Watermark::advance(current, Watermark::Stamp(self.taken_at))),
+            // An empty table has no key yet; any key is above this one.
+            SyncMode::Append => {
+                Some(Watermark::advance(current, Watermark::Key(key_max.unwrap_or(i128::from(i64::MIN)))))
+            }
+            SyncMode::Replace => None,
+        }
+    }
+
+    /// Writes the state of the table in the transaction of its rows.
+    pub async fn save(
+        &self,
+        transaction: &Transaction<'_>,
+        found: &Found,
+        changed: bool,
+        row_count: u64,
+    ) -> Result<()> {
+        let shape = drift::shape(self.table);
+        let watermark = self.watermark(found.key_max);
+        let new = NewTableState {
+            mode: self.mode,
+            shape: &shape,
+            fingerprint: self.table.fingerprint.as_ref(),
+            watermark: watermark.as_ref(),
+            seen_revision: self.state.map(|s| s.revision),
+            changed,
+            row_count: i64::try_from(row_count).expect("a table has fewer than 2^63 rows"),
+            source_read_at: self.taken_at,
+            reconciled: found.action != Action::Delta,
+        };
+        transaction.save_table_state(&self.table.name, &new).await
+    }
+
+    /// Applies what is staged, adds columns that the source has gained, and writes the state: one
+    /// transaction, so that a reader sees all of it or nothing.
+    pub async fn apply(&self, staging: Staging<'_>, found: Found) -> Result<SyncOutcome> {
+        let (mut session, staged) = staging.finish().await?;
+        let transaction = session.begin().await?;
+        transaction.batch(&self.lock_timeout(), "bounding the wait for locks").await?;
+        if let Drift::Added(names) = &self.drift {
+            transaction
+                .batch(&self.raw().add_columns(names), &format!("adding columns to {}", self.table.name))
+                .await?;
+        }
+        let written = if !staged {
+            Written::default()
+        } else if plan::has_integer_key(self.table) {
+            self.write_by_key(&transaction).await?
+        } else {
+            self.write_whole(&transaction).await?
+        };
+        let before = match found.rows_before {
+            Some(rows) => rows,
+            None => self.state.map_or(0, |s| s.row_count.unsigned_abs()),
+        };
+        let changed = written != Written::default() || matches!(self.drift, Drift::Added(_));
+        self.save(&transaction, &found, changed, before + written.inserted - written.deleted.min(before)).await?;
+        transaction.commit().await?;
+        Ok(SyncOutcome {
+            action: found.action,
+            rows_read: found.rows_read,
+            rows_inserted: written.inserted,
+            rows_updated: written.updated,
+            rows_deleted: written.deleted,
+            dates_coerced: found.coerced.dates,
+            texts_coerced: found.coerced.texts,
+        })
+    }
+
+    /// Readers queue behind a lock that waits: bound the wait.
+    pub fn lock_timeout(&self) -> String {
+        format!("set local lock_timeout = '{}s'", self.warehouse.lock_seconds_max())
+    }
+
+    async fn write_by_key(&self, transaction: &Transaction<'_>) -> Result<Written> {
+        let doing = format!("writing {}", self.table.name);
+        let raw = self.raw();
+        let deleted = transaction.execute(&raw.delete_gone(), &[], &doing).await?;
+        let row = transaction.query_one(&raw.upsert_staged(), &[], &doing).await?;
+        Ok(Written { inserted: count(row.get(0))?, updated: count(row.get(1))?, deleted })
+    }
+
+    async fn write_whole(&self, transaction: &Transaction<'_>) -> Result<Written> {
+        let doing = format!("writing {}", self.table.name);
+        let raw = self.raw();
+        let deleted = transaction.execute(&raw.delete_whole(), &[], &doing).await?;
+        let inserted = transaction.execute(&raw.insert_whole(), &[], &doing).await?;
+        Ok(Written { inserted, updated: 0, deleted })
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Written {
+    inserted: u64,
+    updated: u64,
+    deleted: u64,
+}
+
+/// A count out of PostgreSQL.
+pub(super) fn count(rows: i64) -> Result<u64> {
+    u64::try_from(rows).map_err(|_| Error::new(Kind::Internal, "a count below zero"))
+}

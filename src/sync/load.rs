@@ -1,0 +1,91 @@
+//! Loads a table whole: rows straight into a new table, then key and index, all in one transaction.
+
+use super::{
+    Action, SyncOutcome,
+    encode::{self, Encoder},
+    job::{Found, Job},
+    plan,
+};
+use crate::{
+    error::Result,
+    source::Order,
+    warehouse::{CopyIn, literal, quote, relation},
+};
+use bytes::{BufMut, BytesMut};
+
+impl Job<'_> {
+    /// Loads everything into a new table; where one is there already, beside it, and puts it in its place.
+    pub async fn load(&self) -> Result<SyncOutcome> {
+        let name = self.table.name.as_str();
+        let beside = format!("{name}__amalgam_new");
+        let raw = self.raw();
+        let mut session = self.warehouse.session().await?;
+        session.ensure_schema(self.warehouse.raw_schema()).await?;
+        let replaces = session
+            .query_one(
+                &format!("select to_regclass({}) is not null", literal(&raw.name())),
+                &[],
+                "looking for the raw table",
+            )
+            .await?
+            .get::<_, bool>(0);
+        let target = if replaces { beside.as_str() } else { name };
+        // Open while the source is read: the new table is nobody else's to see or to wait for.
+        let transaction = session.begin().await?;
+        let doing = format!("loading {name}");
+        transaction.batch(&raw.create(target), &doing).await?;
+        let found = self.fill(transaction.copy_in(&raw.copy_in(target)).await?).await?;
+        transaction
+            .batch(&raw.finish(target, self.stamp.map(|(_, name)| name), self.state.map_or(0, |s| s.revision)), &doing)
+            .await?;
+        if replaces {
+            transaction.batch(&self.lock_timeout(), &doing).await?;
+            let schema = self.warehouse.raw_schema();
+            let swap = format!(
+                "drop table {old}; alter table {new} rename to {name}",
+                old = raw.name(),
+                new = relation(schema, &beside),
+                name = quote(name),
+            );
+            transaction.batch(&swap, &doing).await?;
+        }
+        self.save(&transaction, &found, true, found.rows_read).await?;
+        transaction.commit().await?;
+        Ok(SyncOutcome {
+            action: Action::Load,
+            rows_read: found.rows_read,
+            rows_inserted: found.rows_read,
+            rows_updated: 0,
+            rows_deleted: 0,
+            dates_coerced: found.coerced.dates,
+            texts_coerced: found.coerced.texts,
+        })
+    }
+
+    async fn fill(&self, mut copy: CopyIn) -> Result<Found> {
+        let keyed = plan::has_integer_key(self.table);
+        let order = if keyed { Order::Key { after: None } } else { Order::Unordered };
+        let mut reader = self.source.reader(self.table, &order).await?;
+        let mut encoder = Encoder::new(&self.table.columns);
+        let mut buffer = BytesMut::with_capacity(self.config.batch_bytes_max * 2);
+        let (mut rows_read, mut key_max) = (0, None);
+        buffer.put_slice(encode::HEADER);
+        while let Some(mut range) = reader.range().await? {
+            while let Some(cells) = range.next().await? {
+                encoder.row(&cells, &mut buffer)?;
+                rows_read += 1;
+                if keyed {
+                    key_max = encode::integer(&cells[self.table.key[0]]);
+                }
+                if buffer.len() >= self.config.batch_bytes_max {
+                    copy.send(buffer.split().freeze()).await?;
+                    buffer.reserve(self.config.batch_bytes_max * 2);
+                }
+            }
+        }
+        buffer.put_slice(encode::TRAILER);
+        copy.send(buffer.freeze()).await?;
+        copy.finish().await?;
+        Ok(Found { action: Action::Load, rows_read, coerced: encoder.coerced, key_max, rows_before: None })
+    }
+}

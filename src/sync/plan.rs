@@ -1,0 +1,232 @@
+//! Plans one table's sync: its mode, and what to do now, each with the reason in words.
+//!
+//! Pure: no I/O and no clock. Carried out by [`super::load`], [`super::delta`], [`super::reconcile`] and
+//! [`super::whole`].
+//! Guarantee: a table is skipped only when its fingerprint proves that nothing was written since it was
+//! last read; a delta is read only from a watermark of the table's own mode.
+
+use super::{Action, SyncOptions, drift::Drift};
+use crate::{
+    config::TableOverride,
+    domain::{SourceType, SyncMode, Table, Watermark},
+    warehouse::TableState,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// Up to so many rows, comparing all of them costs less than keeping book.
+const SMALL_ROWS: u64 = 10_000;
+/// Up to so many bytes, likewise.
+const SMALL_BYTES: u64 = 8 << 20;
+/// Endings of names of tables that are only ever added to.
+const LOG_ENDINGS: [&str; 3] = ["log", "loghash", "hist"];
+
+/// Chooses how a table is kept in step.
+pub(super) fn choose_mode(table: &Table, by_hand: Option<&TableOverride>) -> (SyncMode, String) {
+    if let Some(mode) = by_hand.and_then(|o| o.mode) {
+        return match usable(mode, table, by_hand) {
+            Ok(()) => (mode, "the configuration says so".to_owned()),
+            Err(why) => (SyncMode::Replace, format!("the configuration says {mode}, but {why}")),
+        };
+    }
+    if !has_integer_key(table) {
+        return (SyncMode::Replace, "no primary key of integers, so rows are compared as a whole".to_owned());
+    }
+    if table.rows <= SMALL_ROWS && table.data_bytes <= SMALL_BYTES {
+        return (SyncMode::Replace, format!("small ({} rows), so all of it is compared", table.rows));
+    }
+    if let Some((_, stamp)) = stamp(table, by_hand) {
+        return (SyncMode::Merge, format!("the server stamps every edit in {stamp}"));
+    }
+    let name = table.name.as_str().to_ascii_lowercase();
+    if table.integer_key().is_some_and(|k| k.auto_increment) && LOG_ENDINGS.iter().any(|e| name.ends_with(e)) {
+        return (SyncMode::Append, "a log by its name, with an increasing key and no stamp".to_owned());
+    }
+    (SyncMode::Replace, "no stamp tells its edits, so all of it is compared".to_owned())
+}
+
+/// The column whose stamp tells a table's edits: the one named by hand, else the first that the server
+/// keeps itself. Only a `timestamp`: it is one instant, whatever the clinic's clock says.
+pub(super) fn stamp<'t>(table: &'t Table, by_hand: Option<&TableOverride>) -> Option<(usize, &'t str)> {
+    let trusted = |column: &crate::domain::Column| column.source_type == SourceType::Timestamp && column.stamps_edits;
+    match by_hand.and_then(|o| o.cursor.as_deref()) {
+        Some(name) => table.column(name).filter(|(_, c)| c.source_type == SourceType::Timestamp),
+        None => table.columns.iter().enumerate().find(|(_, c)| trusted(c)),
+    }
+    .map(|(at, column)| (at, column.name.as_str()))
+}
+
+/// Whether the key orders rows on both sides alike.
+pub(super) fn has_integer_key(table: &Table) -> bool {
+    !table.key.is_empty() && table.key_columns().all(|c| c.source_type.is_integer())
+}
+
+fn usable(mode: SyncMode, table: &Table, by_hand: Option<&TableOverride>) -> Result<(), String> {
+    match mode {
+        SyncMode::Replace => Ok(()),
+        SyncMode::Merge if !has_integer_key(table) => Err("the table has no primary key of integers".to_owned()),
+        SyncMode::Merge if stamp(table, by_hand).is_none() => {
+            Err("the table has no timestamp column to go by".to_owned())
+        }
+        SyncMode::Append if table.integer_key().is_none() => Err("the table has no key of one integer".to_owned()),
+        SyncMode::Merge | SyncMode::Append => Ok(()),
+    }
+}
+
+/// What is known when a table's next step is chosen.
+pub(super) struct Situation<'a> {
+    pub table: &'a Table,
+    pub mode: SyncMode,
+    /// What the last sync left; `None`: there was none, or the raw table is gone.
+    pub state: Option<&'a TableState>,
+    pub drift: &'a Drift,
+    /// The source's clock now.
+    pub now: DateTime<Utc>,
+    pub overlap: TimeDelta,
+}
+
+/// Chooses what to do now.
+pub(super) fn choose_action(situation: &Situation<'_>, options: SyncOptions) -> (Action, String) {
+    let Some(state) = situation.state else {
+        return (Action::Load, "never loaded".to_owned());
+    };
+    if options.full {
+        return (Action::Load, "asked to load everything again".to_owned());
+    }
+    match situation.drift {
+        Drift::Reload(why) => return (Action::Load, why.clone()),
+        Drift::Added(names) => return (Action::Reconcile, format!("the source has gained {}", names.join(", "))),
+        Drift::None | Drift::Dropped(_) => {}
+    }
+    if options.reconcile {
+        return (Action::Reconcile, "asked to compare everything".to_owned());
+    }
+    if state.fingerprint.is_some() && state.fingerprint == situation.table.fingerprint {
+        return (Action::Skip, format!("not written at the source since {}", state.synced_at.format("%F %T UTC")));
+    }
+    delta_or_reconcile(situation, state)
+}
+
+fn delta_or_reconcile(situation: &Situation<'_>, state: &TableState) -> (Action, String) {
+    match (situation.mode, &state.watermark) {
+        (SyncMode::Merge, Some(Watermark::Stamp(at))) if situation.now < *at - situation.overlap => {
+            (Action::Reconcile, "the source's clock was put back behind the watermark".to_owned())
+        }
+        (SyncMode::Merge, Some(Watermark::Stamp(at))) => {
+            (Action::Delta, format!("rows stamped since {}", (*at - situation.overlap).format("%F %T UTC")))
+        }
+        (SyncMode::Append, Some(Watermark::Key(key))) => (Action::Delta, format!("rows above key {key}")),
+        (SyncMode::Replace, _) => (Action::Reconcile, "changed at the source".to_owned()),
+        (mode, _) => (Action::Reconcile, format!("no watermark for {mode} yet")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{Column, Engine, Fingerprint},
+        warehouse::Shape,
+    };
+
+    fn column(name: &str, declared: &str, stamps_edits: bool, auto_increment: bool) -> Column {
+        Column {
+            name: name.to_owned(),
+            declared: declared.to_owned(),
+            source_type: SourceType::parse(declared).expect("a known type"),
+            nullable: false,
+            stamps_edits,
+            auto_increment,
+        }
+    }
+
+    fn table(name: &str, columns: Vec<Column>, rows: u64) -> Table {
+        Table {
+            name: name.into(),
+            engine: Engine::MyIsam,
+            columns,
+            key: vec![0],
+            indexed: vec![0],
+            rows,
+            data_bytes: rows * 50,
+            fingerprint: Some(Fingerprint("f".to_owned())),
+        }
+    }
+
+    fn payment(rows: u64) -> Table {
+        table(
+            "payment",
+            vec![column("PayNum", "bigint(20)", false, true), column("SecDateTEdit", "timestamp", true, false)],
+            rows,
+        )
+    }
+
+    fn state(watermark: Option<Watermark>) -> TableState {
+        let table = payment(1);
+        TableState {
+            mode: SyncMode::Merge,
+            shape: Shape { columns: table.columns, key: table.key },
+            fingerprint: Some(Fingerprint("f".to_owned())),
+            watermark,
+            revision: 1,
+            row_count: 1,
+            synced_at: at(0),
+            raw_exists: true,
+        }
+    }
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(seconds, 0).expect("a small number of seconds is a valid time")
+    }
+
+    fn action(table: &Table, mode: SyncMode, state: Option<&TableState>, now: i64, options: SyncOptions) -> Action {
+        let overlap = TimeDelta::seconds(60);
+        choose_action(&Situation { table, mode, state, drift: &Drift::None, now: at(now), overlap }, options).0
+    }
+
+    #[test]
+    fn modes_follow_what_the_table_offers() {
+        let log = |name, stamped| {
+            table(
+                name,
+                vec![column("Num", "bigint(20)", false, true), column("T", "timestamp", stamped, false)],
+                1_000_000,
+            )
+        };
+        assert_eq!(choose_mode(&payment(1_000_000), None).0, SyncMode::Merge);
+        assert_eq!(choose_mode(&payment(100), None).0, SyncMode::Replace);
+        assert_eq!(choose_mode(&log("securitylog", false), None).0, SyncMode::Append);
+        assert_eq!(choose_mode(&log("procedurelog", true), None).0, SyncMode::Merge);
+        assert_eq!(choose_mode(&log("sheetfield", false), None).0, SyncMode::Replace);
+    }
+
+    #[test]
+    fn a_mode_by_hand_that_cannot_work_is_not_taken() {
+        let by_hand = |mode| TableOverride { mode: Some(mode), cursor: None };
+        let keyless = Table { key: Vec::new(), ..payment(1_000_000) };
+        assert_eq!(choose_mode(&payment(5), Some(&by_hand(SyncMode::Append))).0, SyncMode::Append);
+        let (mode, why) = choose_mode(&keyless, Some(&by_hand(SyncMode::Merge)));
+        assert!(mode == SyncMode::Replace && why.contains("no primary key"));
+    }
+
+    #[test]
+    fn a_table_is_skipped_only_with_a_proof() {
+        let seen = state(Some(Watermark::Stamp(at(0))));
+        let unproven = Table { fingerprint: None, ..payment(1_000_000) };
+        let options = SyncOptions::default();
+        assert_eq!(action(&payment(1_000_000), SyncMode::Merge, Some(&seen), 9, options), Action::Skip);
+        assert_eq!(action(&unproven, SyncMode::Merge, Some(&seen), 9, options), Action::Delta);
+        assert_eq!(action(&payment(1_000_000), SyncMode::Merge, None, 9, options), Action::Load);
+        let reconcile = SyncOptions { reconcile: true, full: false };
+        assert_eq!(action(&payment(1_000_000), SyncMode::Merge, Some(&seen), 9, reconcile), Action::Reconcile);
+    }
+
+    #[test]
+    fn a_clock_put_back_or_a_foreign_watermark_is_no_ground_for_a_delta() {
+        let unproven = Table { fingerprint: None, ..payment(1_000_000) };
+        let ahead = state(Some(Watermark::Stamp(at(7200))));
+        let foreign = state(Some(Watermark::Key(7)));
+        let options = SyncOptions::default();
+        assert_eq!(action(&unproven, SyncMode::Merge, Some(&ahead), 3600, options), Action::Reconcile);
+        assert_eq!(action(&unproven, SyncMode::Merge, Some(&foreign), 3600, options), Action::Reconcile);
+    }
+}

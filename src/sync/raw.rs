@@ -1,0 +1,216 @@
+//! The SQL of one raw table and its staging tables.
+//!
+//! Pure: builds text. Names go through the one quoting builder.
+
+use crate::{
+    domain::Table,
+    warehouse::{quote, relation},
+};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// The session's own table of rows to be written.
+pub(super) const STAGED: &str = "pg_temp.amalgam_staged";
+/// The session's own table of keys to be deleted.
+pub(super) const GONE: &str = "pg_temp.amalgam_gone";
+/// The column that says when a row was last written.
+const LOADED_AT: &str = "_loaded_at";
+/// Begins the names of keys and indexes that are ours, not a person's.
+const OWN_INDEX_PREFIX: &str = "amalgam_";
+
+/// One raw table, as far as SQL needs it.
+pub(super) struct Raw<'t> {
+    table: &'t Table,
+    schema: &'t str,
+}
+
+impl<'t> Raw<'t> {
+    /// The twin of a source's table.
+    pub fn new(schema: &'t str, table: &'t Table) -> Self {
+        Self { table, schema }
+    }
+
+    /// Its quoted name.
+    pub fn name(&self) -> String {
+        relation(self.schema, self.table.name.as_str())
+    }
+
+    fn columns(&self) -> Vec<String> {
+        self.table.columns.iter().map(|c| quote(&c.name)).collect()
+    }
+
+    fn key(&self) -> Vec<String> {
+        self.table.key_columns().map(|c| quote(&c.name)).collect()
+    }
+
+    /// Creates a table of this shape, without key or index, under a name of the same schema.
+    /// `_loaded_at` comes with [`Raw::finish`].
+    pub fn create(&self, name: &str) -> String {
+        let columns: Vec<String> =
+            self.table.columns.iter().map(|c| format!("{} {}", quote(&c.name), c.source_type.warehouse())).collect();
+        format!("create table {} ({})", relation(self.schema, name), columns.join(", "))
+    }
+
+    /// Begins the copy into a table that was made in the same transaction.
+    pub fn copy_in(&self, name: &str) -> String {
+        format!(
+            "copy {} ({}) from stdin (format binary, freeze)",
+            relation(self.schema, name),
+            self.columns().join(", ")
+        )
+    }
+
+    /// Gives a filled table what it lacks: `_loaded_at`, which PostgreSQL keeps once for all rows already
+    /// there (PostgreSQL docs, ALTER TABLE § Notes), the primary key, the index on the cursor, statistics.
+    ///
+    /// Key and index bear names that no other revision of the table has, so that both revisions can stand
+    /// beside each other.
+    pub fn finish(&self, name: &str, cursor: Option<&str>, revision: i64) -> String {
+        let target = relation(self.schema, name);
+        let mut hasher = DefaultHasher::new();
+        self.table.name.hash(&mut hasher);
+        let own = format!("{OWN_INDEX_PREFIX}{:016x}_{revision}", hasher.finish());
+        let mut steps = vec![format!("alter table {target} add column {LOADED_AT} timestamptz not null default now()")];
+        if !self.table.key.is_empty() {
+            steps.push(format!(
+                "alter table {target} add constraint {} primary key ({})",
+                quote(&format!("{own}_key")),
+                self.key().join(", ")
+            ));
+        }
+        if let Some(cursor) = cursor {
+            steps.push(format!("create index {} on {target} ({})", quote(&format!("{own}_cursor")), quote(cursor)));
+        }
+        steps.push(format!("analyze {target}"));
+        steps.join(";\n")
+    }
+
+    /// Adds columns that the source has gained.
+    pub fn add_columns(&self, names: &[String]) -> String {
+        let added: Vec<String> = self
+            .table
+            .columns
+            .iter()
+            .filter(|c| names.contains(&c.name))
+            .map(|c| format!("add column if not exists {} {}", quote(&c.name), c.source_type.warehouse()))
+            .collect();
+        format!("alter table {} {}", self.name(), added.join(", "))
+    }
+
+    /// Makes the session's staging tables, empty.
+    pub fn create_staging(&self) -> String {
+        let columns = |positions: &mut dyn Iterator<Item = usize>| -> String {
+            positions
+                .map(|i| {
+                    format!("{} {}", quote(&self.table.columns[i].name), self.table.columns[i].source_type.warehouse())
+                })
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        format!(
+            "drop table if exists {STAGED}, {GONE};\ncreate temp table amalgam_staged ({});\ncreate temp table amalgam_gone ({})",
+            columns(&mut (0..self.table.columns.len())),
+            columns(&mut self.table.key.iter().copied()),
+        )
+    }
+
+    /// Begins a copy into the staged rows.
+    pub fn copy_in_staged(&self) -> String {
+        format!("copy {STAGED} from stdin (format binary)")
+    }
+
+    /// Begins a copy into the keys to be deleted.
+    pub fn copy_in_gone(&self) -> String {
+        format!("copy {GONE} from stdin (format binary)")
+    }
+
+    /// Begins a copy of all rows out, in key order. Columns that the source has gained and the raw table
+    /// still lacks come as null.
+    pub fn copy_out(&self, gained: &[String]) -> String {
+        let columns: Vec<String> =
+            self.table
+                .columns
+                .iter()
+                .map(|c| {
+                    if gained.contains(&c.name) {
+                        format!("null::{}", c.source_type.warehouse())
+                    } else {
+                        quote(&c.name)
+                    }
+                })
+                .collect();
+        let (columns, key) = (columns.join(", "), self.key().join(", "));
+        format!("copy (select {columns} from {} order by {key}) to stdout (format binary)", self.name())
+    }
+
+    /// Deletes the rows whose keys are gone.
+    pub fn delete_gone(&self) -> String {
+        let equal: Vec<String> = self.key().iter().map(|k| format!("t.{k} = g.{k}")).collect();
+        format!("delete from {} t using {GONE} g where {}", self.name(), equal.join(" and "))
+    }
+
+    /// Writes the staged rows where they differ; of a key staged twice, the later row. One row: how many
+    /// were new, how many had changed. Rows are compared byte for byte (`*<>`), which tells -0 from 0.
+    pub fn upsert_staged(&self) -> String {
+        let (columns, key) = (self.columns(), self.key().join(", "));
+        let list = columns.join(", ");
+        let set: Vec<String> = columns.iter().map(|c| format!("{c} = excluded.{c}")).collect();
+        let (old, new): (Vec<String>, Vec<String>) =
+            columns.iter().map(|c| (format!("t.{c}"), format!("excluded.{c}"))).unzip();
+        format!(
+            "with written as (\
+             insert into {target} as t ({list}) select distinct on ({key}) {list} from {STAGED} order by {key}, ctid desc \
+             on conflict ({key}) do update set {set}, {LOADED_AT} = now() where row({old}) *<> row({new}) \
+             returning (xmax = 0) as inserted) \
+             select count(*) filter (where inserted), count(*) filter (where not inserted) from written",
+            target = self.name(),
+            set = set.join(", "),
+            old = old.join(", "),
+            new = new.join(", "),
+        )
+    }
+
+    /// Counts, without changing anything, how many raw rows are too many and how many staged rows are
+    /// missing, duplicates counted.
+    pub fn count_whole(&self) -> String {
+        format!(
+            "{}, too_many as (select ctid from raw_rows r left join staged_counts s using (image) where r.n > coalesce(s.copies, 0)), \
+             missing as (select 1 from staged_rows s left join raw_counts r using (image) where s.n > coalesce(r.copies, 0)) \
+             select (select count(*) from too_many), (select count(*) from missing), (select count(*) from {STAGED})",
+            self.images()
+        )
+    }
+
+    /// Deletes the raw rows that are too many, duplicates counted.
+    pub fn delete_whole(&self) -> String {
+        format!(
+            "{} delete from {} where ctid in (select r.ctid from raw_rows r left join staged_counts s using (image) where r.n > coalesce(s.copies, 0))",
+            self.images(),
+            self.name()
+        )
+    }
+
+    /// Inserts the staged rows that are missing, duplicates counted.
+    pub fn insert_whole(&self) -> String {
+        let list = self.columns().join(", ");
+        format!(
+            "{} insert into {} ({list}) select {list} from {STAGED} where ctid in \
+             (select s.ctid from staged_rows s left join raw_counts r using (image) where s.n > coalesce(r.copies, 0))",
+            self.images(),
+            self.name()
+        )
+    }
+
+    /// Rows of both sides by their text image, numbered among their equals. The image tells apart whatever
+    /// PostgreSQL can tell apart.
+    fn images(&self) -> String {
+        let list = self.columns().join(", ");
+        let side = |name: &str, from: &str| {
+            format!(
+                "{name}_rows as (select ctid, image, row_number() over (partition by image) as n \
+                 from (select ctid, row({list})::text as image from {from}) {name}), \
+                 {name}_counts as (select image, count(*) as copies from {name}_rows group by image)"
+            )
+        };
+        format!("with {}, {}", side("raw", &self.name()), side("staged", STAGED))
+    }
+}

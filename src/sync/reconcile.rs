@@ -1,0 +1,196 @@
+//! Compares both sides in full: two streams in key order, through the same encoding.
+//!
+//! The source's rows go through the encoder; PostgreSQL's own binary COPY gives the same bytes for equal
+//! values. Merging the two streams by key, inserts, updates and deletes fall out, exactly.
+//! Memory: one range's row, one row of the warehouse, the staging buffers.
+
+use super::{
+    Action, SyncOutcome,
+    encode::{self, Encoder},
+    job::{Found, Job},
+    plan,
+    staging::Staging,
+};
+use crate::{
+    domain::WarehouseType,
+    error::{Error, Kind, Result},
+    source::Order,
+    warehouse::CopyOut,
+};
+use bytes::{Bytes, BytesMut};
+use serde::Serialize;
+use std::cmp::Ordering;
+
+/// How two sides differ, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Differences {
+    /// Rows of the source.
+    pub rows: u64,
+    /// Rows that only the source has.
+    pub missing: u64,
+    /// Rows of one key that differ in some value.
+    pub different: u64,
+    /// Rows that only the warehouse has.
+    pub surplus: u64,
+}
+
+impl Differences {
+    /// Whether both sides are equal, value for value.
+    pub fn none(self) -> bool {
+        self.missing + self.different + self.surplus == 0
+    }
+}
+
+impl Job<'_> {
+    /// Compares everything and writes the difference.
+    pub async fn reconcile(&self) -> Result<SyncOutcome> {
+        if !plan::has_integer_key(self.table) {
+            return self.reconcile_whole().await;
+        }
+        let mut staging = Staging::new(self.warehouse.session().await?, self.raw(), self.config.batch_bytes_max);
+        let walked = self.walk(Some(&mut staging)).await?;
+        let found = Found {
+            action: Action::Reconcile,
+            rows_read: walked.differences.rows,
+            coerced: walked.coerced,
+            key_max: walked.key_max,
+            rows_before: Some(walked.rows_of_warehouse),
+        };
+        self.apply(staging, found).await
+    }
+
+    /// Compares everything and counts the difference.
+    pub async fn compare(&self) -> Result<Differences> {
+        if !plan::has_integer_key(self.table) {
+            return self.compare_whole().await;
+        }
+        Ok(self.walk(None).await?.differences)
+    }
+
+    /// Walks both sides in key order; stages what differs where asked.
+    async fn walk(&self, mut staging: Option<&mut Staging<'_>>) -> Result<Walked> {
+        let session = self.warehouse.session().await?;
+        let added = match &self.drift {
+            super::drift::Drift::Added(names) => names.as_slice(),
+            _ => &[],
+        };
+        let mut theirs = Theirs {
+            stream: session.copy_out(&self.raw().copy_out(added)).await?,
+            key: self.table.key.iter().map(|&k| (k, self.table.columns[k].source_type.warehouse())).collect(),
+            row: Bytes::new(),
+            cells: Vec::new(),
+            key_now: Vec::new(),
+            rows: 0,
+        };
+        let mut here = theirs.advance().await?;
+        let mut reader = self.source.reader(self.table, &Order::Key { after: None }).await?;
+        let mut encoder = Encoder::new(&self.table.columns);
+        let mut walked = Walked::default();
+        let (mut row, mut key) = (BytesMut::new(), Vec::new());
+        while let Some(mut range) = reader.range().await? {
+            while let Some(cells) = range.next().await? {
+                walked.differences.rows += 1;
+                row.clear();
+                encoder.row(&cells, &mut row)?;
+                key.clear();
+                key.extend(self.table.key.iter().filter_map(|&k| encode::integer(&cells[k])));
+                while here && theirs.key_now < key {
+                    walked.surplus(&theirs, staging.as_deref_mut()).await?;
+                    here = theirs.advance().await?;
+                }
+                let order = if here { theirs.key_now.cmp(&key) } else { Ordering::Greater };
+                if order == Ordering::Equal {
+                    if theirs.row != row {
+                        walked.differences.different += 1;
+                        stage(staging.as_deref_mut(), &row).await?;
+                    }
+                    here = theirs.advance().await?;
+                } else {
+                    walked.differences.missing += 1;
+                    stage(staging.as_deref_mut(), &row).await?;
+                }
+            }
+        }
+        while here {
+            walked.surplus(&theirs, staging.as_deref_mut()).await?;
+            here = theirs.advance().await?;
+        }
+        walked.key_max = key.first().copied();
+        walked.coerced = encoder.coerced;
+        walked.rows_of_warehouse = theirs.rows;
+        Ok(walked)
+    }
+}
+
+async fn stage(staging: Option<&mut Staging<'_>>, row: &[u8]) -> Result<()> {
+    match staging {
+        Some(staging) => staging.stage(row).await,
+        None => Ok(()),
+    }
+}
+
+/// What the walk along both sides found.
+#[derive(Default)]
+struct Walked {
+    differences: Differences,
+    coerced: encode::Coerced,
+    key_max: Option<i128>,
+    rows_of_warehouse: u64,
+}
+
+impl Walked {
+    async fn surplus(&mut self, theirs: &Theirs, staging: Option<&mut Staging<'_>>) -> Result<()> {
+        self.differences.surplus += 1;
+        match staging {
+            Some(staging) => staging.delete(theirs.key.iter().map(|&(k, _)| theirs.cell(k))).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// The warehouse's stream and the row it stands at.
+struct Theirs {
+    stream: CopyOut,
+    key: Vec<(usize, WarehouseType)>,
+    row: Bytes,
+    /// Where each cell begins, its length included.
+    cells: Vec<usize>,
+    key_now: Vec<i128>,
+    rows: u64,
+}
+
+impl Theirs {
+    /// Goes to the next row; `false` after the last.
+    async fn advance(&mut self) -> Result<bool> {
+        let Some(row) = self.stream.next().await? else { return Ok(false) };
+        self.row = row;
+        self.rows += 1;
+        self.cells.clear();
+        let mut at = 2;
+        while at < self.row.len() {
+            self.cells.push(at);
+            at += 4 + self.length(at)?;
+        }
+        self.key_now.clear();
+        for i in 0..self.key.len() {
+            let (column, warehouse) = self.key[i];
+            let number = encode::decode_integer(&self.cell(column)[4..], warehouse);
+            self.key_now
+                .push(number.ok_or_else(|| Error::new(Kind::Internal, "a key of the warehouse is no integer"))?);
+        }
+        Ok(true)
+    }
+
+    fn length(&self, at: usize) -> Result<usize> {
+        let bytes = self.row.get(at..at + 4).and_then(|b| b.try_into().ok()).map(i32::from_be_bytes);
+        let length = bytes.ok_or_else(|| Error::new(Kind::Internal, "a row of the warehouse is cut short"))?;
+        // -1 is null: no bytes follow.
+        Ok(usize::try_from(length).unwrap_or(0))
+    }
+
+    /// A cell with its length in front.
+    fn cell(&self, column: usize) -> &[u8] {
+        let end = self.cells.get(column + 1).copied().unwrap_or(self.row.len());
+        &self.row[self.cells[column]..end]
+    }
+}

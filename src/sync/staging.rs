@@ -1,0 +1,95 @@
+//! Rows to be written and keys to be deleted, staged in the session's own temporary tables.
+//!
+//! Staged outside of any transaction, so that no lock is held while the source is read; gone with the
+//! session, whatever happens. Memory: two buffers of `batch_bytes_max` and one row.
+
+use super::{encode, raw::Raw};
+use crate::{error::Result, warehouse::Session};
+use bytes::{BufMut, BytesMut};
+
+/// Stages rows and keys of one table.
+pub(super) struct Staging<'a> {
+    session: Session,
+    raw: Raw<'a>,
+    batch_bytes_max: usize,
+    staged: BytesMut,
+    gone: BytesMut,
+    made: bool,
+    /// Rows staged.
+    pub rows: u64,
+    /// Keys staged.
+    pub keys: u64,
+}
+
+impl<'a> Staging<'a> {
+    /// Prepares; no table is made before the first row.
+    pub fn new(session: Session, raw: Raw<'a>, batch_bytes_max: usize) -> Self {
+        let (staged, gone) = (BytesMut::new(), BytesMut::new());
+        Self { session, raw, batch_bytes_max, staged, gone, made: false, rows: 0, keys: 0 }
+    }
+
+    /// The buffer for one encoded row. [`Staging::staged`] must follow.
+    pub fn row(&mut self) -> &mut BytesMut {
+        &mut self.staged
+    }
+
+    /// Counts the row just encoded and hands the buffer on when it is full.
+    pub async fn staged(&mut self) -> Result<()> {
+        self.rows += 1;
+        if self.staged.len() >= self.batch_bytes_max { self.flush_rows().await } else { Ok(()) }
+    }
+
+    /// Stages a row that is encoded already.
+    pub async fn stage(&mut self, row: &[u8]) -> Result<()> {
+        self.staged.put_slice(row);
+        self.staged().await
+    }
+
+    /// Stages a key to be deleted: its cells as COPY has them, lengths included.
+    pub async fn delete<'k>(&mut self, cells: impl ExactSizeIterator<Item = &'k [u8]>) -> Result<()> {
+        self.gone.put_i16(i16::try_from(cells.len()).expect("a key has at most 64 columns"));
+        cells.for_each(|cell| self.gone.put_slice(cell));
+        self.keys += 1;
+        if self.gone.len() >= self.batch_bytes_max { self.flush_keys().await } else { Ok(()) }
+    }
+
+    /// Makes the tables even if nothing is staged: a whole table that became empty.
+    pub async fn make(&mut self) -> Result<()> {
+        if !self.made {
+            self.session.batch(&self.raw.create_staging(), "making staging tables").await?;
+            self.made = true;
+        }
+        Ok(())
+    }
+
+    async fn flush_rows(&mut self) -> Result<()> {
+        self.make().await?;
+        let (sql, rows) = (self.raw.copy_in_staged(), std::mem::take(&mut self.staged));
+        copy(&self.session, &sql, rows).await
+    }
+
+    async fn flush_keys(&mut self) -> Result<()> {
+        self.make().await?;
+        let (sql, keys) = (self.raw.copy_in_gone(), std::mem::take(&mut self.gone));
+        copy(&self.session, &sql, keys).await
+    }
+
+    /// The session, and whether anything is staged in it.
+    pub async fn finish(mut self) -> Result<(Session, bool)> {
+        if !self.staged.is_empty() {
+            self.flush_rows().await?;
+        }
+        if !self.gone.is_empty() {
+            self.flush_keys().await?;
+        }
+        Ok((self.session, self.made))
+    }
+}
+
+async fn copy(session: &Session, sql: &str, rows: BytesMut) -> Result<()> {
+    let mut copy = session.copy_in(sql).await?;
+    copy.send(bytes::Bytes::from_static(encode::HEADER)).await?;
+    copy.send(rows.freeze()).await?;
+    copy.send(bytes::Bytes::from_static(encode::TRAILER)).await?;
+    copy.finish().await.map(|_| ())
+}
