@@ -13,6 +13,11 @@ pub(super) fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(status)
 }
 
+/// Tells of a failure that does not end the command: one of many tables.
+pub(super) fn tell(doing: &str, error: &Error) {
+    eprintln!("error: {doing}: {error}\nremedy: {}", error.remedy());
+}
+
 fn describe(error: &anyhow::Error) -> (String, u8) {
     if let Some(problems) = error.chain().find_map(|e| e.downcast_ref::<load::Error>()) {
         return (format!("error: {problems}"), 2);

@@ -5,6 +5,7 @@
 
 mod config;
 mod context;
+mod crew;
 mod demo;
 mod discover;
 mod doctor;
@@ -17,6 +18,7 @@ mod run;
 mod serve;
 mod status;
 mod sync;
+mod tables;
 mod verify;
 
 use crate::config::LogFormat;

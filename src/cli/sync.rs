@@ -1,10 +1,79 @@
-//! `amalgam sync`.
+//! `amalgam sync`: data only, without models.
 
-use super::{Context, Outcome};
+use super::{Context, Outcome, crew, output, tables};
+use crate::{
+    domain::TableName,
+    sync::{Action, SyncOptions, SyncOutcome},
+};
+use serde::Serialize;
+use std::time::Instant;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Tables, in the source's spelling; none: all
+    tables: Vec<String>,
+    /// Load everything again, beside the present rows
+    #[arg(long)]
+    full: bool,
+    /// Compare every row with the source and mend: finds deletes and edits without a stamp
+    #[arg(long, conflicts_with = "full")]
+    reconcile: bool,
+}
 
-pub(super) async fn run(_args: Args, _context: Context) -> anyhow::Result<Outcome> {
-    anyhow::bail!("not yet")
+#[derive(Serialize)]
+struct Row {
+    table: String,
+    action: Action,
+    rows_read: u64,
+    inserted: u64,
+    updated: u64,
+    deleted: u64,
+    values_coerced: u64,
+    seconds: f64,
+}
+
+impl Row {
+    fn new(table: &TableName, outcome: &SyncOutcome, seconds: f64) -> Self {
+        Self {
+            table: table.to_string(),
+            action: outcome.action,
+            rows_read: outcome.rows_read,
+            inserted: outcome.rows_inserted,
+            updated: outcome.rows_updated,
+            deleted: outcome.rows_deleted,
+            values_coerced: outcome.dates_coerced + outcome.texts_coerced,
+            seconds: (seconds * 1000.0).round() / 1000.0,
+        }
+    }
+}
+
+pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
+    let started = Instant::now();
+    context.state()?.migrate().await?;
+    let syncer = context.syncer()?;
+    let options = SyncOptions { full: args.full, reconcile: args.reconcile };
+    let plans = syncer.plan(tables::named(&args.tables).as_deref(), options).await?;
+    tables::refuse_unknown(&args.tables, plans.iter().map(|p| p.table.name.as_str()))?;
+    let unchanged = plans.iter().filter(|p| p.action == Action::Skip).count();
+    let todo = crew::largest_first(plans.iter().filter(|p| p.action != Action::Skip).map(|p| &p.table));
+    let done = crew::work(&context, "syncing", todo, move |table| {
+        let syncer = syncer.clone();
+        async move { syncer.sync_table(&table, options).await }
+    })
+    .await?;
+    let rows: Vec<Row> =
+        done.iter().filter_map(|d| d.result.as_ref().ok().map(|o| Row::new(&d.table, o, d.seconds))).collect();
+    output::rows(context.format(), &rows)?;
+    if context.format() == output::Format::Table {
+        let (read, written) = rows
+            .iter()
+            .fold((0, 0), |(read, written), r| (read + r.rows_read, written + r.inserted + r.updated + r.deleted));
+        output::write(&format!(
+            "{} tables: {} read, {unchanged} unchanged and not read; {read} rows read, {written} written, {:.1} s\n",
+            plans.len(),
+            rows.len(),
+            started.elapsed().as_secs_f64()
+        ))?;
+    }
+    Ok(crew::outcome(&done))
 }

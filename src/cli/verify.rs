@@ -1,10 +1,82 @@
-//! `amalgam verify`.
+//! `amalgam verify`: both sides compared, value for value; counts, and never shows, what differs.
 
-use super::{Context, Outcome};
+use super::{Context, Outcome, crew, output, tables};
+use crate::{
+    domain::TableName,
+    sync::{Differences, SyncOptions},
+};
+use serde::Serialize;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Tables, in the source's spelling; none: all
+    tables: Vec<String>,
+    /// Mend what differs
+    #[arg(long)]
+    repair: bool,
+    /// Also show tables that are equal
+    #[arg(long)]
+    all: bool,
+}
 
-pub(super) async fn run(_args: Args, _context: Context) -> anyhow::Result<Outcome> {
-    anyhow::bail!("not yet")
+#[derive(Serialize)]
+struct Row {
+    table: String,
+    rows: u64,
+    missing: u64,
+    different: u64,
+    surplus: u64,
+    repaired: bool,
+}
+
+pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
+    context.state()?.migrate().await?;
+    let syncer = context.syncer()?;
+    let catalog = syncer.discover().await?;
+    tables::refuse_unknown(&args.tables, catalog.tables.iter().map(|t| t.name.as_str()))?;
+    let asked = |t: &&crate::domain::Table| args.tables.is_empty() || args.tables.iter().any(|a| a == t.name.as_str());
+    let todo = crew::largest_first(catalog.tables.iter().filter(asked));
+    let repair = args.repair;
+    let done = crew::work(&context, "verifying", todo, move |table: TableName| {
+        let syncer = syncer.clone();
+        async move {
+            let differences = syncer.verify_table(&table).await?;
+            if repair && !differences.none() {
+                syncer.sync_table(&table, SyncOptions { reconcile: true, full: false }).await?;
+            }
+            Ok(differences)
+        }
+    })
+    .await?;
+    report(&args, &context, &done)
+}
+
+fn report(args: &Args, context: &Context, done: &[crew::Done<Differences>]) -> anyhow::Result<Outcome> {
+    let compared: Vec<(&TableName, Differences)> =
+        done.iter().filter_map(|d| d.result.as_ref().ok().map(|r| (&d.table, *r))).collect();
+    let rows: Vec<Row> = compared
+        .iter()
+        .filter(|(_, d)| args.all || !d.none())
+        .map(|(table, d)| Row {
+            table: table.to_string(),
+            rows: d.rows,
+            missing: d.missing,
+            different: d.different,
+            surplus: d.surplus,
+            repaired: args.repair && !d.none(),
+        })
+        .collect();
+    output::rows(context.format(), &rows)?;
+    let differing = compared.iter().filter(|(_, d)| !d.none()).count();
+    if context.format() == output::Format::Table {
+        let total: u64 = compared.iter().map(|(_, d)| d.rows).sum();
+        let verdict = match (differing, args.repair) {
+            (0, _) => "every value equal".to_owned(),
+            (n, true) => format!("{n} tables differed and were mended"),
+            (n, false) => format!("{n} tables differ; `amalgam verify --repair` mends them"),
+        };
+        output::write(&format!("{} tables, {total} rows compared: {verdict}\n", compared.len()))?;
+    }
+    let clean = differing == 0 || args.repair;
+    Ok(if clean { crew::outcome(done) } else { Outcome::Failed })
 }
