@@ -18,7 +18,7 @@ use chrono::TimeDelta;
 
 impl Job<'_> {
     /// Stages the rows at or above the watermark and writes those that differ.
-    pub async fn delta(&self) -> Result<SyncOutcome> {
+    pub(super) async fn delta(&self) -> Result<SyncOutcome> {
         let order = self.delta_order()?;
         let mut staging = Staging::new(self.warehouse.session().await?, self.raw(), self.config.batch_bytes_max);
         let mut reader = self.source.reader(self.table, &order).await?;

@@ -40,7 +40,7 @@ pub(super) struct Encoder {
 
 impl Encoder {
     /// For rows with these cells.
-    pub fn new(columns: &[Column]) -> Self {
+    pub(super) fn new(columns: &[Column]) -> Self {
         let columns = columns.iter().map(|c| (c.name.clone(), c.source_type, c.source_type.warehouse())).collect();
         Self { columns, coerced: Coerced::default() }
     }
@@ -49,7 +49,7 @@ impl Encoder {
     ///
     /// # Errors
     /// [`Kind::SourceChanged`] where a cell does not have its column's type.
-    pub fn row(&mut self, cells: &[Value], out: &mut BytesMut) -> Result<()> {
+    pub(super) fn row(&mut self, cells: &[Value], out: &mut BytesMut) -> Result<()> {
         let count = i16::try_from(cells.len()).expect("a table has fewer than 4096 columns");
         out.put_i16(count);
         for (cell, (name, source, warehouse)) in cells.iter().zip(&self.columns) {

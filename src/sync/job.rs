@@ -47,12 +47,12 @@ pub(super) struct Found {
 
 impl Job<'_> {
     /// The raw table's SQL.
-    pub fn raw(&self) -> Raw<'_> {
+    pub(super) fn raw(&self) -> Raw<'_> {
         Raw::new(self.warehouse.raw_schema(), self.table)
     }
 
     /// The watermark after a read of what was found.
-    pub fn watermark(&self, key_max: Option<i128>) -> Option<Watermark> {
+    pub(super) fn watermark(&self, key_max: Option<i128>) -> Option<Watermark> {
         let current = self.state.and_then(|s| s.watermark.as_ref());
         match self.mode {
             SyncMode::Merge => Some(Watermark::advance(current, Watermark::Stamp(self.taken_at))),
@@ -65,7 +65,7 @@ impl Job<'_> {
     }
 
     /// Writes the state of the table in the transaction of its rows.
-    pub async fn save(
+    pub(super) async fn save(
         &self,
         transaction: &Transaction<'_>,
         found: &Found,
@@ -90,7 +90,7 @@ impl Job<'_> {
 
     /// Applies what is staged, adds columns that the source has gained, and writes the state: one
     /// transaction, so that a reader sees all of it or nothing.
-    pub async fn apply(&self, staging: Staging<'_>, found: Found) -> Result<SyncOutcome> {
+    pub(super) async fn apply(&self, staging: Staging<'_>, found: Found) -> Result<SyncOutcome> {
         let (mut session, staged) = staging.finish().await?;
         let transaction = session.begin().await?;
         transaction.batch(&self.lock_timeout(), "bounding the wait for locks").await?;
@@ -125,7 +125,7 @@ impl Job<'_> {
     }
 
     /// Readers queue behind a lock that waits: bound the wait.
-    pub fn lock_timeout(&self) -> String {
+    pub(super) fn lock_timeout(&self) -> String {
         format!("set local lock_timeout = '{}s'", self.warehouse.lock_seconds_max())
     }
 

@@ -15,7 +15,7 @@ use bytes::{BufMut, BytesMut};
 
 impl Job<'_> {
     /// Loads everything into a new table; where one is there already, beside it, and puts it in its place.
-    pub async fn load(&self) -> Result<SyncOutcome> {
+    pub(super) async fn load(&self) -> Result<SyncOutcome> {
         let name = self.table.name.as_str();
         let beside = format!("{name}__amalgam_new");
         let raw = self.raw();

@@ -25,12 +25,12 @@ pub(super) struct Raw<'t> {
 
 impl<'t> Raw<'t> {
     /// The twin of a source's table.
-    pub fn new(schema: &'t str, table: &'t Table) -> Self {
+    pub(super) fn new(schema: &'t str, table: &'t Table) -> Self {
         Self { table, schema }
     }
 
     /// Its quoted name.
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         relation(self.schema, self.table.name.as_str())
     }
 
@@ -44,14 +44,14 @@ impl<'t> Raw<'t> {
 
     /// Creates a table of this shape, without key or index, under a name of the same schema.
     /// `_loaded_at` comes with [`Raw::finish`].
-    pub fn create(&self, name: &str) -> String {
+    pub(super) fn create(&self, name: &str) -> String {
         let columns: Vec<String> =
             self.table.columns.iter().map(|c| format!("{} {}", quote(&c.name), c.source_type.warehouse())).collect();
         format!("create table {} ({})", relation(self.schema, name), columns.join(", "))
     }
 
     /// Begins the copy into a table that was made in the same transaction.
-    pub fn copy_in(&self, name: &str) -> String {
+    pub(super) fn copy_in(&self, name: &str) -> String {
         format!(
             "copy {} ({}) from stdin (format binary, freeze)",
             relation(self.schema, name),
@@ -64,7 +64,7 @@ impl<'t> Raw<'t> {
     ///
     /// Key and index bear names that no other revision of the table has, so that both revisions can stand
     /// beside each other.
-    pub fn finish(&self, name: &str, cursor: Option<&str>, revision: i64) -> String {
+    pub(super) fn finish(&self, name: &str, cursor: Option<&str>, revision: i64) -> String {
         let target = relation(self.schema, name);
         let mut hasher = DefaultHasher::new();
         self.table.name.hash(&mut hasher);
@@ -85,7 +85,7 @@ impl<'t> Raw<'t> {
     }
 
     /// Adds columns that the source has gained.
-    pub fn add_columns(&self, names: &[String]) -> String {
+    pub(super) fn add_columns(&self, names: &[String]) -> String {
         let added: Vec<String> = self
             .table
             .columns
@@ -97,7 +97,7 @@ impl<'t> Raw<'t> {
     }
 
     /// Makes the session's staging tables, empty.
-    pub fn create_staging(&self) -> String {
+    pub(super) fn create_staging(&self) -> String {
         let columns = |positions: &mut dyn Iterator<Item = usize>| -> String {
             positions
                 .map(|i| {
@@ -114,18 +114,18 @@ impl<'t> Raw<'t> {
     }
 
     /// Begins a copy into the staged rows.
-    pub fn copy_in_staged(&self) -> String {
+    pub(super) fn copy_in_staged(&self) -> String {
         format!("copy {STAGED} from stdin (format binary)")
     }
 
     /// Begins a copy into the keys to be deleted.
-    pub fn copy_in_gone(&self) -> String {
+    pub(super) fn copy_in_gone(&self) -> String {
         format!("copy {GONE} from stdin (format binary)")
     }
 
     /// Begins a copy of all rows out, in key order. Columns that the source has gained and the raw table
     /// still lacks come as null.
-    pub fn copy_out(&self, gained: &[String]) -> String {
+    pub(super) fn copy_out(&self, gained: &[String]) -> String {
         let columns: Vec<String> =
             self.table
                 .columns
@@ -143,14 +143,14 @@ impl<'t> Raw<'t> {
     }
 
     /// Deletes the rows whose keys are gone.
-    pub fn delete_gone(&self) -> String {
+    pub(super) fn delete_gone(&self) -> String {
         let equal: Vec<String> = self.key().iter().map(|k| format!("t.{k} = g.{k}")).collect();
         format!("delete from {} t using {GONE} g where {}", self.name(), equal.join(" and "))
     }
 
     /// Writes the staged rows where they differ; of a key staged twice, the later row. One row: how many
     /// were new, how many had changed. Rows are compared byte for byte (`*<>`), which tells -0 from 0.
-    pub fn upsert_staged(&self) -> String {
+    pub(super) fn upsert_staged(&self) -> String {
         let (columns, key) = (self.columns(), self.key().join(", "));
         let list = columns.join(", ");
         let set: Vec<String> = columns.iter().map(|c| format!("{c} = excluded.{c}")).collect();
@@ -171,7 +171,7 @@ impl<'t> Raw<'t> {
 
     /// Counts, without changing anything, how many raw rows are too many and how many staged rows are
     /// missing, duplicates counted.
-    pub fn count_whole(&self) -> String {
+    pub(super) fn count_whole(&self) -> String {
         format!(
             "{}, too_many as (select ctid from raw_rows r left join staged_counts s using (image) where r.n > coalesce(s.copies, 0)), \
              missing as (select 1 from staged_rows s left join raw_counts r using (image) where s.n > coalesce(r.copies, 0)) \
@@ -181,7 +181,7 @@ impl<'t> Raw<'t> {
     }
 
     /// Deletes the raw rows that are too many, duplicates counted.
-    pub fn delete_whole(&self) -> String {
+    pub(super) fn delete_whole(&self) -> String {
         format!(
             "{} delete from {} where ctid in (select r.ctid from raw_rows r left join staged_counts s using (image) where r.n > coalesce(s.copies, 0))",
             self.images(),
@@ -190,7 +190,7 @@ impl<'t> Raw<'t> {
     }
 
     /// Inserts the staged rows that are missing, duplicates counted.
-    pub fn insert_whole(&self) -> String {
+    pub(super) fn insert_whole(&self) -> String {
         let list = self.columns().join(", ");
         format!(
             "{} insert into {} ({list}) select {list} from {STAGED} where ctid in \

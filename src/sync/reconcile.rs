@@ -43,7 +43,7 @@ impl Differences {
 
 impl Job<'_> {
     /// Compares everything and writes the difference.
-    pub async fn reconcile(&self) -> Result<SyncOutcome> {
+    pub(super) async fn reconcile(&self) -> Result<SyncOutcome> {
         if !plan::has_integer_key(self.table) {
             return self.reconcile_whole().await;
         }
@@ -60,7 +60,7 @@ impl Job<'_> {
     }
 
     /// Compares everything and counts the difference.
-    pub async fn compare(&self) -> Result<Differences> {
+    pub(super) async fn compare(&self) -> Result<Differences> {
         if !plan::has_integer_key(self.table) {
             return self.compare_whole().await;
         }

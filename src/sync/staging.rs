@@ -23,30 +23,30 @@ pub(super) struct Staging<'a> {
 
 impl<'a> Staging<'a> {
     /// Prepares; no table is made before the first row.
-    pub fn new(session: Session, raw: Raw<'a>, batch_bytes_max: usize) -> Self {
+    pub(super) fn new(session: Session, raw: Raw<'a>, batch_bytes_max: usize) -> Self {
         let (staged, gone) = (BytesMut::new(), BytesMut::new());
         Self { session, raw, batch_bytes_max, staged, gone, made: false, rows: 0, keys: 0 }
     }
 
     /// The buffer for one encoded row. [`Staging::staged`] must follow.
-    pub fn row(&mut self) -> &mut BytesMut {
+    pub(super) fn row(&mut self) -> &mut BytesMut {
         &mut self.staged
     }
 
     /// Counts the row just encoded and hands the buffer on when it is full.
-    pub async fn staged(&mut self) -> Result<()> {
+    pub(super) async fn staged(&mut self) -> Result<()> {
         self.rows += 1;
         if self.staged.len() >= self.batch_bytes_max { self.flush_rows().await } else { Ok(()) }
     }
 
     /// Stages a row that is encoded already.
-    pub async fn stage(&mut self, row: &[u8]) -> Result<()> {
+    pub(super) async fn stage(&mut self, row: &[u8]) -> Result<()> {
         self.staged.put_slice(row);
         self.staged().await
     }
 
     /// Stages a key to be deleted: its cells as COPY has them, lengths included.
-    pub async fn delete<'k>(&mut self, cells: impl ExactSizeIterator<Item = &'k [u8]>) -> Result<()> {
+    pub(super) async fn delete<'k>(&mut self, cells: impl ExactSizeIterator<Item = &'k [u8]>) -> Result<()> {
         self.gone.put_i16(i16::try_from(cells.len()).expect("a key has at most 64 columns"));
         cells.for_each(|cell| self.gone.put_slice(cell));
         self.keys += 1;
@@ -54,7 +54,7 @@ impl<'a> Staging<'a> {
     }
 
     /// Makes the tables even if nothing is staged: a whole table that became empty.
-    pub async fn make(&mut self) -> Result<()> {
+    pub(super) async fn make(&mut self) -> Result<()> {
         if !self.made {
             self.session.batch(&self.raw.create_staging(), "making staging tables").await?;
             self.made = true;
@@ -75,7 +75,7 @@ impl<'a> Staging<'a> {
     }
 
     /// The session, and whether anything is staged in it.
-    pub async fn finish(mut self) -> Result<(Session, bool)> {
+    pub(super) async fn finish(mut self) -> Result<(Session, bool)> {
         if !self.staged.is_empty() {
             self.flush_rows().await?;
         }

@@ -13,13 +13,13 @@ use crate::{error::Result, source::Order};
 
 impl Job<'_> {
     /// Stages everything and writes the difference.
-    pub async fn reconcile_whole(&self) -> Result<SyncOutcome> {
+    pub(super) async fn reconcile_whole(&self) -> Result<SyncOutcome> {
         let (staging, found) = self.stage_whole().await?;
         self.apply(staging, found).await
     }
 
     /// Stages everything and counts the difference.
-    pub async fn compare_whole(&self) -> Result<Differences> {
+    pub(super) async fn compare_whole(&self) -> Result<Differences> {
         let (staging, found) = self.stage_whole().await?;
         let (session, _) = staging.finish().await?;
         let row = session.query_one(&self.raw().count_whole(), &[], &format!("comparing {}", self.table.name)).await?;
