@@ -8,8 +8,10 @@
 mod describe;
 mod failure;
 mod pool;
+mod preflight;
 mod read;
 
 pub use mysql_async::Value;
 pub use pool::Source;
+pub use preflight::{Grant, Preflight};
 pub use read::{Order, Range, Reader};

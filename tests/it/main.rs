@@ -1,6 +1,7 @@
 //! The integration suite: one binary, real servers.
 
 mod config;
+mod doctor;
 mod harness;
 mod practice;
 mod ranks;
