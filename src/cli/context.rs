@@ -74,13 +74,6 @@ impl Context {
         }
     }
 
-    /// The same flags over a configuration that was made in memory: for the demo.
-    pub(super) fn with_config(&self, config: Config) -> Self {
-        let context = Self::new(self.global.clone());
-        context.config.set(Arc::new(config)).expect("the context was made a line above");
-        context
-    }
-
     /// The present time.
     pub(super) fn clock(&self) -> Clock {
         self.clock.clone()

@@ -125,7 +125,7 @@ async fn a_missing_right_comes_with_the_statement_that_grants_it() {
     let schema = visit.find("warehouse", "schema");
     assert_eq!((schema.0, schema.2), ("fail", &*format!("ALTER SCHEMA \"raw\" OWNER TO \"{name}\"")));
 
-    bench.source(&format!("{remedy}")).await;
+    bench.source(remedy).await;
     let statements = [right.2, temporary.2, schema.2].join("; ");
     bench.warehouse(&statements).await;
     let mended = Visit::with(&bench, &settings).await;
