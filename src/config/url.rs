@@ -204,4 +204,18 @@ mod tests {
             assert!(!error.contains("hunter2"));
         }
     }
+
+    proptest::proptest! {
+        /// Whatever stands unescaped in a password, no part of it is taken for something that is shown.
+        #[test]
+        fn a_password_never_passes_for_another_part(password in "[ -~é]{0,12}") {
+            for (scheme, server) in [("mysql", Server::MariaDb), ("postgresql", Server::Postgres)] {
+                if let Ok(parts) = parse(&format!("{scheme}://user:{password}@host:3306/db"), server) {
+                    let mut shown: Vec<String> = parts.iter().filter(|(k, _)| *k != "password").map(|(_, v)| text(v)).collect();
+                    shown.sort();
+                    proptest::prop_assert_eq!(shown, ["3306", "db", "host", "user"]);
+                }
+            }
+        }
+    }
 }

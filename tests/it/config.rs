@@ -343,7 +343,7 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn a_wrong_configuration_ends_a_command_with_status_2() {
     let case = Case::new("[source]\nhots = 'db'\n");
-    for command in [&["config", "check"][..], &["config", "show"], &["serve"]] {
+    for command in [&["config", "check"][..], &["config", "show"], &["serve"], &["plan"], &["sync"], &["doctor"]] {
         let arguments: Vec<&str> = command.iter().copied().chain(["--config", "amalgam.toml"]).collect();
         let output = amalgam(&case.directory, &arguments);
         assert_eq!(output.status.code(), Some(2), "{command:?}");
