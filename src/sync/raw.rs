@@ -159,7 +159,7 @@ impl<'t> Raw<'t> {
         format!(
             "with written as (\
              insert into {target} as t ({list}) select distinct on ({key}) {list} from {STAGED} order by {key}, ctid desc \
-             on conflict ({key}) do update set {set}, {LOADED_AT} = now() where row({old}) *<> row({new}) \
+             on conflict ({key}) do update set {set}, {LOADED_AT} = now() where row({old})::record *<> row({new})::record \
              returning (xmax = 0) as inserted) \
              select count(*) filter (where inserted), count(*) filter (where not inserted) from written",
             target = self.name(),
