@@ -34,7 +34,7 @@ impl Warehouse {
             .application_name("amalgam")
             .connect_timeout(Duration::from_secs(config.connect_seconds_max))
             .keepalives_idle(Duration::from_secs(30))
-            .options("-c datestyle=iso -c timezone=UTC -c extra_float_digits=1 -c standard_conforming_strings=on");
+            .options("-c datestyle=iso -c timezone=UTC -c extra_float_digits=1 -c standard_conforming_strings=on -c client_min_messages=warning");
         if !config.password.is_empty() {
             options.password(config.password.reveal());
         }
