@@ -83,6 +83,8 @@ pub struct Options {
     pub folder: PathBuf,
     /// Whether the folder goes when this process ends.
     pub throw_away: bool,
+    /// A folder around it that goes too, once all servers in it are gone. Only where it is thrown away.
+    pub around: Option<PathBuf>,
     /// Whether committed data survives a failure of the machine. Slower.
     pub durable: bool,
     /// More flags for the server's command line; they win over the usual ones.
@@ -94,7 +96,7 @@ pub struct Options {
 impl Options {
     /// A server that is thrown away.
     pub fn throw_away(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), throw_away: true, durable: false, flags: Vec::new(), port: None }
+        Self { folder: folder.into(), throw_away: true, around: None, durable: false, flags: Vec::new(), port: None }
     }
 
     /// A server whose folder is kept.
@@ -156,6 +158,7 @@ impl Server {
             at_end,
             throw_away: options.throw_away,
             folder,
+            around: options.around.as_deref().filter(|_| options.throw_away),
             runtime: runtime.as_deref(),
             server_command: &server_command,
         })?;

@@ -23,6 +23,8 @@ pub(super) struct Orders<'a> {
     pub(super) throw_away: bool,
     /// The server's folder.
     pub(super) folder: &'a Path,
+    /// A folder around it that goes with the last server in it.
+    pub(super) around: Option<&'a Path>,
     /// A folder that always goes.
     pub(super) runtime: Option<&'a Path>,
     /// The server's program and flags.
@@ -46,6 +48,7 @@ impl Supervisor {
             .arg(END_SECONDS_MAX.to_string())
             .arg(if orders.throw_away { "yes" } else { "no" })
             .arg(orders.folder)
+            .arg(orders.around.unwrap_or(Path::new("")))
             .arg(orders.runtime.unwrap_or(Path::new("")))
             .args(orders.server_command)
             .current_dir("/")

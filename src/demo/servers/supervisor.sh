@@ -1,12 +1,13 @@
 # Keeps one database server for the process that holds the other end of standard input.
 #
-#   sh supervisor.sh SIGNAL SIGNAL_AT_END BOUND_SECONDS THROW_AWAY FOLDER RUNTIME SERVER [FLAG…]
+#   sh supervisor.sh SIGNAL SIGNAL_AT_END BOUND_SECONDS THROW_AWAY FOLDER AROUND RUNTIME SERVER [FLAG…]
 #
 # Reads one order a line: start, stop (orderly, with SIGNAL), kill (at once). Answers one line each.
 # End of file means that the holder is gone, however it went: the server is ended with
-# SIGNAL_AT_END, and FOLDER goes too where THROW_AWAY is "yes". RUNTIME, if not empty, always goes.
-at_stop=$1 at_end=$2 bound=$3 throw_away=$4 folder=$5 runtime=$6
-shift 6
+# SIGNAL_AT_END, and FOLDER goes too where THROW_AWAY is "yes". AROUND, if not empty, goes with the last
+# server's folder in it. RUNTIME, if not empty, always goes.
+at_stop=$1 at_end=$2 bound=$3 throw_away=$4 folder=$5 around=$6 runtime=$7
+shift 7
 trap '' HUP INT TERM PIPE
 
 # The server inherits the lock: whoever comes next waits until it has really ended.
@@ -43,4 +44,6 @@ done
 
 end "$at_end"
 if [ "$throw_away" = yes ]; then rm -rf "$folder"; fi
+# Files lie beside the servers' folders; another server's folder keeps it all.
+if [ -n "$around" ] && ! ls -d "$around"/*/ >/dev/null 2>&1; then rm -rf "$around"; fi
 if [ -n "$runtime" ]; then rm -rf "$runtime"; fi
