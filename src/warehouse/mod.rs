@@ -4,6 +4,7 @@
 //! Guarantee: an error that leaves this room carries no cell's value.
 
 mod copy;
+pub mod dependents;
 mod failure;
 mod identifier;
 mod pool;
@@ -13,9 +14,10 @@ mod table_state;
 mod tls;
 
 pub use copy::{CopyIn, CopyOut};
+pub use dependents::{Dependents, Trappings};
 pub use identifier::{literal, quote, relation};
 pub use pool::Warehouse;
 pub use preflight::{Preflight, Schema};
-pub use session::{Session, Transaction};
+pub use session::{Located, Session, Transaction};
 pub use table_state::{NewTableState, Shape, TableState};
 pub use tokio_postgres::{Row, types::ToSql};

@@ -1,8 +1,8 @@
 //! One connection, and a transaction on it.
 
 use super::{failure::failure, identifier::quote};
-use crate::error::{Kind, Result};
-use tokio_postgres::{Row, types::ToSql};
+use crate::error::{Error, Kind, Result};
+use tokio_postgres::{Row, error::ErrorPosition, types::ToSql};
 
 /// One connection out of the pool. Goes back when dropped; open work is rolled back.
 pub struct Session {
@@ -72,7 +72,33 @@ macro_rules! statements {
 
 statements!(Session => client, Transaction<'_> => inner);
 
+/// A failure, and where in the statement the server saw it.
+#[derive(Debug)]
+pub struct Located {
+    /// The failure.
+    pub error: Error,
+    /// Characters from the statement's start, the first being 1; `None` where the server names no place.
+    pub position: Option<u32>,
+}
+
 impl Transaction<'_> {
+    /// Runs one statement that a person wrote; rows affected, or the failure with its place.
+    pub async fn execute_located(&self, sql: &str, doing: &str) -> Result<u64, Located> {
+        self.inner.execute(sql, &[]).await.map_err(|e| {
+            let position = e.as_db_error().and_then(|db| match db.position() {
+                Some(ErrorPosition::Original(position)) => Some(*position),
+                _ => None,
+            });
+            Located { error: failure(&e, doing), position }
+        })
+    }
+
+    /// Runs a query whose one row is a count and two verdicts.
+    pub async fn execute_count(&self, sql: &str, doing: &str) -> Result<(i64, bool, bool)> {
+        let row = self.query_one(sql, &[], doing).await?;
+        Ok((row.get(0), row.get(1), row.get(2)))
+    }
+
     /// Makes it all last.
     pub async fn commit(self) -> Result<()> {
         self.inner.commit().await.map_err(|e| failure(&e, "committing"))
