@@ -1,0 +1,192 @@
+//! One model built, tested and published; or tested alone.
+
+use super::{
+    BuildOutcome, Models, checksum,
+    compile::Manner,
+    config::Materialized,
+    decide::{Decision, Known, decide},
+    generic_test::{TestStatus, TestVerdict},
+    ledger::{self, Inputs, Success, Versions},
+    manifest::Node,
+    materialize::{self, Made, Work},
+    testing,
+};
+use crate::{
+    domain::ModelId,
+    error::{Error, Kind, Result},
+    warehouse::{Session, Transaction},
+};
+use chrono::{DateTime, NaiveTime, Utc};
+use std::time::Instant;
+
+/// What is known before anything is done.
+struct Plan {
+    decision: Decision,
+    checksum: String,
+    versions: Versions,
+    started: DateTime<Utc>,
+    since: Instant,
+}
+
+impl Models {
+    /// Builds, tests and publishes one model in one transaction, unless nothing it depends on has
+    /// changed since its last success. Dropping the future rolls everything back.
+    pub async fn build(&self, model: &ModelId, full_refresh: bool) -> Result<BuildOutcome> {
+        let node = self.manifest.node(model)?;
+        if node.materialized == Materialized::Ephemeral {
+            return Ok(nothing("ephemeral: a part of the queries that read it"));
+        }
+        match self.try_build(node, full_refresh).await {
+            Ok(outcome) => Ok(outcome),
+            Err(error) => {
+                self.remember(node, &error).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Runs the tests of a model on what is published.
+    pub async fn test(&self, model: &ModelId) -> Result<Vec<TestVerdict>> {
+        let node = self.manifest.node(model)?;
+        if node.materialized == Materialized::Ephemeral {
+            return Ok(Vec::new());
+        }
+        let mut session = self.warehouse.session().await?;
+        let transaction = session.begin().await?;
+        let (under, now) = (node.relation.quoted(), self.clock.now());
+        testing::run(&transaction, &self.manifest, node, &under, now, &self.metrics).await
+    }
+
+    /// What a build of one model would do now, and why.
+    pub async fn plan(&self, model: &ModelId, full_refresh: bool) -> Result<(bool, String)> {
+        let node = self.manifest.node(model)?;
+        if node.materialized == Materialized::Ephemeral {
+            return Ok((false, "ephemeral: a part of the queries that read it".to_owned()));
+        }
+        let mut session = self.warehouse.session().await?;
+        Ok(match self.look(node, full_refresh, &mut session).await?.decision {
+            Decision::Nothing(reason) => (false, reason),
+            Decision::Test(reason) | Decision::Build(reason) => (true, reason),
+        })
+    }
+
+    async fn try_build(&self, node: &Node, full_refresh: bool) -> Result<BuildOutcome> {
+        let mut session = self.warehouse.session().await?;
+        let plan = self.look(node, full_refresh, &mut session).await?;
+        let reason = match &plan.decision {
+            Decision::Nothing(reason) => return Ok(nothing(reason)),
+            Decision::Test(reason) | Decision::Build(reason) => reason.clone(),
+        };
+        materialize::ensure_schema(&session, &node.relation.schema).await?;
+        let transaction = session.begin().await?;
+        let bound = format!("set local lock_timeout = '{}s'", self.warehouse.lock_seconds_max());
+        transaction.batch(&bound, "setting a bound").await?;
+        only_one(&transaction, node).await?;
+        let made = match &plan.decision {
+            Decision::Test(_) => {
+                let under = node.relation.quoted();
+                let tests =
+                    testing::run(&transaction, &self.manifest, node, &under, plan.started, &self.metrics).await?;
+                testing::judge(node, &tests)?;
+                Made { rows: None, tests }
+            }
+            _ => self.make(node, full_refresh, plan.started, &transaction).await?,
+        };
+        let success = Success {
+            node,
+            checksum: &plan.checksum,
+            versions: &plan.versions,
+            published: matches!(plan.decision, Decision::Build(_)),
+            rows: made.rows,
+            seconds: plan.since.elapsed().as_secs_f64(),
+            tests: &made.tests,
+            now: self.clock.now(),
+        };
+        ledger::record_success(&transaction, &success).await?;
+        transaction.commit().await?;
+        let warned = made.tests.iter().filter(|t| t.status == TestStatus::Warn);
+        Ok(BuildOutcome {
+            built: true,
+            reason,
+            rows: made.rows.and_then(|n| u64::try_from(n).ok()),
+            warnings: warned.map(|t| t.name.clone()).collect(),
+            tests: made.tests,
+        })
+    }
+
+    async fn make(
+        &self,
+        node: &Node,
+        full_refresh: bool,
+        started: DateTime<Utc>,
+        transaction: &Transaction<'_>,
+    ) -> Result<Made> {
+        let existing = materialize::relkind(transaction, &node.relation).await?;
+        let full_refresh = node.settings.flag("full_refresh").unwrap_or(full_refresh);
+        let incremental = node.materialized == Materialized::Incremental && existing == Some('r') && !full_refresh;
+        let sql = self.manifest.compile(node, Manner { incremental, full_refresh, started })?;
+        let file = self.manifest.write_compiled(node, &sql);
+        let work = Work { manifest: &self.manifest, node, sql: &sql, file, started, metrics: &self.metrics };
+        if incremental { work.increment(transaction).await } else { work.replace(transaction).await }
+    }
+
+    /// Looks at everything that decides whether a model is built.
+    async fn look(&self, node: &Node, full_refresh: bool, session: &mut Session) -> Result<Plan> {
+        let (since, now) = (Instant::now(), self.clock.now());
+        // Compiled as if the day had just begun, so that the checksum of a model that shows when the
+        // run started changes once a day and not each time.
+        let started = now.date_naive().and_time(NaiveTime::MIN).and_utc();
+        let sql = self.manifest.compile(node, Manner { incremental: false, full_refresh: false, started })?;
+        let checksum = checksum_of(node, &sql);
+        let inputs = Inputs::of(&self.manifest, node);
+        let versions = inputs.versions(session, ledger::clock_of(&sql, now)).await?;
+        let entry = ledger::read(session, &node.id).await?;
+        let transaction = session.begin().await?;
+        let relkind = materialize::relkind(&transaction, &node.relation).await?;
+        drop(transaction);
+        let decision = decide(&Known {
+            materialized: node.materialized,
+            entry: entry.as_ref(),
+            checksum: &checksum,
+            inputs: &inputs,
+            versions: &versions,
+            relkind,
+            full_refresh,
+        });
+        Ok(Plan { decision, checksum, versions, started: now, since })
+    }
+
+    /// Writes a failure down, for `status` and for the next decision. That this may fail too, when the
+    /// warehouse is gone, changes nothing: the model is then built again because its inputs changed.
+    async fn remember(&self, node: &Node, error: &Error) {
+        let written = async {
+            let session = self.warehouse.session().await?;
+            ledger::record_failure(&session, node, error, self.clock.now()).await
+        };
+        if let Err(unwritten) = written.await {
+            tracing::debug!(model = %node.id, error = %unwritten, "a failure could not be written down");
+        }
+    }
+}
+
+/// Two builds of one model at once would do the same work twice; the later one comes again.
+async fn only_one(transaction: &Transaction<'_>, node: &Node) -> Result<()> {
+    let sql = "select pg_try_advisory_xact_lock(hashtextextended($1, 0))";
+    let row = transaction.query_one(sql, &[&node.id.as_str()], "locking a model").await?;
+    if row.get(0) {
+        return Ok(());
+    }
+    Err(Error::new(Kind::WarehouseConflict, format!("{} is being built by another process", node.name)))
+}
+
+fn checksum_of(node: &Node, sql: &str) -> String {
+    let settings = serde_json::Value::Object(node.settings.as_map().clone()).to_string();
+    let tests: Vec<String> = node.tests.iter().map(|t| format!("{} {}", t.subject, t.test.fingerprint())).collect();
+    let relation = node.relation.to_string();
+    let fixed = [sql, node.materialized.as_str(), settings.as_str(), relation.as_str()];
+    checksum::of(fixed.into_iter().chain(tests.iter().map(String::as_str)))
+}
+
+fn nothing(reason: &str) -> BuildOutcome {
+    BuildOutcome { built: false, reason: reason.to_owned(), rows: None, warnings: Vec::new(), tests: Vec::new() }
+}

@@ -1,0 +1,147 @@
+//! Whether a model is built, and why.
+//!
+//! Pure: what is known in, a decision with its reason out.
+
+use super::{
+    config::Materialized,
+    ledger::{Entry, Inputs, Versions},
+};
+
+/// What is to be done with a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Nothing has changed.
+    Nothing(String),
+    /// The relation is right as it is, but shows other rows: its tests are run.
+    Test(String),
+    /// The relation is made.
+    Build(String),
+}
+
+/// What is known of a model.
+pub(super) struct Known<'a> {
+    /// How it becomes a relation.
+    pub materialized: Materialized,
+    /// What the last build left.
+    pub entry: Option<&'a Entry>,
+    /// The checksum it would have now.
+    pub checksum: &'a str,
+    /// What it reads.
+    pub inputs: &'a Inputs,
+    /// The versions of that now.
+    pub versions: &'a Versions,
+    /// What bears its relation's name: PostgreSQL's relkind.
+    pub relkind: Option<char>,
+    /// Whether it was asked to be made from scratch.
+    pub full_refresh: bool,
+}
+
+/// Decides.
+pub(super) fn decide(known: &Known<'_>) -> Decision {
+    let is_view = known.materialized == Materialized::View;
+    let published = known.entry.filter(|entry| entry.checksum.is_some());
+    let Some(entry) = published else {
+        return Decision::Build("never built".to_owned());
+    };
+    let expected = if is_view { 'v' } else { 'r' };
+    match known.relkind {
+        None => return Decision::Build("its relation is missing in the warehouse".to_owned()),
+        Some(kind) if kind != expected => return Decision::Build("its relation is of another kind".to_owned()),
+        Some(_) => {}
+    }
+    if known.full_refresh && !is_view {
+        return Decision::Build("full refresh".to_owned());
+    }
+    if entry.checksum.as_deref() != Some(known.checksum) {
+        return Decision::Build("its SQL, configuration or tests changed".to_owned());
+    }
+    let again = if is_view { Decision::Test } else { Decision::Build };
+    if entry.failed {
+        return again("its last build failed".to_owned());
+    }
+    if let Some(source) = known.inputs.untracked.first() {
+        return again(format!("whether source {source} changed is not known"));
+    }
+    match changed(&entry.versions, known.versions) {
+        Some(what) => again(what),
+        None => Decision::Nothing("inputs unchanged".to_owned()),
+    }
+}
+
+/// What changed between two sets of versions, in words.
+fn changed(then: &Versions, now: &Versions) -> Option<String> {
+    let keys: Vec<&String> = now.keys().chain(then.keys().filter(|k| !now.contains_key(*k))).collect();
+    let mut changed = keys.into_iter().filter(|key| then.get(*key) != now.get(*key));
+    let first = changed.next()?;
+    let what = match first.split_once(':') {
+        Some(("table", name)) => format!("table {name} changed"),
+        Some(("model", id)) => format!("model {} was built", id.rsplit('.').next().unwrap_or(id)),
+        _ => "the date turned".to_owned(),
+    };
+    Some(match changed.count() {
+        0 => what,
+        more => format!("{what}, and {more} more"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn versions(json: serde_json::Value) -> Versions {
+        json.as_object().expect("a map").clone()
+    }
+
+    fn decided(entry: Option<Entry>, now: serde_json::Value, change: impl FnOnce(&mut Known<'_>)) -> Decision {
+        let (inputs, versions) = (Inputs::default(), versions(now));
+        let mut known = Known {
+            materialized: Materialized::Table,
+            entry: entry.as_ref(),
+            checksum: "c",
+            inputs: &inputs,
+            versions: &versions,
+            relkind: Some('r'),
+            full_refresh: false,
+        };
+        change(&mut known);
+        decide(&known)
+    }
+
+    fn entry() -> Option<Entry> {
+        Some(Entry { checksum: Some("c".to_owned()), versions: versions(json!({"table:a": 1})), failed: false })
+    }
+
+    #[test]
+    fn a_model_is_built_only_for_a_reason() {
+        let same = json!({"table:a": 1});
+        let build = |reason: &str| Decision::Build(reason.to_owned());
+        assert_eq!(decided(entry(), same.clone(), |_| {}), Decision::Nothing("inputs unchanged".to_owned()));
+        assert_eq!(decided(None, same.clone(), |_| {}), build("never built"));
+        assert_eq!(decided(entry(), same.clone(), |k| k.full_refresh = true), build("full refresh"));
+        assert_eq!(
+            decided(entry(), same.clone(), |k| k.relkind = None),
+            build("its relation is missing in the warehouse")
+        );
+        assert_eq!(
+            decided(entry(), same.clone(), |k| k.checksum = "d"),
+            build("its SQL, configuration or tests changed")
+        );
+        assert_eq!(decided(entry(), json!({"table:a": 2}), |_| {}), build("table a changed"));
+        assert_eq!(
+            decided(entry(), json!({"model:model.p.b": 1, "table:a": 2}), |_| {}),
+            build("model b was built, and 1 more")
+        );
+        let failed = entry().map(|e| Entry { failed: true, ..e });
+        assert_eq!(decided(failed, same, |_| {}), build("its last build failed"));
+    }
+
+    #[test]
+    fn a_view_over_changed_tables_is_tested_and_not_made() {
+        let decision = decided(entry(), json!({"table:a": 2}), |known| {
+            known.materialized = Materialized::View;
+            known.relkind = Some('v');
+        });
+        assert_eq!(decision, Decision::Test("table a changed".to_owned()));
+    }
+}

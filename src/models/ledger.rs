@@ -1,0 +1,221 @@
+//! What is known of each model between builds: `amalgam.model_state`.
+//!
+//! The row of a published version is written in the transaction that publishes it; a failure is
+//! written by itself, and leaves what describes the last good version as it is.
+
+use super::{
+    generic_test::TestVerdict,
+    manifest::{Manifest, Node},
+};
+use crate::{
+    config as configuration,
+    domain::ModelId,
+    error::{Error, Result},
+    warehouse::{Session, Transaction},
+};
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value as Json};
+use std::collections::BTreeSet;
+
+/// Versions of what a model reads, by key.
+pub(super) type Versions = Map<String, Json>;
+
+/// What a model's version depends on, seen through views and ephemeral models.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Inputs {
+    /// Tables of the raw schema.
+    pub tables: BTreeSet<String>,
+    /// Models: for a view its definition counts, and its own inputs beside it.
+    pub models: BTreeSet<String>,
+    /// Sources that Amalgam does not fill: nobody can say whether they changed.
+    pub untracked: BTreeSet<String>,
+}
+
+impl Inputs {
+    /// Collects the inputs of a model, and of the models that its tests compare with.
+    pub(super) fn of(manifest: &Manifest, node: &Node) -> Self {
+        let mut inputs = Self::default();
+        let mut seen = BTreeSet::new();
+        inputs.add_sources(node);
+        for parent in node.parents.iter().chain(&node.tested_against) {
+            inputs.add_model(manifest, parent, &mut seen);
+        }
+        inputs
+    }
+
+    fn add_sources(&mut self, node: &Node) {
+        for read in &node.sources {
+            match &read.raw {
+                Some(table) => self.tables.insert(table.as_str().to_owned()),
+                None => self.untracked.insert(format!("{}.{}", read.source, read.table)),
+            };
+        }
+    }
+
+    fn add_model(&mut self, manifest: &Manifest, id: &ModelId, seen: &mut BTreeSet<ModelId>) {
+        use super::config::Materialized::{Ephemeral, View};
+        let Some(node) = manifest.nodes.get(id) else { return };
+        if !seen.insert(id.clone()) {
+            return;
+        }
+        if node.materialized != Ephemeral {
+            self.models.insert(id.as_str().to_owned());
+        }
+        if matches!(node.materialized, View | Ephemeral) {
+            self.add_sources(node);
+            for parent in &node.parents {
+                self.add_model(manifest, parent, seen);
+            }
+        }
+    }
+
+    /// The versions as they are now. Read before anything is built, so that what changes meanwhile
+    /// is seen as a change the next time.
+    pub(super) async fn versions(&self, session: &Session, clock: Option<String>) -> Result<Versions> {
+        let sql = "select 'table:' || source_table, data_version from amalgam.table_state where source_table = any ($1) \
+                   union all \
+                   select 'model:' || model_id, data_version from amalgam.model_state where model_id = any ($2)";
+        let tables: Vec<&str> = self.tables.iter().map(String::as_str).collect();
+        let models: Vec<&str> = self.models.iter().map(String::as_str).collect();
+        let rows = session.query(sql, &[&tables, &models], "reading the versions of a model's inputs").await?;
+        let mut versions: Versions =
+            rows.iter().map(|row| (row.get::<_, String>(0), row.get::<_, i64>(1).into())).collect();
+        if let Some(clock) = clock {
+            versions.insert("clock".to_owned(), clock.into());
+        }
+        // In order, so that two of them compare.
+        versions.sort_keys();
+        Ok(versions)
+    }
+}
+
+/// What the last build of a model left.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// Of what was published; `None` before the first time.
+    pub checksum: Option<String>,
+    /// What was read.
+    pub versions: Versions,
+    /// Whether the last try failed.
+    pub failed: bool,
+}
+
+/// Reads the entry of a model.
+pub(super) async fn read(session: &Session, id: &ModelId) -> Result<Option<Entry>> {
+    let sql = "select checksum, input_versions, last_error is not null from amalgam.model_state where model_id = $1";
+    let row = session.query_opt(sql, &[&id.as_str()], "reading the state of a model").await?;
+    Ok(row.map(|row| Entry {
+        checksum: row.get(0),
+        versions: match row.get::<_, Json>(1) {
+            Json::Object(map) => map,
+            _ => Map::new(),
+        },
+        failed: row.get(2),
+    }))
+}
+
+/// What is written when a version is published, or tested again.
+pub(super) struct Success<'a> {
+    /// The model.
+    pub node: &'a Node,
+    /// Of SQL, configuration and tests.
+    pub checksum: &'a str,
+    /// What was read.
+    pub versions: &'a Versions,
+    /// Whether the relation itself was published, not only tested.
+    pub published: bool,
+    /// Rows, where they were counted.
+    pub rows: Option<i64>,
+    /// How long it took.
+    pub seconds: f64,
+    /// What its tests said.
+    pub tests: &'a [TestVerdict],
+    /// When.
+    pub now: DateTime<Utc>,
+}
+
+/// Writes a success; the caller's transaction makes it last.
+pub(super) async fn record_success(transaction: &Transaction<'_>, success: &Success<'_>) -> Result<()> {
+    let sql = "insert into amalgam.model_state as s (model_id, relation, materialized, checksum, input_versions, \
+                   data_version, built_at, checked_at, row_count, seconds, tests) \
+               values ($1, $2, $3, $4, $5, 1, $6, $6, $7, $8, $9) \
+               on conflict (model_id) do update set relation = excluded.relation, materialized = excluded.materialized, \
+                   checksum = excluded.checksum, input_versions = excluded.input_versions, \
+                   data_version = s.data_version + case when $10 then 1 else 0 end, \
+                   built_at = case when $10 then excluded.built_at else s.built_at end, checked_at = excluded.checked_at, \
+                   row_count = case when $10 then excluded.row_count else s.row_count end, seconds = excluded.seconds, \
+                   tests = excluded.tests, failed_at = null, error_kind = null, last_error = null";
+    let tests = serde_json::to_value(success.tests).expect("names, words and numbers are JSON");
+    let versions = Json::Object(success.versions.clone());
+    let relation = success.node.relation.quoted();
+    let materialized = success.node.materialized.as_str();
+    transaction
+        .execute(
+            sql,
+            &[
+                &success.node.id.as_str(),
+                &relation,
+                &materialized,
+                &success.checksum,
+                &versions,
+                &success.now,
+                &success.rows,
+                &success.seconds,
+                &tests,
+                &success.published,
+            ],
+            "writing the state of a model",
+        )
+        .await?;
+    Ok(())
+}
+
+/// Writes a failure beside what is known of the last good version.
+pub(super) async fn record_failure(session: &Session, node: &Node, error: &Error, now: DateTime<Utc>) -> Result<()> {
+    let sql = "insert into amalgam.model_state as s (model_id, relation, materialized, failed_at, error_kind, last_error) \
+               values ($1, $2, $3, $4, $5, $6) \
+               on conflict (model_id) do update set failed_at = excluded.failed_at, \
+                   error_kind = excluded.error_kind, last_error = excluded.last_error";
+    let relation = node.relation.quoted();
+    let materialized = node.materialized.as_str();
+    let (kind, text) = (error.kind.as_str(), error.to_string());
+    session
+        .execute(sql, &[&node.id.as_str(), &relation, &materialized, &now, &kind, &text], "writing a model's failure")
+        .await?;
+    Ok(())
+}
+
+/// What a model reads besides its inputs: the time. Two texts differ where it must be built again.
+///
+/// A model that asks for the date is built when the date turns, in UTC; one that turns it into
+/// another zone, each hour, since the date turns at another hour there.
+pub(super) fn clock_of(sql: &str, now: DateTime<Utc>) -> Option<String> {
+    const WORDS: &[&str] = &["current_date", "current_timestamp", "localtimestamp", "now("];
+    let lower = sql.to_ascii_lowercase();
+    if !WORDS.iter().any(|word| lower.contains(word)) {
+        return None;
+    }
+    let zoned = lower.contains("at time zone") || lower.contains("timezone(");
+    Some(now.format(if zoned { "%Y-%m-%dT%H" } else { "%Y-%m-%d" }).to_string())
+}
+
+/// The variables of the configuration as JSON.
+pub(super) fn vars(config: &configuration::Models) -> Map<String, Json> {
+    config.vars.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_counts_only_for_models_that_read_it() {
+        let now = DateTime::from_timestamp(90_000, 0).expect("valid");
+        assert_eq!(clock_of("select 1 as nowhere", now), None);
+        assert_eq!(clock_of("select CURRENT_DATE", now).as_deref(), Some("1970-01-02"));
+        assert_eq!(
+            clock_of("select (current_timestamp at time zone 'America/Chicago')::date", now).as_deref(),
+            Some("1970-01-02T01")
+        );
+    }
+}

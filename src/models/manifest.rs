@@ -1,0 +1,369 @@
+//! A project, parsed: every model with what it reads, and the graph of them.
+
+use super::{
+    config::{self, Materialized, Settings},
+    generic_test::GenericTest,
+    json,
+    macros::Macros,
+    names::{Names, Referred},
+    project::Project,
+    properties::{PropertyBook, Target},
+    relation::Relation,
+    render::Templates,
+    scope::{NodeScope, Scope, Shared, Task},
+};
+use crate::{
+    dag::Dag,
+    domain::{ModelId, TableName},
+    error::{Error, Kind, Result},
+};
+use minijinja::value::Value;
+use serde_json::{Map, Value as Json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+/// A project, parsed.
+#[derive(Debug)]
+pub(super) struct Manifest {
+    /// Its own file.
+    pub project: Project,
+    /// Its templates.
+    pub templates: Templates,
+    /// What all renderings have in common.
+    pub shared: Arc<Shared>,
+    /// What names stand for.
+    pub names: Arc<Names>,
+    /// Every enabled model.
+    pub nodes: BTreeMap<ModelId, Node>,
+    /// Who must wait for whom: for what is read and for what tests compare with.
+    pub dag: Dag<ModelId>,
+}
+
+/// One model.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    /// Its unique id.
+    pub id: ModelId,
+    /// Its name.
+    pub name: String,
+    /// Its file, relative to the project; also its template's name.
+    pub file: String,
+    /// Its folders below the model path and its name.
+    pub path: Vec<String>,
+    /// Its configuration.
+    pub settings: Settings,
+    /// How it becomes a relation.
+    pub materialized: Materialized,
+    /// The relation it becomes.
+    pub relation: Relation,
+    /// Models it reads.
+    pub parents: BTreeSet<ModelId>,
+    /// Models that only its tests read.
+    pub tested_against: BTreeSet<ModelId>,
+    /// Tables of sources it reads.
+    pub sources: BTreeSet<SourceRead>,
+    /// Its tests.
+    pub tests: Vec<AttachedTest>,
+}
+
+/// A table of a source that a model reads.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SourceRead {
+    /// The source's name.
+    pub source: String,
+    /// The table's name in the project.
+    pub table: String,
+    /// Where it is.
+    pub relation: Relation,
+    /// The table of the raw schema, where it is one.
+    pub raw: Option<TableName>,
+}
+
+/// A test, and the model whose build runs it.
+#[derive(Clone, Debug)]
+pub(super) struct AttachedTest {
+    /// The test.
+    pub test: GenericTest,
+    /// The model that is tested.
+    pub subject: ModelId,
+    /// Where it is said, for messages.
+    pub shown: String,
+}
+
+/// What the command and the configuration say about a project.
+#[derive(Debug)]
+pub(super) struct Setting {
+    /// `target`, and where everything goes.
+    pub target: Target,
+    /// Variables above the project's.
+    pub vars: Map<String, Json>,
+    /// The schema of the source's tables.
+    pub raw_schema: String,
+    /// `invocation_id`.
+    pub invocation: String,
+}
+
+impl Manifest {
+    /// Reads and parses a project.
+    pub(super) fn load(project: Project, setting: Setting) -> Result<Self> {
+        let mut macros = Macros::default();
+        let mut templates = Templates::new(&mut macros)?;
+        for file in project.files(&project.macro_paths, &["sql"])? {
+            let source = text(&project, &file)?;
+            templates.add(&file, &source)?;
+            macros.add(&file, &source, true);
+        }
+        let mut vars = project.vars();
+        vars.extend(setting.vars.clone());
+        let shared = Arc::new(Shared {
+            project: project.name.clone(),
+            vars,
+            target: setting.target.value(&project.profile),
+            database: setting.target.database.clone(),
+            macros,
+            invocation: setting.invocation.clone(),
+        });
+        let book = PropertyBook::read(&project, &templates, &shared)?;
+        let files = project.files(&project.model_paths, &["sql"])?;
+        let mut drafts = BTreeMap::new();
+        for file in files {
+            templates.add(&file, &text(&project, &file)?)?;
+            let draft = Draft::parse(&project, &templates, &shared, &book, &file)?;
+            if let Some(twin) = drafts.insert(draft.name.clone(), draft) {
+                return Err(wrong(&twin.file, &format!("there are two models named '{}'", twin.name)));
+            }
+        }
+        Self::assemble(project, templates, shared, book, drafts, &setting)
+    }
+
+    fn assemble(
+        project: Project,
+        templates: Templates,
+        shared: Arc<Shared>,
+        book: PropertyBook,
+        drafts: BTreeMap<String, Draft>,
+        setting: &Setting,
+    ) -> Result<Self> {
+        book.warn_unknown(drafts.keys());
+        let mut names = Names { project: project.name.clone(), sources: book.sources, ..Names::default() };
+        let mut relations: BTreeMap<Relation, String> = BTreeMap::new();
+        for draft in drafts.values() {
+            let referred = match (draft.enabled, draft.materialized) {
+                (false, _) => Referred::Disabled,
+                (true, Materialized::Ephemeral) => Referred::Ephemeral,
+                (true, _) => {
+                    if let Some(twin) = relations.insert(draft.relation.clone(), draft.file.clone()) {
+                        return Err(wrong(&draft.file, &format!("{} is also the relation of {twin}", draft.relation)));
+                    }
+                    Referred::Relation(draft.relation.clone())
+                }
+            };
+            names.models.insert(draft.name.clone(), referred);
+        }
+        let names = Arc::new(names);
+        let mut nodes = BTreeMap::new();
+        for draft in drafts.into_values().filter(|d| d.enabled) {
+            let node = draft.resolve(&shared, &names, setting)?;
+            nodes.insert(node.id.clone(), node);
+        }
+        let graph = |nodes: &BTreeMap<ModelId, Node>| {
+            let edges = nodes.values().map(|n| (n.id.clone(), n.parents.union(&n.tested_against).cloned().collect()));
+            Dag::new(edges).map_err(|cycle| Error::new(Kind::ModelProject, cycle.to_string()))
+        };
+        let mut dag = graph(&nodes)?;
+        for (model, tests) in book.tests {
+            let Some(id) = nodes.values().find(|n| n.name == model).map(|n| n.id.clone()) else { continue };
+            for (test, shown) in tests {
+                let attached = AttachedTest { test, subject: id.clone(), shown };
+                attach(&mut nodes, &mut dag, &templates, &shared, &names, attached)?;
+                dag = graph(&nodes)?;
+            }
+        }
+        Ok(Self { project, templates, shared, names, nodes, dag })
+    }
+
+    /// The model of that name.
+    pub(super) fn by_name(&self, name: &str) -> Option<&Node> {
+        self.nodes.get(&id_of(&self.shared, name))
+    }
+
+    /// The model with that id.
+    pub(super) fn node(&self, id: &ModelId) -> Result<&Node> {
+        self.nodes.get(id).ok_or_else(|| Error::new(Kind::ModelProject, format!("there is no model {id}")))
+    }
+}
+
+/// Gives a test to the model whose build can run it: the tested one, unless what it is compared with
+/// is made from the tested one; then that one, which is later.
+fn attach(
+    nodes: &mut BTreeMap<ModelId, Node>,
+    dag: &mut Dag<ModelId>,
+    templates: &Templates,
+    shared: &Arc<Shared>,
+    names: &Arc<Names>,
+    attached: AttachedTest,
+) -> Result<()> {
+    let mut runner = attached.subject.clone();
+    if let Some(expression) = attached.test.expression() {
+        let scope = Scope::new(shared.clone(), NodeScope::default(), Task::Parse(Mutex::default()));
+        templates.evaluate(expression, &attached.shown, &scope)?;
+        let collected = scope.collected();
+        for (source, table) in &collected.sources {
+            names.source(source, table).map_err(|e| wrong(&attached.shown, &e))?;
+        }
+        for (package, name) in &collected.refs {
+            names.model(package.as_deref(), name).map_err(|e| wrong(&attached.shown, &e))?;
+            let other = id_of(shared, name);
+            if other == attached.subject {
+                continue;
+            }
+            if dag.descendants(&attached.subject).contains(&other) {
+                runner = other;
+            } else if let Some(subject) = nodes.get_mut(&attached.subject) {
+                subject.tested_against.insert(other);
+            }
+        }
+    }
+    if let Some(node) = nodes.get_mut(&runner) {
+        node.tests.push(attached);
+    }
+    Ok(())
+}
+
+/// A model between parsing and resolving.
+struct Draft {
+    name: String,
+    file: String,
+    path: Vec<String>,
+    settings: Settings,
+    enabled: bool,
+    materialized: Materialized,
+    relation: Relation,
+    refs: Vec<(Option<String>, String)>,
+    sources: Vec<(String, String)>,
+}
+
+impl Draft {
+    fn parse(
+        project: &Project,
+        templates: &Templates,
+        shared: &Arc<Shared>,
+        book: &PropertyBook,
+        file: &str,
+    ) -> Result<Self> {
+        let below = project.model_paths.iter().find_map(|p| file.strip_prefix(p.as_str())?.strip_prefix('/'));
+        let below = below.unwrap_or(file).trim_end_matches(".sql");
+        let path: Vec<String> = below.split('/').map(str::to_owned).collect();
+        let name = path.last().cloned().unwrap_or_default();
+        let mut settings = project.settings(&path.iter().map(String::as_str).collect::<Vec<_>>());
+        // What stands in dbt_project.yml may hold Jinja.
+        for (key, value) in settings.clone().as_map() {
+            if let Json::String(text) = value {
+                let scope = Scope::new(shared.clone(), NodeScope::default(), Task::Parse(Mutex::default()));
+                settings.set(key, templates.render_text(text, "dbt_project.yml", &scope)?.into());
+            }
+        }
+        if let Some(said) = book.settings.get(&name) {
+            settings.merge(said);
+        }
+        let node = |settings: &Settings, this| NodeScope {
+            id: id_of(shared, &name).as_str().to_owned(),
+            name: name.clone(),
+            this,
+            settings: settings.clone(),
+        };
+        let here = Relation { database: shared.database.clone(), schema: String::new(), name: name.clone() };
+        let parse = Task::Parse(Mutex::default());
+        let scope = Scope::new(shared.clone(), node(&settings, Some(here)), parse);
+        let enabled_by_project = settings.flag("enabled") != Some(false);
+        if enabled_by_project {
+            templates.render(file, &scope)?;
+        }
+        let collected = scope.collected();
+        settings.merge(collected.settings.as_map());
+        let scope = Scope::new(shared.clone(), node(&settings, None), Task::Parse(Mutex::default()));
+        let relation = place(templates, &scope, file)?;
+        let not_yet = config::not_yet(&settings);
+        if !not_yet.is_empty() {
+            tracing::warn!(model = %name, keys = not_yet.join(", "), "configuration has no effect yet");
+        }
+        Ok(Self {
+            enabled: settings.flag("enabled") != Some(false),
+            materialized: Materialized::of(&settings, file)?,
+            relation: relation.checked(file)?,
+            refs: collected.refs,
+            sources: collected.sources,
+            file: file.to_owned(),
+            name,
+            path,
+            settings,
+        })
+    }
+
+    fn resolve(self, shared: &Shared, names: &Names, setting: &Setting) -> Result<Node> {
+        let mut parents = BTreeSet::new();
+        for (package, name) in &self.refs {
+            names.model(package.as_deref(), name).map_err(|e| wrong(&self.file, &e))?;
+            parents.insert(id_of(shared, name));
+        }
+        let mut sources = BTreeSet::new();
+        for (source, table) in &self.sources {
+            let relation = names.source(source, table).map_err(|e| wrong(&self.file, &e))?.clone();
+            let is_raw = relation.schema == setting.raw_schema && relation.database == shared.database;
+            let raw = is_raw.then(|| TableName::from(relation.name.as_str()));
+            sources.insert(SourceRead { source: source.clone(), table: table.clone(), relation, raw });
+        }
+        Ok(Node {
+            id: id_of(shared, &self.name),
+            name: self.name,
+            file: self.file,
+            path: self.path,
+            settings: self.settings,
+            materialized: self.materialized,
+            relation: self.relation,
+            parents,
+            tested_against: BTreeSet::new(),
+            sources,
+            tests: Vec::new(),
+        })
+    }
+}
+
+/// Where a model goes: what the project's macros say.
+fn place(templates: &Templates, scope: &Arc<Scope>, file: &str) -> Result<Relation> {
+    let node = json::to_jinja(&serde_json::json!({
+        "name": scope.node.name,
+        "unique_id": scope.node.id,
+        "resource_type": "model",
+        "package_name": scope.shared.project,
+        "config": scope.node.settings.as_map(),
+    }));
+    let ask = |name: &str, custom: Option<String>| {
+        let custom = custom.map_or(Value::from(()), Value::from);
+        let said = templates.call(scope, name, &[custom, node.clone()], file)?;
+        Ok::<_, Error>(said.to_string().trim().to_owned())
+    };
+    let database = scope.shared.database.clone();
+    if let Some(other) = scope.node.settings.text("database").filter(|d| *d != database) {
+        return Err(wrong(file, &format!("database '{other}' is not the warehouse's; PostgreSQL can't reach another")));
+    }
+    Ok(Relation {
+        database,
+        schema: ask("generate_schema_name", scope.node.settings.text("schema"))?,
+        name: ask("generate_alias_name", scope.node.settings.text("alias"))?,
+    })
+}
+
+fn id_of(shared: &Shared, name: &str) -> ModelId {
+    ModelId::new(format!("model.{}.{name}", shared.project))
+}
+
+fn text(project: &Project, file: &str) -> Result<String> {
+    std::fs::read_to_string(project.root.join(file)).map_err(|e| wrong(file, &e.to_string()))
+}
+
+fn wrong(shown: &str, what: &str) -> Error {
+    Error::new(Kind::ModelProject, format!("{shown}: {what}"))
+}

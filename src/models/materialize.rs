@@ -1,0 +1,286 @@
+//! From SQL to a published relation: made beside the old one, tested, and put in its place, all in the
+//! caller's transaction.
+//!
+//! Guarantee: a reader sees the old version or the new one, whole; what hangs on the relation, and
+//! what people gave it, is there afterwards or nothing has happened.
+
+use super::{
+    config::Materialized,
+    generic_test::TestVerdict,
+    manifest::{Manifest, Node},
+    relation::Relation,
+    render, testing,
+};
+use crate::{
+    error::{Error, Kind, Result},
+    telemetry::Metrics,
+    warehouse::{Dependents, Located, Transaction, Trappings, dependents, quote, relation},
+};
+use chrono::{DateTime, Utc};
+use std::path::PathBuf;
+
+/// One model on its way into the warehouse.
+pub(super) struct Work<'a> {
+    /// The project.
+    pub manifest: &'a Manifest,
+    /// The model.
+    pub node: &'a Node,
+    /// Its SQL.
+    pub sql: &'a str,
+    /// Where that was written to.
+    pub file: Option<PathBuf>,
+    /// When the run began.
+    pub started: DateTime<Utc>,
+    /// Where verdicts are counted.
+    pub metrics: &'a Metrics,
+}
+
+/// What was made.
+pub(super) struct Made {
+    /// Rows; `None` for a view.
+    pub rows: Option<i64>,
+    /// What the tests said.
+    pub tests: Vec<TestVerdict>,
+}
+
+/// The kind of what bears a name: PostgreSQL's relkind.
+pub(super) async fn relkind(transaction: &Transaction<'_>, of: &Relation) -> Result<Option<char>> {
+    let sql = "select c.relkind::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+               where n.nspname = $1 and c.relname = $2";
+    let row = transaction.query_opt(sql, &[&of.schema, &of.name], "looking for a relation").await?;
+    Ok(row.and_then(|row| row.get::<_, String>(0).chars().next()))
+}
+
+impl Work<'_> {
+    /// Makes the relation anew beside the old one, tests it, and puts it in its place.
+    pub(super) async fn replace(&self, transaction: &Transaction<'_>) -> Result<Made> {
+        let target = &self.node.relation;
+        let new = target.provisional();
+        let (word, kind) = match self.node.materialized {
+            Materialized::View => ("view", "v"),
+            _ => ("table", "r"),
+        };
+        let prefix = format!("create {word} {} as (\n", new.quoted());
+        let rows = self.execute(transaction, &prefix, "\n)").await?;
+        if kind == "r" {
+            transaction.batch(&format!("analyze {}", new.quoted()), "analyzing a new table").await?;
+        }
+        let tests =
+            testing::run(transaction, self.manifest, self.node, &new.quoted(), self.started, self.metrics).await?;
+        testing::judge(self.node, &tests)?;
+        self.swap(transaction, &new, kind).await?;
+        self.index(transaction).await?;
+        let rows = (kind == "r").then(|| i64::try_from(rows).unwrap_or(i64::MAX));
+        Ok(Made { rows, tests })
+    }
+
+    /// Puts the new relation in the old one's place. Locks are taken here, as late as can be.
+    async fn swap(&self, transaction: &Transaction<'_>, new: &Relation, kind: &str) -> Result<()> {
+        let target = &self.node.relation;
+        let rename = format!("alter table {} rename to {}", new.quoted(), quote(&target.name));
+        let Some(old) = dependents::oid(transaction, &target.schema, &target.name).await? else {
+            return transaction.batch(&rename, "publishing a model").await;
+        };
+        let hanging = Dependents::take(transaction, &target.schema, &target.name).await?;
+        let trappings = Trappings::of(transaction, old, kind).await?;
+        let word = match relkind(transaction, target).await? {
+            Some('v') => "view",
+            Some('m') => "materialized view",
+            Some('f') => "foreign table",
+            _ => "table",
+        };
+        transaction.batch(&format!("drop {word} {}", target.quoted()), "replacing a model").await?;
+        transaction.batch(&rename, "publishing a model").await?;
+        trappings.give(transaction, &target.schema, &target.name).await?;
+        hanging.restore(transaction, |schema, name| self.present_definition(schema, name)).await
+    }
+
+    /// What a view of this project, which no longer fits as it was published, says now: it would be
+    /// built next, and must not hold up what it reads.
+    fn present_definition(&self, schema: &str, name: &str) -> Option<String> {
+        let is_it = |n: &&Node| n.relation.schema == schema && n.relation.name == name;
+        let node = self.manifest.nodes.values().find(is_it).filter(|n| n.materialized == Materialized::View)?;
+        let manner = super::compile::Manner { incremental: false, full_refresh: false, started: self.started };
+        self.manifest.compile(node, manner).ok()
+    }
+
+    /// Adds to the table what the SQL gives, and tests the whole before anybody sees it.
+    pub(super) async fn increment(&self, transaction: &Transaction<'_>) -> Result<Made> {
+        let target = &self.node.relation;
+        let fresh = format!("pg_temp.{}", quote(&target.provisional().name));
+        let prefix = format!("create temporary table {} on commit drop as (\n", quote(&target.provisional().name));
+        self.execute(transaction, &prefix, "\n)").await?;
+        let columns = self.columns(transaction, &fresh).await?;
+        let keys = self.node.settings.texts("unique_key");
+        let delete = match (self.strategy()?, keys.as_slice()) {
+            (Strategy::Append, _) | (Strategy::DeleteInsert, []) => None,
+            (Strategy::DeleteInsert, [key]) => {
+                Some(format!("delete from {} where ({key}) in (select ({key}) from {fresh})", target.quoted()))
+            }
+            (Strategy::DeleteInsert, keys) => {
+                let equal: Vec<String> = keys.iter().map(|k| format!("old.{k} = new.{k}")).collect();
+                Some(format!(
+                    "delete from {} as old using {fresh} as new where {}",
+                    target.quoted(),
+                    equal.join(" and ")
+                ))
+            }
+        };
+        let columns = columns.join(", ");
+        let insert = format!("insert into {} ({columns}) select {columns} from {fresh}", target.quoted());
+        for statement in delete.into_iter().chain([insert]) {
+            transaction.batch(&statement, "adding to an incremental model").await.map_err(|e| self.blame(e))?;
+        }
+        let tests =
+            testing::run(transaction, self.manifest, self.node, &target.quoted(), self.started, self.metrics).await?;
+        testing::judge(self.node, &tests)?;
+        let count = format!("select count(*) from {}", target.quoted());
+        let rows = transaction.query_one(&count, &[], "counting a model's rows").await?.get(0);
+        Ok(Made { rows: Some(rows), tests })
+    }
+
+    fn strategy(&self) -> Result<Strategy> {
+        let keyed = !self.node.settings.texts("unique_key").is_empty();
+        match self.node.settings.text("incremental_strategy").as_deref() {
+            None | Some("default") if keyed => Ok(Strategy::DeleteInsert),
+            None | Some("default" | "append") => Ok(Strategy::Append),
+            Some("delete+insert") => Ok(Strategy::DeleteInsert),
+            Some(other) => Err(Error::new(
+                Kind::ModelProject,
+                format!(
+                    "{}: incremental_strategy '{other}' is not supported; append and delete+insert are",
+                    self.node.file
+                ),
+            )),
+        }
+    }
+
+    /// The columns to be filled, quoted, after `on_schema_change` had its say.
+    async fn columns(&self, transaction: &Transaction<'_>, fresh: &str) -> Result<Vec<String>> {
+        let target = self.node.relation.quoted();
+        let have = columns_of(transaction, &target).await?;
+        let new = columns_of(transaction, fresh).await?;
+        let named = |columns: &[(String, String)], name: &str| columns.iter().any(|(n, _)| n == name);
+        let added: Vec<&(String, String)> = new.iter().filter(|(n, _)| !named(&have, n)).collect();
+        let gone: Vec<&str> = have.iter().filter(|(n, _)| !named(&new, n)).map(|(n, _)| n.as_str()).collect();
+        let change = self.node.settings.text("on_schema_change").unwrap_or_else(|| "ignore".to_owned());
+        let differs = |what: &str| {
+            let added: Vec<&str> = added.iter().map(|(n, _)| n.as_str()).collect();
+            let what = format!(
+                "{}: {what} (new columns: {}; gone columns: {}); a full refresh makes the table anew",
+                self.node.file,
+                added.join(", "),
+                gone.join(", ")
+            );
+            Error::new(Kind::ModelSql, what)
+        };
+        match change.as_str() {
+            "ignore" if gone.is_empty() => Ok(have.iter().map(|(n, _)| quote(n)).collect()),
+            "ignore" => Err(differs("the table has columns that the model no longer gives")),
+            "fail" if added.is_empty() && gone.is_empty() => Ok(have.iter().map(|(n, _)| quote(n)).collect()),
+            "fail" => Err(differs("the model's columns changed and on_schema_change is fail")),
+            "append_new_columns" => {
+                for (name, kind) in added {
+                    let alter = format!("alter table {target} add column {} {kind}", quote(name));
+                    transaction.batch(&alter, "adding a column to an incremental model").await?;
+                }
+                Ok(new.iter().map(|(n, _)| quote(n)).collect())
+            }
+            other => Err(Error::new(
+                Kind::ModelProject,
+                format!("{}: on_schema_change '{other}' is not supported", self.node.file),
+            )),
+        }
+    }
+
+    /// Makes the indexes of the configuration.
+    async fn index(&self, transaction: &Transaction<'_>) -> Result<()> {
+        let Some(serde_json::Value::Array(indexes)) = self.node.settings.get("indexes") else { return Ok(()) };
+        if self.node.materialized == Materialized::View {
+            return Ok(());
+        }
+        for index in indexes {
+            let columns: Vec<String> =
+                index["columns"].as_array().into_iter().flatten().filter_map(|c| c.as_str()).map(quote).collect();
+            if columns.is_empty() {
+                return Err(Error::new(Kind::ModelProject, format!("{}: an index has no columns", self.node.file)));
+            }
+            let unique = if index["unique"] == true { "unique " } else { "" };
+            let method = index["type"].as_str().map_or_else(String::new, |m| format!(" using {}", quote(m)));
+            let digest = super::checksum::of([self.node.relation.quoted().as_str(), &index.to_string()]);
+            let name = format!("{}{}", dependents::OWN_INDEX_PREFIX, &digest[..16]);
+            let sql = format!(
+                "create {unique}index {} on {}{method} ({})",
+                quote(&name),
+                self.node.relation.quoted(),
+                columns.join(", ")
+            );
+            transaction.batch(&sql, "making an index").await.map_err(|e| self.blame(e))?;
+        }
+        Ok(())
+    }
+
+    /// Runs the model's SQL between a beginning and an end; an error points into the compiled file.
+    async fn execute(&self, transaction: &Transaction<'_>, prefix: &str, suffix: &str) -> Result<u64> {
+        let statement = format!("{prefix}{}{suffix}", self.sql);
+        transaction.execute_located(&statement, "running it").await.map_err(|Located { error, position }| {
+            if error.kind != Kind::WarehouseQuery {
+                return error.during(format!("model {}", self.node.name));
+            }
+            let file =
+                self.file.as_ref().map_or_else(|| format!("compiled {}", self.node.file), |f| f.display().to_string());
+            let prefix = prefix.chars().count();
+            let line = position.and_then(|p| (p as usize).checked_sub(prefix + 1)).map(|at| line_of(self.sql, at));
+            let place = line.map_or_else(String::new, |line| format!(":{line}"));
+            let excerpt = line.map_or_else(String::new, |line| render::excerpt(self.sql, line));
+            Error::new(Kind::ModelSql, format!("{file}{place}: {}{excerpt}", error.context))
+        })
+    }
+
+    fn blame(&self, error: Error) -> Error {
+        match error.kind {
+            Kind::WarehouseQuery => Error::new(Kind::ModelSql, format!("{}: {}", self.node.file, error.context)),
+            _ => error,
+        }
+    }
+}
+
+/// How an incremental model takes in what is new.
+enum Strategy {
+    Append,
+    DeleteInsert,
+}
+
+/// Names and types of a relation's columns, in order.
+async fn columns_of(transaction: &Transaction<'_>, of: &str) -> Result<Vec<(String, String)>> {
+    let sql = "select attname::text, pg_catalog.format_type(atttypid, atttypmod) from pg_catalog.pg_attribute \
+               where attrelid = to_regclass($1) and attnum > 0 and not attisdropped and attgenerated = '' order by attnum";
+    let rows = transaction.query(sql, &[&of], "looking at a relation's columns").await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// The line that holds a character, both counted as people do and from zero respectively.
+fn line_of(text: &str, character: usize) -> usize {
+    1 + text.chars().take(character).filter(|c| *c == '\n').count()
+}
+
+/// Makes a schema where it is missing.
+pub(super) async fn ensure_schema(session: &crate::warehouse::Session, schema: &str) -> Result<()> {
+    let there = session
+        .query_opt("select 1 from pg_catalog.pg_namespace where nspname = $1", &[&schema], "looking for a schema")
+        .await?;
+    if there.is_some() {
+        return Ok(());
+    }
+    let create = format!("create schema if not exists {}", quote(schema));
+    match session.batch(&create, "making a schema").await {
+        // Two that make it at once: the server lets one of them fail.
+        Err(error) if error.kind == Kind::WarehouseConflict => session.batch(&create, "making a schema").await,
+        other => other,
+    }
+}
+
+/// How a relation is named in messages about it.
+pub(super) fn shown(of: &Relation) -> String {
+    relation(&of.schema, &of.name)
+}

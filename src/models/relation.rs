@@ -1,0 +1,123 @@
+//! A relation of the warehouse, as a model's Jinja sees it.
+
+use crate::{
+    error::{Error, Kind, Result},
+    warehouse,
+};
+use minijinja::value::{Enumerator, Object, Value};
+use std::{fmt, sync::Arc};
+
+/// Bytes of an identifier that PostgreSQL keeps: PostgreSQL docs § 4.1.1 (NAMEDATALEN - 1).
+const NAME_BYTES_MAX: usize = 63;
+
+/// Database, schema and name. Rendered as dbt does: each part quoted, joined by dots.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Relation {
+    /// The database.
+    pub database: String,
+    /// The schema.
+    pub schema: String,
+    /// The name.
+    pub name: String,
+}
+
+impl Relation {
+    /// Quoted, with the schema, without the database.
+    pub(super) fn quoted(&self) -> String {
+        warehouse::relation(&self.schema, &self.name)
+    }
+
+    /// The name under which a new version is made before it takes its place; never longer than
+    /// PostgreSQL allows, and never equal for two models.
+    pub(super) fn provisional(&self) -> Self {
+        const SUFFIX: &str = "__amalgam_new";
+        let name = if self.name.len() + SUFFIX.len() <= NAME_BYTES_MAX {
+            format!("{}{SUFFIX}", self.name)
+        } else {
+            let digest = super::checksum::of([self.name.as_str()]);
+            let mut end = NAME_BYTES_MAX - SUFFIX.len() - 9;
+            while !self.name.is_char_boundary(end) {
+                end -= 1;
+            }
+            format!("{}_{}{SUFFIX}", &self.name[..end], &digest[..8])
+        };
+        Self { name, ..self.clone() }
+    }
+
+    /// Refuses a name that PostgreSQL would cut.
+    pub(super) fn checked(self, shown: &str) -> Result<Self> {
+        for (what, name) in [("schema", &self.schema), ("name", &self.name)] {
+            if name.len() > NAME_BYTES_MAX {
+                return Err(Error::new(
+                    Kind::ModelProject,
+                    format!(
+                        "{shown}: the {what} '{name}' has {} bytes and PostgreSQL keeps {NAME_BYTES_MAX}",
+                        name.len()
+                    ),
+                ));
+            }
+            if name.is_empty() || name.contains('\0') {
+                return Err(Error::new(Kind::ModelProject, format!("{shown}: the {what} '{name}' can't be a name")));
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl fmt::Display for Relation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", warehouse::quote(&self.database), self.quoted())
+    }
+}
+
+impl Object for Relation {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        Some(match key.as_str()? {
+            "database" => self.database.as_str().into(),
+            "schema" => self.schema.as_str().into(),
+            "name" | "identifier" | "table" => self.name.as_str().into(),
+            _ => return None,
+        })
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Str(&["database", "schema", "name", "identifier", "table"])
+    }
+
+    fn is_true(self: &Arc<Self>) -> bool {
+        true
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn relation(name: &str) -> Relation {
+        Relation { database: "d".to_owned(), schema: "s".to_owned(), name: name.to_owned() }
+    }
+
+    #[test]
+    fn a_relation_is_quoted_as_dbt_does() {
+        assert_eq!(relation("a\"b").to_string(), "\"d\".\"s\".\"a\"\"b\"");
+    }
+
+    #[test]
+    fn provisional_names_fit_and_differ() {
+        let long = |last: char| relation(&format!("{}{last}", "é".repeat(31)));
+        let (one, two) = (long('1').provisional(), long('2').provisional());
+        assert!(one.name.len() <= NAME_BYTES_MAX && one.name.ends_with("__amalgam_new"));
+        assert_ne!(one.name, two.name);
+        assert_eq!(relation("short").provisional().name, "short__amalgam_new");
+    }
+
+    #[test]
+    fn a_name_that_postgres_would_cut_is_refused() {
+        let error = relation(&"x".repeat(64)).checked("models/x.sql").expect_err("64 bytes");
+        assert!(error.context.contains("64 bytes"), "{error}");
+    }
+}
