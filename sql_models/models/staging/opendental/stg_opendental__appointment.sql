@@ -1,0 +1,22 @@
+select
+    "AptNum" as appointment_id,
+    {{ opendental_reference('PatNum') }} as patient_id,
+    {{ opendental_reference('ProvNum') }} as provider_id,
+    {{ opendental_reference('ProvHyg') }} as hygienist_id,
+    {{ opendental_reference('Op') }} as operatory_id,
+    {{ opendental_reference('ClinicNum') }} as clinic_id,
+    {{ opendental_reference('NextAptNum') }} as next_appointment_id,
+    {{ opendental_reference('AppointmentTypeNum') }} as appointment_type_id,
+    {{ opendental_reference('Confirmed') }} as confirmed_status_id,
+    "AptStatus" as appointment_status,
+    {{ opendental_date('AptDateTime') }} as starts_at,
+    {{ opendental_text('Pattern') }} as time_pattern,
+    {{ opendental_flag('IsNewPatient') }} as is_new_patient,
+    {{ opendental_flag('IsHygiene') }} as is_hygiene,
+    {{ opendental_date('DateTimeArrived') }} as arrived_at,
+    {{ opendental_date('DateTimeSeated') }} as seated_at,
+    {{ opendental_date('DateTimeDismissed') }} as dismissed_at,
+    {{ opendental_date('SecDateTEntry') }} as created_at,
+    "DateTStamp" as updated_at,
+    _loaded_at
+from {{ source('opendental', 'appointment') }}

@@ -1,0 +1,22 @@
+select
+    "ClaimNum" as claim_id,
+    {{ opendental_reference('PatNum') }} as patient_id,
+    {{ opendental_reference('PlanNum') }} as insurance_plan_id,
+    {{ opendental_reference('InsSubNum') }} as insurance_subscriber_id,
+    {{ opendental_reference('ProvTreat') }} as treating_provider_id,
+    {{ opendental_reference('ProvBill') }} as billing_provider_id,
+    {{ opendental_reference('ClinicNum') }} as clinic_id,
+    {{ opendental_text('ClaimStatus') }} as claim_status,
+    {{ opendental_text('ClaimType') }} as claim_type,
+    {{ opendental_date('DateService') }} as service_date,
+    {{ opendental_date('DateSent') }} as sent_date,
+    {{ opendental_date('DateReceived') }} as received_date,
+    {{ opendental_money('ClaimFee') }} as claim_fee,
+    {{ opendental_money('InsPayEst') }} as insurance_payment_estimate,
+    {{ opendental_money('InsPayAmt') }} as insurance_payment_amount,
+    {{ opendental_money('DedApplied') }} as deductible_applied,
+    {{ opendental_money('WriteOff') }} as write_off,
+    {{ opendental_date('SecDateEntry') }} as created_date,
+    "SecDateTEdit" as updated_at,
+    _loaded_at
+from {{ source('opendental', 'claim') }}

@@ -1,0 +1,23 @@
+select
+    "ClaimProcNum" as claimproc_id,
+    {{ opendental_reference('ProcNum') }} as procedure_id,
+    {{ opendental_reference('ClaimNum') }} as claim_id,
+    {{ opendental_reference('ClaimPaymentNum') }} as claim_payment_id,
+    {{ opendental_reference('PatNum') }} as patient_id,
+    {{ opendental_reference('ProvNum') }} as provider_id,
+    {{ opendental_reference('PlanNum') }} as insurance_plan_id,
+    {{ opendental_reference('InsSubNum') }} as insurance_subscriber_id,
+    {{ opendental_reference('ClinicNum') }} as clinic_id,
+    "Status" as claimproc_status,
+    {{ opendental_date('DateCP') }} as payment_date,
+    {{ opendental_date('ProcDate') }} as procedure_date,
+    {{ opendental_date('DateEntry') }} as entry_date,
+    {{ opendental_money('FeeBilled') }} as fee_billed,
+    {{ opendental_money('InsPayEst') }} as insurance_payment_estimate,
+    {{ opendental_money('InsPayAmt') }} as insurance_payment_amount,
+    {{ opendental_money('DedApplied') }} as deductible_applied,
+    {{ opendental_money('WriteOff') }} as write_off,
+    {{ opendental_flag('IsTransfer') }} as is_transfer,
+    "SecDateTEdit" as updated_at,
+    _loaded_at
+from {{ source('opendental', 'claimproc') }}
