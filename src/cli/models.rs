@@ -1,10 +1,279 @@
-//! `amalgam models`.
+//! `amalgam models`: dbt's verbs on the project, in the order of its graph.
 
-use super::{Context, Outcome};
+use super::{Context, Outcome, output};
+use crate::{
+    config::Config,
+    domain::ModelId,
+    error::Error,
+    models::{BuildOutcome, ModelNode, Models, TestStatus, TestVerdict},
+    state::State,
+    warehouse::Warehouse,
+};
+use clap::{Args as ClapArgs, Subcommand};
+use serde::Serialize;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Instant,
+};
+use tokio::task::JoinSet;
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+#[derive(Debug, ClapArgs)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
 
-pub(super) async fn run(_args: Args, _context: Context) -> anyhow::Result<Outcome> {
-    anyhow::bail!("not yet")
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Build, test and publish what changed, each model in one transaction
+    Build(Chosen),
+    /// The same as build: a model is never published untested
+    Run(Chosen),
+    /// Run the tests on what is published
+    Test(Chosen),
+    /// Write the SQL of the models below the target folder
+    Compile(Chosen),
+    /// List the models
+    #[command(visible_alias = "list")]
+    Ls(Chosen),
+}
+
+/// dbt's flags.
+#[derive(Debug, ClapArgs)]
+struct Chosen {
+    /// Folder of dbt_project.yml
+    #[arg(long, value_name = "DIR")]
+    project_dir: Option<PathBuf>,
+    /// Models: name, stg_*, folder, +needs, needed+, tag:t, path:p, config.materialized:table; a comma for both
+    #[arg(long, short, alias = "models", num_args = 1.., value_name = "SELECTION")]
+    select: Vec<String>,
+    /// Models to leave out, in the same words
+    #[arg(long, num_args = 1.., value_name = "SELECTION")]
+    exclude: Vec<String>,
+    /// Make incremental models and tables from scratch
+    #[arg(long, short)]
+    full_refresh: bool,
+    /// Variables above the project's, in YAML or JSON: '{raw_schema: raw}'
+    #[arg(long, value_name = "YAML")]
+    vars: Option<String>,
+    /// Name of the target, which macros see
+    #[arg(long, short, value_name = "NAME")]
+    target: Option<String>,
+    /// Models built at once
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
+    let (Verb::Build(chosen) | Verb::Run(chosen) | Verb::Test(chosen) | Verb::Compile(chosen) | Verb::Ls(chosen)) =
+        &args.verb;
+    let config = configured(&context, chosen)?;
+    let warehouse = Warehouse::new(&config.warehouse)?;
+    let metrics = context.metrics();
+    let models = Models::load(&config, warehouse, metrics)?.ok_or_else(|| {
+        Error::new(crate::error::Kind::Config, "no project: give --project-dir or [models] project_dir")
+    })?;
+    let ids = models.select(&chosen.select, &chosen.exclude)?;
+    match &args.verb {
+        Verb::Build(_) | Verb::Run(_) => {
+            State::new(&config.warehouse).migrate().await?;
+            build(models, ids, chosen.full_refresh, config.models.threads, &context).await
+        }
+        Verb::Test(_) => test(&models, &ids, &context).await,
+        Verb::Compile(_) => compile(&models, &ids),
+        Verb::Ls(_) => {
+            let rows: Vec<_> = ids.iter().map(|id| models.summary(id)).collect::<Result<_, _>>()?;
+            output::rows(context.format(), &rows)?;
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+/// The configuration with the command's flags above it.
+fn configured(context: &Context, chosen: &Chosen) -> anyhow::Result<Config> {
+    let mut config = Config::clone(&*context.config()?);
+    if let Some(folder) = &chosen.project_dir {
+        config.models.project_dir = Some(folder.clone());
+    }
+    if let Some(target) = &chosen.target {
+        config.models.target.clone_from(target);
+    }
+    if let Some(vars) = &chosen.vars {
+        let vars: BTreeMap<String, serde_json::Value> = serde_saphyr::from_str(vars)
+            .map_err(|e| Error::new(crate::error::Kind::Config, format!("--vars: {}", e.without_snippet())))?;
+        config.models.vars.extend(vars);
+    }
+    if let Some(threads) = chosen.threads {
+        config.models.threads = threads;
+    }
+    Ok(config)
+}
+
+/// One line of the summary.
+#[derive(Debug, Serialize)]
+struct Line {
+    model: String,
+    status: &'static str,
+    rows: Option<u64>,
+    tests: String,
+    seconds: f64,
+    reason: String,
+}
+
+/// A model that waits for its turn.
+struct Waiting {
+    node: ModelNode,
+    for_: BTreeSet<ModelId>,
+}
+
+async fn build(
+    models: Models,
+    ids: Vec<ModelId>,
+    full_refresh: bool,
+    threads: usize,
+    context: &Context,
+) -> anyhow::Result<Outcome> {
+    let chosen: BTreeSet<ModelId> = ids.into_iter().collect();
+    let waits =
+        |node: &ModelNode| node.models.iter().chain(&node.after).filter(|id| chosen.contains(*id)).cloned().collect();
+    let mut waiting: Vec<Waiting> = models
+        .nodes()
+        .into_iter()
+        .filter(|node| chosen.contains(&node.id))
+        .map(|node| Waiting { for_: waits(&node), node })
+        .collect();
+    let mut running: JoinSet<(ModelId, f64, Result<BuildOutcome, Error>)> = JoinSet::new();
+    let mut lost: BTreeMap<ModelId, String> = BTreeMap::new();
+    let mut lines = Vec::new();
+    let mut failed = false;
+    while !waiting.is_empty() || !running.is_empty() {
+        while running.len() < threads.max(1) {
+            let Some(at) = waiting.iter().position(|w| w.for_.is_empty()) else { break };
+            let Waiting { node, .. } = waiting.remove(at);
+            if let Some(cause) = node.models.iter().find_map(|parent| lost.get(parent)) {
+                lines.push(skipped(&models, &node.id, cause)?);
+                lost.insert(node.id.clone(), cause.clone());
+                release(&mut waiting, &node.id);
+                continue;
+            }
+            let models = models.clone();
+            running.spawn(async move {
+                let since = Instant::now();
+                let outcome = models.build(&node.id, full_refresh).await;
+                (node.id, since.elapsed().as_secs_f64(), outcome)
+            });
+        }
+        let Some(ended) = running.join_next().await else { continue };
+        let (id, seconds, outcome) = ended?;
+        let name = models.summary(&id)?.name;
+        release(&mut waiting, &id);
+        match outcome {
+            Ok(outcome) => lines.push(built(name, seconds, &outcome)),
+            Err(error) => {
+                failed = true;
+                eprintln!("{name}: {error}\n  what to do: {}", error.remedy());
+                lost.insert(id, name.clone());
+                lines.push(Line {
+                    model: name,
+                    status: "failed",
+                    rows: None,
+                    tests: String::new(),
+                    seconds,
+                    reason: error.kind.to_string(),
+                });
+            }
+        }
+    }
+    output::rows(context.format(), &lines)?;
+    let count = |status: &str| lines.iter().filter(|l| l.status == status).count();
+    eprintln!(
+        "{} built, {} unchanged, {} failed, {} skipped",
+        count("built"),
+        count("unchanged"),
+        count("failed"),
+        count("skipped")
+    );
+    Ok(if failed { Outcome::Failed } else { Outcome::Done })
+}
+
+fn release(waiting: &mut [Waiting], ended: &ModelId) {
+    for one in waiting {
+        one.for_.remove(ended);
+    }
+}
+
+fn skipped(models: &Models, id: &ModelId, cause: &str) -> anyhow::Result<Line> {
+    let model = models.summary(id)?.name;
+    let reason = format!("{cause} failed");
+    Ok(Line { model, status: "skipped", rows: None, tests: String::new(), seconds: 0.0, reason })
+}
+
+fn built(model: String, seconds: f64, outcome: &BuildOutcome) -> Line {
+    let status = if outcome.built { "built" } else { "unchanged" };
+    let tests = if outcome.built { tally(&outcome.tests) } else { String::new() };
+    let seconds = (seconds * 1000.0).round() / 1000.0;
+    Line { model, status, rows: outcome.rows, tests, seconds, reason: outcome.reason.clone() }
+}
+
+/// `12 passed`, or `11 passed, 1 warned`.
+fn tally(verdicts: &[TestVerdict]) -> String {
+    let words = [
+        (TestStatus::Pass, "passed"),
+        (TestStatus::Warn, "warned"),
+        (TestStatus::Fail, "failed"),
+        (TestStatus::Skip, "not run"),
+    ];
+    let count = |status| verdicts.iter().filter(|v| v.status == status).count();
+    let parts = words.into_iter().map(|(status, word)| (count(status), word)).filter(|(n, _)| *n > 0);
+    parts.map(|(n, word)| format!("{n} {word}")).collect::<Vec<_>>().join(", ")
+}
+
+/// One line of the tests' summary.
+#[derive(Debug, Serialize)]
+struct TestLine {
+    test: String,
+    status: TestStatus,
+    failures: i64,
+}
+
+async fn test(models: &Models, ids: &[ModelId], context: &Context) -> anyhow::Result<Outcome> {
+    let mut lines = Vec::new();
+    let mut failed = false;
+    for id in ids {
+        match models.test(id).await {
+            Ok(verdicts) => {
+                failed |= verdicts.iter().any(|v| v.status == TestStatus::Fail);
+                lines.extend(verdicts.into_iter().map(|v| TestLine {
+                    test: v.name,
+                    status: v.status,
+                    failures: v.failures,
+                }));
+            }
+            Err(error) => {
+                failed = true;
+                eprintln!("{id}: {error}\n  what to do: {}", error.remedy());
+            }
+        }
+    }
+    output::rows(context.format(), &lines)?;
+    Ok(if failed { Outcome::Failed } else { Outcome::Done })
+}
+
+fn compile(models: &Models, ids: &[ModelId]) -> anyhow::Result<Outcome> {
+    let mut failed = false;
+    for id in ids {
+        match models.compile(id) {
+            Ok(sql) if ids.len() == 1 => output::write(&format!("{}\n", sql.trim_end()))?,
+            Ok(_) => {}
+            Err(error) => {
+                failed = true;
+                eprintln!("{error}\n  what to do: {}", error.remedy());
+            }
+        }
+    }
+    if ids.len() != 1 {
+        eprintln!("{} models compiled", ids.len());
+    }
+    Ok(if failed { Outcome::Failed } else { Outcome::Done })
 }

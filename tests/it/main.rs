@@ -6,4 +6,5 @@ mod harness;
 mod practice;
 mod ranks;
 mod repository;
+mod models;
 mod servers;
