@@ -3,8 +3,8 @@
 mod config;
 mod doctor;
 mod harness;
+mod models;
 mod practice;
 mod ranks;
 mod repository;
-mod models;
 mod servers;

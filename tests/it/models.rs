@@ -1,6 +1,6 @@
 //! Models on a real PostgreSQL: what is built and why, what readers see, and what hangs on a model.
 
-use crate::harness::{self, Bench};
+use crate::harness::{Bench, Servers};
 use amalgam::{
     config::Config,
     domain::{Clock, ModelId},
@@ -29,7 +29,7 @@ struct Shop {
 
 impl Shop {
     async fn open(name: &str) -> Self {
-        let bench = harness::servers().await.fresh(name).await;
+        let bench = Servers::fresh(name).await;
         let mut config = bench.config();
         config.models.project_dir = Some(bench.files().join("project"));
         config.models.schema = "analytics".to_owned();
@@ -171,8 +171,8 @@ async fn a_view_over_changed_tables_is_tested_and_stays() {
 
 const PEOPLES_OWN: &str = "
     create schema own; create role clerk; create role boss;
-    grant usage on schema own, analytics_marts to clerk;
-    grant select on analytics_marts.mart to clerk;
+    grant usage on schema own, analytics_marts to clerk, boss;
+    grant select on analytics_marts.mart to clerk, boss;
     comment on table analytics_marts.mart is 'the mart';
     comment on column analytics_marts.mart.amount is 'in dollars';
     create index by_amount on analytics_marts.mart (amount);
@@ -201,7 +201,7 @@ async fn what_hangs_on_a_model_survives_its_rebuild() {
     let (clerk, boss) = (format!("clerk_{}", shop.bench.database()), format!("boss_{}", shop.bench.database()));
     shop.bench.warehouse(&PEOPLES_OWN.replace("clerk", &clerk).replace("boss", &boss)).await;
     let look = "
-        select c.relname || ' ' || c.relkind || ' ' || pg_get_userbyid(c.relowner) || ' ' || coalesce(c.reloptions::text, '')
+        select c.relname || ' ' || c.relkind::text || ' ' || pg_get_userbyid(c.relowner) || ' ' || coalesce(c.reloptions::text, '')
                || ' ' || coalesce((select string_agg(x::text, ' ' order by x::text) from unnest(c.relacl) x), '')
                || ' ' || coalesce(obj_description(c.oid, 'pg_class'), '') || ' ' || coalesce(col_description(c.oid, 1), '')
                || ' ' || coalesce(col_description(c.oid, 2), '')
@@ -277,7 +277,7 @@ async fn a_view_becomes_a_table_and_a_view_again() {
             "comment on view analytics_marts.pay is 'kept'; create view public.v as select * from analytics_marts.pay",
         )
         .await;
-    let look = "select relkind || ' ' || obj_description(oid, 'pg_class') from pg_class where relname = 'pay'";
+    let look = "select relkind::text || ' ' || obj_description(oid, 'pg_class') from pg_class where relname = 'pay'";
     shop.write("models/pay.sql", "{{ config(materialized='table') }} select * from {{ source('od', 'payment') }}");
     shop.build("pay").await.expect("built as a table");
     assert_eq!(shop.bench.text(look).await, "r kept");
