@@ -1,20 +1,43 @@
 //! The control plane: runs, tasks, attempts and schedules, in the warehouse's schema `amalgam`.
 //!
-//! Owns the migrations of the whole schema. `sqlx` types stay here.
+//! Owns the migrations of the whole schema, and every `sqlx` type. One file a concern, its fixed
+//! statements in `queries/`. Guarantee: each function is one transaction, and an error that leaves
+//! this room carries no cell's value. The rules of the state machine are the database's own:
+//! `migrations/0002_runs.sql`, drawn in `docs/state-machine.md`.
+
+mod failure;
+mod freshness;
+mod history;
+mod lease;
+mod migration;
+mod runs;
+mod schedules;
+mod tasks;
+
+pub use freshness::{ModelHealth, SubjectKind, TableHealth};
+pub use history::{AttemptRecord, RunRecord, TaskRecord};
+pub use lease::{Acquired, Lease};
+pub use runs::{NewRun, NewTask, Plan, RunRow};
+pub use schedules::{Fire, ScheduleRow};
+pub use tasks::{TaskEnd, TaskRow};
 
 use crate::{
     config,
-    error::{Error, Kind, Result},
+    error::{Error, Result},
 };
+use failure::failure;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use std::time::Duration;
 
-static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("src/state/migrations");
+/// Connections of the control plane at once, at most. Its statements are short.
+const CONNECTIONS_MAX: u32 = 4;
 
 /// The control plane of one warehouse. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct State {
     pool: PgPool,
+    options: PgConnectOptions,
+    connect_max: Duration,
 }
 
 impl State {
@@ -27,7 +50,7 @@ impl State {
             .password(config.password.reveal())
             .database(&config.database)
             .application_name("amalgam control")
-            .options([("search_path", "amalgam")])
+            .options([("search_path", "amalgam"), ("timezone", "UTC")])
             .ssl_mode(match config.tls {
                 config::TlsMode::Disable => PgSslMode::Disable,
                 config::TlsMode::Require => PgSslMode::Require,
@@ -36,23 +59,41 @@ impl State {
         if let Some(ca) = &config.tls_ca_file {
             options = options.ssl_root_cert(ca);
         }
+        let connect_max = Duration::from_secs(config.connect_seconds_max);
         let pool = PgPoolOptions::new()
-            .max_connections(4)
-            .acquire_timeout(Duration::from_secs(config.connect_seconds_max))
-            .connect_lazy_with(options);
-        Self { pool }
+            .max_connections(CONNECTIONS_MAX)
+            .acquire_timeout(connect_max)
+            .connect_lazy_with(options.clone());
+        Self { pool, options, connect_max }
     }
 
-    /// Creates or upgrades the schema `amalgam`. Forward only; harmless when repeated.
-    pub async fn migrate(&self) -> Result<()> {
-        sqlx::query("create schema if not exists amalgam").execute(&self.pool).await.map_err(failure)?;
-        MIGRATOR
-            .run(&self.pool)
-            .await
-            .map_err(|e| Error::new(Kind::WarehouseQuery, format!("migrating schema amalgam: {e}")))
+    /// Asks the server for a sign of life.
+    ///
+    /// # Errors
+    /// Whatever keeps the control plane from answering.
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query("select 1").execute(&self.pool).await.map_err(|e| failure(&e, "asking for a sign of life"))?;
+        Ok(())
+    }
+
+    /// Connections open and idle, for the metrics.
+    pub fn pool_sizes(&self) -> (usize, usize) {
+        (self.pool.size() as usize, self.pool.num_idle())
+    }
+
+    /// Ends all connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
     }
 }
 
-fn failure(error: sqlx::Error) -> Error {
-    Error::new(Kind::WarehouseQuery, format!("control plane: {error}"))
+/// Says what was being done when `sqlx` failed.
+trait During<T> {
+    fn during(self, doing: &str) -> Result<T, Error>;
+}
+
+impl<T> During<T> for sqlx::Result<T> {
+    fn during(self, doing: &str) -> Result<T, Error> {
+        self.map_err(|e| failure(&e, doing))
+    }
 }

@@ -1,0 +1,51 @@
+//! From `sqlx`'s errors to kinds of failure, without values.
+
+use crate::error::{Error, Kind};
+
+/// Makes a failure of what `sqlx` says. `doing` is what was tried, in a few words.
+pub(super) fn failure(error: &sqlx::Error, doing: &str) -> Error {
+    let (kind, text) = match error {
+        sqlx::Error::Database(db) => {
+            let code = db.code().unwrap_or_default().into_owned();
+            // Messages of data and constraint errors (classes 22 and 23) may quote values.
+            let text = match code.get(..2) {
+                Some("22" | "23") => "the server refused the data".to_owned(),
+                _ => db.message().to_owned(),
+            };
+            let constraint = db.constraint().map(|c| format!(", constraint {c}")).unwrap_or_default();
+            (kind(&code), format!("{text}{constraint} (SQLSTATE {code})"))
+        }
+        sqlx::Error::Io(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => {
+            (Kind::WarehouseUnreachable, e.to_string())
+        }
+        sqlx::Error::Io(e) if e.kind() == std::io::ErrorKind::NotFound => (Kind::WarehouseUnreachable, e.to_string()),
+        sqlx::Error::Io(e) => (Kind::WarehouseLost, e.to_string()),
+        // The pool tries again while the server refuses connections, and then says only this.
+        sqlx::Error::PoolTimedOut => (Kind::WarehouseUnreachable, "no connection in time".to_owned()),
+        sqlx::Error::Tls(e) => (Kind::WarehouseTls, e.to_string()),
+        sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed => (Kind::WarehouseLost, error.to_string()),
+        sqlx::Error::Protocol(_) => (Kind::WarehouseLost, "the connection broke off".to_owned()),
+        _ => (Kind::Internal, "an answer of the control plane does not have the form that was expected".to_owned()),
+    };
+    Error::new(kind, format!("control plane: {doing}: {text}"))
+}
+
+/// The kind of a SQLSTATE: PostgreSQL docs, appendix A.
+fn kind(code: &str) -> Kind {
+    match code {
+        "40001" | "40P01" | "55P03" => Kind::WarehouseConflict,
+        "28000" | "28P01" | "3D000" => Kind::WarehouseAuth,
+        "42501" => Kind::WarehouseDenied,
+        "53100" => Kind::WarehouseFull,
+        "57014" => Kind::WarehouseTimeout,
+        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" => Kind::WarehouseLost,
+        // A statement that the schema's rules refuse is this program's fault.
+        "23514" | "23503" | "23502" => Kind::Internal,
+        _ => match code.get(..2) {
+            Some("08") => Kind::WarehouseLost,
+            Some("53") => Kind::WarehouseBusy,
+            Some("58") => Kind::WarehouseFull,
+            _ => Kind::WarehouseQuery,
+        },
+    }
+}

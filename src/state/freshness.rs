@@ -1,0 +1,93 @@
+//! How each table and model does: what `status`, `/healthz` and the metrics tell.
+
+use super::{During, State};
+use crate::error::Result;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Whether a subject is a table or a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectKind {
+    /// A table of the source.
+    Table,
+    /// A model.
+    Model,
+}
+
+/// How one table does.
+#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+pub struct TableHealth {
+    /// Its name.
+    pub name: String,
+    /// How it is kept in step; `None` before its first load.
+    pub mode: Option<String>,
+    /// Rows in the warehouse.
+    pub row_count: Option<i64>,
+    /// When it was last in step: read, or found unchanged.
+    pub fresh_at: Option<DateTime<Utc>>,
+    /// When a row of it last changed in the warehouse.
+    pub changed_at: Option<DateTime<Utc>>,
+    /// Since when its sync fails; `None` while it does not.
+    pub failing_since: Option<DateTime<Utc>>,
+    /// How many runs in a row it failed in.
+    pub failures_in_a_row: i32,
+    /// The last failure's kind.
+    pub error_kind: Option<String>,
+    /// The last failure, in words.
+    pub error: Option<String>,
+}
+
+/// How one model does.
+#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+pub struct ModelHealth {
+    /// Its unique id.
+    pub name: String,
+    /// When its last good version was published, or found to need nothing.
+    pub good_at: Option<DateTime<Utc>>,
+    /// Since when its build fails; `None` while it does not.
+    pub failing_since: Option<DateTime<Utc>>,
+    /// How many runs in a row it failed in.
+    pub failures_in_a_row: i32,
+    /// The last failure's kind.
+    pub error_kind: Option<String>,
+    /// The last failure, in words.
+    pub error: Option<String>,
+}
+
+impl State {
+    /// How every table does, by name.
+    ///
+    /// # Errors
+    /// The server fails.
+    pub async fn table_health(&self) -> Result<Vec<TableHealth>> {
+        sqlx::query_as(include_str!("queries/table_health.sql"))
+            .fetch_all(&self.pool)
+            .await
+            .during("reading how tables do")
+    }
+
+    /// How every model does, by name.
+    ///
+    /// # Errors
+    /// The server fails.
+    pub async fn model_health(&self) -> Result<Vec<ModelHealth>> {
+        sqlx::query_as(include_str!("queries/model_health.sql"))
+            .fetch_all(&self.pool)
+            .await
+            .during("reading how models do")
+    }
+
+    /// When the last run of each schedule (empty: by hand) ended well.
+    ///
+    /// # Errors
+    /// The server fails.
+    pub async fn last_successes(&self) -> Result<BTreeMap<String, DateTime<Utc>>> {
+        let rows: Vec<(String, DateTime<Utc>)> = sqlx::query_as(include_str!("queries/last_successes.sql"))
+            .fetch_all(&self.pool)
+            .await
+            .during("reading when runs ended well")?;
+        Ok(rows.into_iter().collect())
+    }
+}

@@ -1,0 +1,105 @@
+//! The writer's lock: one process writes, however many are started.
+//!
+//! A session-level advisory lock on a connection of its own, so that the server gives it up by itself
+//! when the process dies. Each acquisition counts `amalgam.writer.epoch` up by one: who loses the lock
+//! and gets it back knows by the number whether another has written in between.
+
+use super::{During, State};
+use crate::error::{Error, Kind, Result};
+use chrono::{DateTime, Utc};
+use sqlx::{ConnectOptions, Connection, PgConnection};
+use std::time::Duration;
+
+/// The lock's two keys: "amal", and the writer's.
+const LOCK: (i32, i32) = (0x616d_616c, 1);
+/// How long a sign of life may take before the lock counts as lost.
+const CHECK_SECONDS_MAX: u64 = 5;
+
+/// The writer's lock, held. Given up when dropped.
+#[derive(Debug)]
+pub struct Lease {
+    connection: PgConnection,
+    epoch: i64,
+}
+
+/// What came of asking for the lock.
+#[derive(Debug)]
+pub enum Acquired {
+    /// This process may write.
+    Held(Lease),
+    /// Another process may; who, in words.
+    By(String),
+}
+
+impl State {
+    /// Asks for the writer's lock. `holder` says who asks, in words, for those who come second.
+    /// The schema must have been migrated.
+    ///
+    /// # Errors
+    /// The server fails.
+    pub async fn acquire(&self, holder: &str, at: DateTime<Utc>) -> Result<Acquired> {
+        let doing = "asking for the writer's lock";
+        let options = self.options.clone().application_name("amalgam writer");
+        let mut connection = tokio::time::timeout(self.connect_max, options.connect())
+            .await
+            .map_err(|_| Error::new(Kind::WarehouseUnreachable, format!("control plane: {doing}: no answer in time")))?
+            .during(doing)?;
+        // The server notices within 14 seconds that this machine is gone, and gives the lock up.
+        sqlx::raw_sql("set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 3; set tcp_keepalives_count = 3")
+            .execute(&mut connection)
+            .await
+            .during(doing)?;
+        let mine: bool = sqlx::query_scalar("select pg_try_advisory_lock($1, $2)")
+            .bind(LOCK.0)
+            .bind(LOCK.1)
+            .fetch_one(&mut connection)
+            .await
+            .during(doing)?;
+        if !mine {
+            let who: String = sqlx::query_scalar(
+                "select holder || ', since ' || coalesce(to_char(acquired_at, 'YYYY-MM-DD HH24:MI:SS \"UTC\"'), 'a moment ago') from amalgam.writer",
+            )
+            .fetch_one(&mut connection)
+            .await
+            .during(doing)?;
+            return Ok(Acquired::By(who));
+        }
+        let epoch = sqlx::query_scalar(
+            "update amalgam.writer set epoch = epoch + 1, holder = $1, acquired_at = $2 returning epoch",
+        )
+        .bind(holder)
+        .bind(at)
+        .fetch_one(&mut connection)
+        .await
+        .during(doing)?;
+        Ok(Acquired::Held(Lease { connection, epoch }))
+    }
+}
+
+impl Lease {
+    /// One more than at the acquisition before, by whomever.
+    pub fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
+    /// Sees whether the lock is still held.
+    ///
+    /// # Errors
+    /// The connection is gone, and the lock with it.
+    pub async fn check(&mut self) -> Result<()> {
+        let answer = sqlx::query("select 1").execute(&mut self.connection);
+        tokio::time::timeout(Duration::from_secs(CHECK_SECONDS_MAX), answer)
+            .await
+            .map_err(|_| {
+                Error::new(Kind::WarehouseLost, "control plane: holding the writer's lock: no answer in time")
+            })?
+            .during("holding the writer's lock")?;
+        Ok(())
+    }
+
+    /// Gives the lock up at once, for whoever waits.
+    pub async fn release(self) {
+        // Where the connection is gone, so is the lock.
+        let _ = self.connection.close().await;
+    }
+}

@@ -1,0 +1,204 @@
+//! Runs: begun, planned, ended.
+
+use super::{During, State, TaskEnd};
+use crate::{
+    domain::{RunId, RunState, ScheduleName, TableName, TaskKind, Trigger},
+    error::{Error, Result},
+};
+use chrono::{DateTime, Utc};
+use sqlx::{Postgres, Transaction, types::Json};
+
+/// How many days a run that ended is remembered.
+const HISTORY_DAYS_MAX: i32 = 90;
+/// How many runs are forgotten at a time.
+const FORGOTTEN_RUNS_MAX: i64 = 1000;
+
+/// A run to begin.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    /// The schedule that is due; `None`: a person asked.
+    pub schedule: Option<ScheduleName>,
+    /// When it was due.
+    pub fire_at: Option<DateTime<Utc>>,
+    /// What is asked for.
+    pub request: serde_json::Value,
+    /// The present time.
+    pub at: DateTime<Utc>,
+}
+
+/// A run that has not ended.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct RunRow {
+    /// Its number.
+    pub run_id: i64,
+    /// The schedule that began it.
+    pub schedule: Option<String>,
+    /// What is asked for.
+    pub request: Json<serde_json::Value>,
+    /// When its tasks were known; `None`: not yet.
+    pub planned_at: Option<DateTime<Utc>>,
+    /// What went wrong with the run itself.
+    pub error: Option<String>,
+}
+
+/// The graph of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Its tasks.
+    pub tasks: Vec<NewTask>,
+    /// Who waits for whom: positions in `tasks`, of the one that waits and of the one it waits for.
+    pub edges: Vec<(usize, usize)>,
+    /// Tables that need not be looked at.
+    pub unchanged: Vec<TableName>,
+    /// What went wrong with a part that could not be planned.
+    pub error: Option<(String, String)>,
+    /// Every table there is; `None`: not known, and none is forgotten.
+    pub tables: Option<Vec<String>>,
+    /// Every model there is; `None`: not known, and none is forgotten.
+    pub models: Option<Vec<String>>,
+}
+
+/// One node of a run's graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTask {
+    /// What it does.
+    pub kind: TaskKind,
+    /// To which table or model.
+    pub subject: String,
+    /// What is started first.
+    pub weight: i64,
+}
+
+impl State {
+    /// Begins a run that a person asked for.
+    ///
+    /// # Errors
+    /// The server fails.
+    pub async fn begin_run(&self, new: &NewRun) -> Result<RunId> {
+        let mut tx = self.pool.begin().await.during("beginning a run")?;
+        let run = Self::insert_run(&mut tx, new).await?;
+        tx.commit().await.during("beginning a run")?;
+        run.ok_or_else(|| Error::new(crate::error::Kind::Internal, "a run by hand was taken for a repeated fire"))
+    }
+
+    /// `None` where this fire has begun a run before.
+    pub(super) async fn insert_run(tx: &mut Transaction<'_, Postgres>, new: &NewRun) -> Result<Option<RunId>> {
+        let trigger = if new.schedule.is_some() { Trigger::Schedule } else { Trigger::Manual };
+        let run: Option<i64> = sqlx::query_scalar(include_str!("queries/begin_run.sql"))
+            .bind(trigger.as_str())
+            .bind(new.schedule.as_ref().map(ScheduleName::as_str))
+            .bind(new.fire_at)
+            .bind(Json(&new.request))
+            .bind(new.at)
+            .fetch_optional(&mut **tx)
+            .await
+            .during("beginning a run")?;
+        Ok(run.map(RunId))
+    }
+
+    /// The runs that have not ended, oldest first.
+    ///
+    /// # Errors
+    /// The server fails.
+    pub async fn running_runs(&self) -> Result<Vec<RunRow>> {
+        sqlx::query_as(include_str!("queries/running_runs.sql"))
+            .fetch_all(&self.pool)
+            .await
+            .during("reading the runs under way")
+    }
+
+    /// Writes a run's graph. Harmless when repeated: the first graph stays.
+    ///
+    /// # Errors
+    /// The server fails.
+    pub async fn plan_run(&self, run: RunId, plan: &Plan, at: DateTime<Utc>) -> Result<()> {
+        let doing = "writing a run's plan";
+        let mut tx = self.pool.begin().await.during(doing)?;
+        let (kind, text) = plan.error.clone().unzip();
+        let schedule: Option<String> = sqlx::query_scalar(include_str!("queries/plan_run.sql"))
+            .bind(run.0)
+            .bind(at)
+            .bind(i64::try_from(plan.unchanged.len()).expect("a source has fewer tables than that"))
+            .bind(kind)
+            .bind(text)
+            .fetch_optional(&mut *tx)
+            .await
+            .during(doing)?;
+        let Some(schedule) = schedule else { return Ok(()) };
+        let ids: Vec<i64> = sqlx::query_scalar(include_str!("queries/insert_tasks.sql"))
+            .bind(run.0)
+            .bind(plan.tasks.iter().map(|t| t.kind.as_str()).collect::<Vec<_>>())
+            .bind(plan.tasks.iter().map(|t| t.subject.as_str()).collect::<Vec<_>>())
+            .bind(plan.tasks.iter().map(|t| t.weight).collect::<Vec<_>>())
+            .fetch_all(&mut *tx)
+            .await
+            .during(doing)?;
+        sqlx::query(
+            "insert into amalgam.task_edge (task_id, parent_id) select * from unnest($1::bigint[], $2::bigint[])",
+        )
+        .bind(plan.edges.iter().map(|(child, _)| ids[*child]).collect::<Vec<_>>())
+        .bind(plan.edges.iter().map(|(_, parent)| ids[*parent]).collect::<Vec<_>>())
+        .execute(&mut *tx)
+        .await
+        .during(doing)?;
+        sqlx::query(include_str!("queries/put_unchanged.sql"))
+            .bind(schedule)
+            .bind(at)
+            .bind(plan.unchanged.iter().map(TableName::as_str).collect::<Vec<_>>())
+            .execute(&mut *tx)
+            .await
+            .during(doing)?;
+        for (kind, names) in [("table", &plan.tables), ("model", &plan.models)] {
+            if let Some(names) = names {
+                sqlx::query("delete from amalgam.subject where kind = $1 and name <> all($2)")
+                    .bind(kind)
+                    .bind(names)
+                    .execute(&mut *tx)
+                    .await
+                    .during(doing)?;
+            }
+        }
+        tx.commit().await.during(doing)
+    }
+
+    /// Ends a run; tasks that have not ended are skipped, or cancelled with it, for the cause given.
+    /// Harmless when repeated.
+    ///
+    /// # Errors
+    /// The server fails.
+    pub async fn end_run(&self, run: RunId, state: RunState, cause: Option<&Error>, at: DateTime<Utc>) -> Result<()> {
+        let mut tx = self.pool.begin().await.during("ending a run")?;
+        let (rest, why) = match state {
+            RunState::Cancelled => (TaskEnd::Cancelled, "the run was called off".to_owned()),
+            _ => {
+                (TaskEnd::Skipped, cause.map_or_else(|| "the run ended".to_owned(), |c| format!("the run ended: {c}")))
+            }
+        };
+        Self::end_rest(&mut tx, run, rest, &why, at).await?;
+        sqlx::query(include_str!("queries/end_run.sql"))
+            .bind(run.0)
+            .bind(state.as_str())
+            .bind(at)
+            .bind(cause.map(|c| c.kind.as_str()))
+            .bind(cause.map(ToString::to_string))
+            .execute(&mut *tx)
+            .await
+            .during("ending a run")?;
+        tx.commit().await.during("ending a run")
+    }
+
+    /// Forgets runs that ended long ago, some at a time; how many.
+    ///
+    /// # Errors
+    /// The server fails.
+    pub async fn forget_runs(&self, at: DateTime<Utc>) -> Result<u64> {
+        let done = sqlx::query(include_str!("queries/forget_runs.sql"))
+            .bind(at)
+            .bind(HISTORY_DAYS_MAX)
+            .bind(FORGOTTEN_RUNS_MAX)
+            .execute(&self.pool)
+            .await
+            .during("forgetting old runs")?;
+        Ok(done.rows_affected())
+    }
+}
