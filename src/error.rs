@@ -96,10 +96,14 @@ kinds! {
     ModelTest = "model_test" => Fail, "look at the rows that the named test selects; the last good version stays in place";
     /// A view that hangs on what was rebuilt no longer fits it.
     Dependent = "dependent" => Fail, "change or drop the view named in the message; nothing was changed";
+    /// Another process holds the writer's lock.
+    WriterElsewhere = "writer_elsewhere" => Fail, "wait until it has ended, or stop it: one process writes to a warehouse at a time";
     /// The work was called off, by a person or by the end of the process.
     Cancelled = "cancelled" => Fail, "nothing to do; the work is taken up again at the next start";
     /// The task's time was up.
     Timeout = "timeout" => Retry, "raise [sync] timeout_minutes if the table needs longer";
+    /// The address for health and metrics can't be listened on.
+    Listen = "listen" => Halt, "stop the program that uses the address, or set another [http] listen";
     /// A file or folder of this machine.
     Io = "io" => Fail, "see that the path exists and that the user may read or write it";
     /// Amalgam contradicts itself.

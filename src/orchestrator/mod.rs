@@ -1,1 +1,173 @@
 //! Schedules, runs, the executor.
+//!
+//! ```text
+//! scheduler (what is due) ──> planning (what has something to do) ──> executor ──> attempts
+//!        ▲                          ▲                                   ▲
+//!        └── state: schedules ──────┴── recovery: runs left behind ─────┘
+//! ```
+//!
+//! Owns when something runs, in what order, how often it is tried, and what follows from a failure.
+//! What a task does belongs to `sync/` and `models/`; every change of state is a row in `state/`.
+//! Guarantee: one process at a time works on runs ([`writer`]); a run that was interrupted goes on.
+
+mod attempt;
+mod bounds;
+mod cron;
+mod daemon;
+mod executor;
+mod graph;
+mod health;
+mod lateness;
+mod patience;
+mod plan;
+mod planning;
+mod recovery;
+mod request;
+mod scheduler;
+mod selection;
+mod writer;
+
+pub use cron::Timetable;
+pub use health::{Health, Side};
+pub use lateness::late_before;
+pub use request::{Event, RunRequest, RunSummary};
+pub use selection::short;
+
+use crate::{
+    config::Config,
+    domain::Clock,
+    error::{Error, Kind, Result},
+    source::Source,
+    state::{Acquired, NewRun, State},
+    sync::Syncer,
+    telemetry::Metrics,
+    warehouse::Warehouse,
+};
+use bounds::Bounds;
+use executor::{Execution, Stop};
+use std::sync::Arc;
+use tokio::{
+    sync::{broadcast, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, info_span};
+use writer::Standing;
+
+/// How many events a slow watcher may lie behind before it misses some.
+const EVENTS_MAX: usize = 4096;
+
+/// Runs and schedules of one warehouse. Cheap to clone.
+#[derive(Clone)]
+pub struct Orchestrator {
+    config: Arc<Config>,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    state: State,
+    source: Source,
+    warehouse: Warehouse,
+    syncer: Syncer,
+    bounds: Arc<Bounds>,
+    events: broadcast::Sender<Event>,
+}
+
+impl Orchestrator {
+    /// Puts the rooms together. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// A wrong configuration.
+    pub fn new(config: Arc<Config>, clock: Clock, metrics: Arc<Metrics>) -> Result<Self> {
+        let (source, warehouse) = (Source::new(&config.source)?, Warehouse::new(&config.warehouse)?);
+        Ok(Self {
+            state: State::new(&config.warehouse),
+            syncer: Syncer::new(source.clone(), warehouse.clone(), Arc::clone(&config), Arc::clone(&metrics)),
+            source,
+            warehouse,
+            bounds: Arc::new(Bounds::new(&config)),
+            events: broadcast::channel(EVENTS_MAX).0,
+            config,
+            clock,
+            metrics,
+        })
+    }
+
+    /// What happens from now on.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// The control plane.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The warehouse.
+    pub fn warehouse(&self) -> &Warehouse {
+        &self.warehouse
+    }
+
+    /// The metrics of this process.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// The clock of this process.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Does one run and waits for its end. A run by hand that asked for the same, and whose process
+    /// died, goes on instead of a new one. `shutdown` calls the run off.
+    ///
+    /// # Errors
+    /// The control plane fails before the run has begun, or another process is the writer.
+    pub async fn run_once(&self, request: RunRequest, shutdown: CancellationToken) -> Result<RunSummary> {
+        self.state.migrate().await?;
+        let lease = match self.state.acquire(&writer::holder("run"), self.clock.now()).await? {
+            Acquired::Held(lease) => lease,
+            Acquired::By(other) => {
+                return Err(Error::new(Kind::WriterElsewhere, format!("another process writes: {other}")));
+            }
+        };
+        let (orphan, run) = match self.take_over_by_hand(&request).await? {
+            Some(orphan) => (Some(orphan), None),
+            None => (None, Some(self.begin_by_hand(&request).await?)),
+        };
+        let first = Standing::Writer(lease.epoch());
+        let (sender, standing) = watch::channel(first);
+        let stop = Stop { drain: shutdown.clone(), abort: shutdown, cancels: true, lost: CancellationToken::new() };
+        let over = CancellationToken::new();
+        let mut background = JoinSet::new();
+        let (state, clock, metrics) = (self.state.clone(), self.clock.clone(), Arc::clone(&self.metrics));
+        background.spawn(writer::keep(state, clock, metrics, Some(lease), sender, over.clone()));
+        background.spawn(writer::watch(standing.clone(), stop.lost.clone()));
+        let execution = Execution {
+            orchestrator: self.clone(),
+            run: orphan.as_ref().map(|o| o.run).or(run).expect("it is one or the other"),
+            schedule: String::new(),
+            request,
+            is_planned: orphan.as_ref().is_some_and(|o| o.is_planned),
+            in_part: orphan.as_ref().is_some_and(|o| o.in_part),
+            standing,
+            stop,
+        };
+        let run = execution.run;
+        let ended = execution.carry_out().instrument(info_span!("run", run = run.0)).await;
+        over.cancel();
+        while background.join_next().await.is_some() {}
+        let (state, error) = ended.ok_or_else(|| {
+            Error::new(Kind::WriterElsewhere, format!("another process became the writer and goes on with run {run}"))
+        })?;
+        Ok(RunSummary { run, state, error })
+    }
+
+    /// Ends the connections of the control plane.
+    pub async fn close(&self) {
+        self.state.close().await;
+    }
+
+    async fn begin_by_hand(&self, request: &RunRequest) -> Result<crate::domain::RunId> {
+        let request = serde_json::to_value(request).expect("a request is JSON");
+        self.state.begin_run(&NewRun { schedule: None, fire_at: None, request, at: self.clock.now() }).await
+    }
+}

@@ -27,6 +27,8 @@ pub struct Metrics {
     pub values_coerced: IntCounterVec,
     /// When each `table` was last in step. Set from state at scrape time.
     pub table_synced: IntGaugeVec,
+    /// How many runs in a row each `table` failed in. Set from state at scrape time.
+    pub table_failures: IntGaugeVec,
 
     /// Runs that ended, by `schedule` (empty: by hand) and `state`. Set by `orchestrator/`.
     pub runs: IntCounterVec,
@@ -102,6 +104,11 @@ impl Metrics {
                 "When the table was last brought in step.",
                 &["table"],
             ),
+            table_failures: r.gauges(
+                "amalgam_table_failures",
+                "How many runs in a row the sync of the table failed in.",
+                &["table"],
+            ),
             runs: r.counters(
                 "amalgam_runs_total",
                 "Runs that ended; an empty schedule means by hand.",
@@ -171,7 +178,7 @@ impl Metrics {
             http_requests: r.counters("amalgam_http_requests_total", "Requests answered.", &["path", "status"]),
             scrape_failures: r.counter(
                 "amalgam_scrape_failures_total",
-                "Scrapes that could not read the control plane; freshness is missing from them.",
+                "Scrapes that could not read the control plane; freshness in them is the last known.",
             ),
             registry,
         }
@@ -264,6 +271,7 @@ mod tests {
             .iter()
             .flat_map(|family| family.desc())
             .chain(metrics.table_synced.desc())
+            .chain(metrics.table_failures.desc())
             .filter(|desc| desc.variable_labels.iter().any(|label| label == "table"))
             .count();
         assert!(by_table <= 6);

@@ -1,0 +1,223 @@
+//! One try of one task: begun, done within its time, its end recorded.
+
+use super::{Orchestrator, RunRequest, executor::persisted, request::Event, selection::short, writer::Standing};
+use crate::{
+    domain::{ModelId, RunId, TableName, TaskKind, TaskState},
+    error::{Error, Kind, Policy, Result},
+    models::{BuildOutcome, Models},
+    retry::Backoff,
+    state::TaskRow,
+    sync::{Action, SyncOptions, SyncOutcome},
+};
+use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
+use serde_json::{Value, json};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use tokio::{sync::watch, time::Instant};
+use tracing::{Instrument, error, info, info_span, warn};
+
+/// One try of one task.
+pub(super) struct Attempt {
+    pub(super) orchestrator: Orchestrator,
+    pub(super) run: RunId,
+    pub(super) task: TaskRow,
+    pub(super) request: RunRequest,
+    pub(super) models: Option<Arc<Models>>,
+    pub(super) standing: watch::Receiver<Standing>,
+}
+
+/// How an attempt ended, as far as the run is concerned.
+pub(super) enum End {
+    /// Well.
+    Succeeded {
+        /// Its inputs had not changed.
+        unchanged: bool,
+    },
+    /// It will be tried again.
+    Retry {
+        /// No earlier than this.
+        not_before: DateTime<Utc>,
+    },
+    /// The task failed.
+    Failed(Error),
+    /// The control plane knows nothing of it any more: another process took the run over.
+    Lost,
+}
+
+/// What was done, for the record.
+struct Done {
+    unchanged: bool,
+    outcome: Value,
+    note: String,
+}
+
+impl Attempt {
+    /// Waits for leave, and then does it all. Dropping it rolls the work back.
+    pub(super) async fn carry_out(self) -> Result<End> {
+        let leave = self.orchestrator.bounds.leave(self.task.kind, &self.task.subject).await;
+        let span = match self.task.kind {
+            TaskKind::Model => {
+                info_span!("task", task = self.task.id.0, model = short(&self.task.subject))
+            }
+            TaskKind::Sync | TaskKind::Reconcile => {
+                info_span!("task", task = self.task.id.0, table = self.task.subject)
+            }
+        };
+        let end = self.tried().instrument(span).await;
+        drop(leave);
+        end
+    }
+
+    async fn tried(&self) -> Result<End> {
+        let o = &self.orchestrator;
+        let kind = self.task.kind.as_str();
+        let number = persisted(self.standing.clone(), || o.state.begin_attempt(self.task.id, o.clock.now())).await?;
+        o.metrics.attempts.with_label_values(&[kind]).inc();
+        let _running = Running::new(o.metrics.running_tasks.with_label_values(&[kind]));
+        self.tell(Event::Begun { run: self.run, kind: self.task.kind, subject: self.task.subject.clone() });
+        let began = Instant::now();
+        let worked = self.within_its_time().await;
+        let elapsed = began.elapsed();
+        o.metrics.task_duration.with_label_values(&[kind]).observe(elapsed.as_secs_f64());
+        match worked {
+            Ok(done) => self.succeeded(number, done, elapsed).await,
+            Err(error) => self.failed(number, error, elapsed).await,
+        }
+    }
+
+    /// The work, ended when its time is up. A panic is a fault of this program and fails the task alone.
+    async fn within_its_time(&self) -> Result<Done> {
+        let minutes = self.orchestrator.config.sync.timeout_minutes.max(1);
+        let work = AssertUnwindSafe(self.work()).catch_unwind();
+        match tokio::time::timeout(Duration::from_secs(minutes * 60), work).await {
+            Ok(Ok(worked)) => worked,
+            Ok(Err(_)) => Err(Error::new(Kind::Internal, "the task panicked")),
+            Err(_) => Err(Error::new(Kind::Timeout, format!("not done within {minutes} minutes"))),
+        }
+    }
+
+    async fn work(&self) -> Result<Done> {
+        let subject = self.task.subject.as_str();
+        match self.task.kind {
+            TaskKind::Sync | TaskKind::Reconcile => {
+                let reconcile = self.task.kind == TaskKind::Reconcile;
+                let options = SyncOptions { reconcile, ..self.request.sync_options() };
+                let outcome = self.orchestrator.syncer.sync_table(&TableName::new(subject), options).await?;
+                Ok(Done::table(&outcome))
+            }
+            TaskKind::Model => {
+                let gone =
+                    || Error::new(Kind::ModelProject, format!("{} is not in the project any more", short(subject)));
+                let models = self.models.as_ref().ok_or_else(gone)?;
+                let model = ModelId::new(subject);
+                if !models.nodes().iter().any(|node| node.id == model) {
+                    return Err(gone());
+                }
+                let outcome = models.build(&model, self.request.full).await?;
+                Ok(Done::model(&outcome))
+            }
+        }
+    }
+
+    async fn succeeded(&self, number: i32, done: Done, elapsed: Duration) -> Result<End> {
+        let o = &self.orchestrator;
+        let recorded = persisted(self.standing.clone(), || {
+            o.state.succeed(self.task.id, number, done.unchanged, &done.outcome, o.clock.now())
+        })
+        .await?;
+        if !recorded {
+            return Ok(End::Lost);
+        }
+        let state = if done.unchanged { TaskState::Unchanged } else { TaskState::Succeeded };
+        self.count(state);
+        info!(seconds = elapsed.as_secs_f64(), state = %state, note = done.note, "done");
+        self.tell_end(state, done.note);
+        Ok(End::Succeeded { unchanged: done.unchanged })
+    }
+
+    async fn failed(&self, number: i32, error: Error, elapsed: Duration) -> Result<End> {
+        let o = &self.orchestrator;
+        o.metrics.failures.with_label_values(&[error.kind.as_str()]).inc();
+        let now = o.clock.now();
+        let delay = match error.policy() {
+            Policy::Retry => backoff(&o.config.retry).delay(self.task.failures + 1),
+            Policy::Fail | Policy::Halt => None,
+        };
+        let not_before = delay.and_then(|d| Some(now + chrono::Duration::from_std(d).ok()?));
+        let recorded =
+            persisted(self.standing.clone(), || o.state.fail(self.task.id, number, &error, not_before, o.clock.now()))
+                .await?;
+        if !recorded {
+            return Ok(End::Lost);
+        }
+        let seconds = elapsed.as_secs_f64();
+        let Some(not_before) = not_before else {
+            error!(attempt = number, seconds, kind = %error.kind, %error, remedy = error.remedy(), "failed");
+            self.count(TaskState::Failed);
+            self.tell_end(TaskState::Failed, error.to_string());
+            return Ok(End::Failed(error));
+        };
+        let wait_seconds = delay.unwrap_or_default().as_secs_f64();
+        warn!(attempt = number, seconds, wait_seconds, kind = %error.kind, %error, "failed; will be tried again");
+        o.metrics.retries.with_label_values(&[self.task.kind.as_str()]).inc();
+        self.tell_end(TaskState::Pending, error.to_string());
+        Ok(End::Retry { not_before })
+    }
+
+    fn count(&self, state: TaskState) {
+        self.orchestrator.metrics.tasks.with_label_values(&[self.task.kind.as_str(), state.as_str()]).inc();
+    }
+
+    fn tell_end(&self, state: TaskState, note: String) {
+        let (run, kind, subject) = (self.run, self.task.kind, self.task.subject.clone());
+        self.tell(Event::Ended { run, kind, subject, state, note });
+    }
+
+    fn tell(&self, event: Event) {
+        // Nobody may be watching.
+        let _ = self.orchestrator.events.send(event);
+    }
+}
+
+impl Done {
+    fn table(outcome: &SyncOutcome) -> Self {
+        let note = match outcome.action {
+            Action::Skip => "unchanged".to_owned(),
+            Action::Load => format!("{} rows loaded", outcome.rows_inserted),
+            Action::Delta | Action::Reconcile => format!(
+                "{} rows read, {} inserted, {} updated, {} deleted",
+                outcome.rows_read, outcome.rows_inserted, outcome.rows_updated, outcome.rows_deleted
+            ),
+        };
+        Self { unchanged: outcome.action == Action::Skip, outcome: json!(outcome), note }
+    }
+
+    fn model(outcome: &BuildOutcome) -> Self {
+        Self { unchanged: !outcome.built, outcome: json!(outcome), note: outcome.reason.clone() }
+    }
+}
+
+/// Counts a task as under way until dropped, however it ends.
+struct Running(prometheus::IntGauge);
+
+impl Running {
+    fn new(gauge: prometheus::IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// The bounds of retries that the configuration sets.
+pub(super) fn backoff(config: &crate::config::Retry) -> Backoff {
+    Backoff {
+        attempts_max: config.attempts_max,
+        delay_initial: Duration::from_millis(config.delay_milliseconds_initial),
+        delay_max: Duration::from_millis(config.delay_milliseconds_max),
+    }
+}

@@ -1,0 +1,208 @@
+//! When a schedule is due.
+//!
+//! Pure. Expressions are read in the schedule's zone: where the clocks go forward, a fixed time that
+//! is left out fires when the gap ends; where they go back, a fixed time fires once. An expression
+//! that repeats within the hour fires through both hours.
+
+use crate::{
+    config,
+    error::{Error, Kind, Result},
+};
+use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, Offset, TimeZone, Utc};
+use chrono_tz::Tz;
+use croner::{
+    Cron, JobType,
+    parser::{CronParser, Seconds, Year},
+};
+
+/// How many times on the clock's face are looked at for one that exists and lies ahead: an hour that
+/// comes twice holds at most 3600 of them.
+const FACES_MAX: usize = 7200;
+
+/// A cron expression in a zone.
+#[derive(Clone, Debug)]
+pub struct Timetable {
+    cron: Cron,
+    zone: Tz,
+}
+
+impl Timetable {
+    /// Reads five fields (minute hour day month weekday), or six with seconds in front.
+    ///
+    /// # Errors
+    /// Not an expression, or not an IANA zone.
+    pub fn new(schedule: &config::Schedule) -> Result<Self> {
+        let wrong = |what: &str, text: &str, why: String| {
+            Error::new(Kind::Config, format!("schedule {}: {what} {text:?}: {why}", schedule.name))
+        };
+        let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
+        let cron = parser.parse(&schedule.cron).map_err(|e| wrong("cron", &schedule.cron, e.to_string()))?;
+        let zone = schedule.timezone.parse().map_err(|_| {
+            wrong("timezone", &schedule.timezone, "not an IANA zone, such as America/Chicago".to_owned())
+        })?;
+        Ok(Self { cron, zone })
+    }
+
+    /// The first fire after `moment`; `None` where the expression never comes true again.
+    ///
+    /// The expression is searched on the clock's face, which croner gets right, and the face is turned
+    /// into a moment here: croner's own search in a zone leaves out the hour that comes twice.
+    pub fn next_after(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let mut face = self.face(moment);
+        for _ in 0..FACES_MAX {
+            face = self.next_face(face, false)?;
+            let at = match self.zone.from_local_datetime(&face) {
+                LocalResult::Single(at) => at.to_utc(),
+                // Passed for the first time before `moment`: a fixed time does not fire again.
+                LocalResult::Ambiguous(first, second) if first.to_utc() <= moment && self.repeats() => second.to_utc(),
+                LocalResult::Ambiguous(first, _) => first.to_utc(),
+                LocalResult::None if self.repeats() => continue,
+                LocalResult::None => {
+                    self.change(face.and_utc() - Duration::days(1), face.and_utc() + Duration::days(1))
+                }
+            };
+            if at > moment {
+                return Some(if self.repeats() { self.or_repeated(moment, at) } else { at });
+            }
+        }
+        None
+    }
+
+    /// The fire at `at`, or one in between on a clock that is put back in between.
+    fn or_repeated(&self, moment: DateTime<Utc>, at: DateTime<Utc>) -> DateTime<Utc> {
+        let offset = |t: DateTime<Utc>| self.zone.offset_from_utc_datetime(&t.naive_utc()).fix().local_minus_utc();
+        if offset(at) >= offset(moment) {
+            return at;
+        }
+        let change = self.change(moment, at);
+        let repeated = self.next_face(self.face(change), true).and_then(|f| self.zone.from_local_datetime(&f).latest());
+        repeated.map_or(at, |r| r.to_utc().min(at))
+    }
+
+    /// The moment between two at which the clock is put forward or back, to the second.
+    fn change(&self, before: DateTime<Utc>, after: DateTime<Utc>) -> DateTime<Utc> {
+        let offset = |t: i64| {
+            let t = DateTime::from_timestamp(t, 0).expect("it lies between two times");
+            self.zone.offset_from_utc_datetime(&t.naive_utc()).fix()
+        };
+        let (mut low, mut high) = (before.timestamp(), after.timestamp());
+        let old = offset(low);
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if offset(middle) == old { low = middle } else { high = middle }
+        }
+        DateTime::from_timestamp(high, 0).expect("it lies between two times")
+    }
+
+    /// The last fire at or before `moment`.
+    pub fn last_before(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let face = self.cron.find_previous_occurrence(&self.face(moment).and_utc(), true).ok()?.naive_utc();
+        let at = self.zone.from_local_datetime(&face).earliest()?.to_utc();
+        Some(at.min(moment))
+    }
+
+    /// What a clock in the zone shows.
+    fn face(&self, moment: DateTime<Utc>) -> NaiveDateTime {
+        moment.with_timezone(&self.zone).naive_local()
+    }
+
+    fn next_face(&self, face: NaiveDateTime, inclusive: bool) -> Option<NaiveDateTime> {
+        Some(self.cron.find_next_occurrence(&face.and_utc(), inclusive).ok()?.naive_utc())
+    }
+
+    /// Whether it has a wildcard in seconds, minutes or hours: then both passes of an hour count.
+    fn repeats(&self) -> bool {
+        self.cron.determine_job_type() == JobType::IntervalWildcard
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timetable(cron: &str, timezone: &str) -> Result<Timetable> {
+        Timetable::new(&config::Schedule {
+            name: "nightly".to_owned(),
+            cron: cron.to_owned(),
+            timezone: timezone.to_owned(),
+            select: vec!["*".to_owned()],
+            overlap: config::Overlap::Skip,
+            catch_up: config::CatchUp::Once,
+            reconcile: false,
+        })
+    }
+
+    fn fires(cron: &str, after: &str, count: usize) -> Vec<String> {
+        let timetable = timetable(cron, "America/Chicago").expect("a good expression");
+        let mut moment: DateTime<Utc> = after.parse().expect("a time");
+        (0..count)
+            .map(|_| {
+                moment = timetable.next_after(moment).expect("it comes true again");
+                moment.format("%m-%d %H:%M:%S").to_string()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn five_fields_mean_minutes_and_six_seconds() {
+        assert_eq!(fires("*/5 * * * *", "2026-06-01T00:01:30Z", 2), ["06-01 00:05:00", "06-01 00:10:00"]);
+        assert_eq!(fires("*/20 * * * * *", "2026-06-01T00:01:30Z", 2), ["06-01 00:01:40", "06-01 00:02:00"]);
+    }
+
+    #[test]
+    fn a_time_of_day_follows_the_zone_through_both_changes() {
+        // Six in the morning in Chicago: 12:00 UTC in winter, 11:00 in summer.
+        assert_eq!(fires("0 6 * * *", "2026-03-07T00:00:00Z", 2), ["03-07 12:00:00", "03-08 11:00:00"]);
+        assert_eq!(fires("0 6 * * *", "2026-10-31T00:00:00Z", 2), ["10-31 11:00:00", "11-01 12:00:00"]);
+    }
+
+    #[test]
+    fn a_time_that_is_left_out_fires_when_the_gap_ends() {
+        // 02:30 does not exist on 8 March: the clocks go from 02:00 to 03:00, which is 08:00 UTC.
+        assert_eq!(fires("30 2 * * *", "2026-03-08T00:00:00Z", 2), ["03-08 08:00:00", "03-09 07:30:00"]);
+    }
+
+    #[test]
+    fn a_time_that_comes_twice_fires_once() {
+        // 01:30 comes twice on 1 November: at 06:30 and 07:30 UTC.
+        assert_eq!(fires("30 1 * * *", "2026-11-01T00:00:00Z", 2), ["11-01 06:30:00", "11-02 07:30:00"]);
+    }
+
+    #[test]
+    fn every_quarter_of_an_hour_fires_through_both_changes() {
+        let forward = fires("*/15 * * * *", "2026-03-08T07:30:00Z", 4);
+        assert_eq!(forward, ["03-08 07:45:00", "03-08 08:00:00", "03-08 08:15:00", "03-08 08:30:00"]);
+        let back = fires("*/15 * * * *", "2026-11-01T06:30:00Z", 4);
+        assert_eq!(back, ["11-01 06:45:00", "11-01 07:00:00", "11-01 07:15:00", "11-01 07:30:00"]);
+    }
+
+    #[test]
+    fn every_hour_fires_in_both_passes_of_the_hour_that_comes_twice() {
+        let back = fires("0 * * * *", "2026-11-01T05:30:00Z", 3);
+        assert_eq!(back, ["11-01 06:00:00", "11-01 07:00:00", "11-01 08:00:00"]);
+        let forward = fires("30 * * * *", "2026-03-08T07:00:00Z", 2);
+        assert_eq!(forward, ["03-08 07:30:00", "03-08 08:30:00"]);
+    }
+
+    #[test]
+    fn the_last_fire_is_at_or_before() {
+        let timetable = timetable("0 6 * * *", "America/Chicago").expect("a good expression");
+        let at = |text: &str| -> DateTime<Utc> { text.parse().expect("a time") };
+        assert_eq!(timetable.last_before(at("2026-06-02T10:59:59Z")), Some(at("2026-06-01T11:00:00Z")));
+        assert_eq!(timetable.last_before(at("2026-06-02T11:00:00Z")), Some(at("2026-06-02T11:00:00Z")));
+    }
+
+    #[test]
+    fn what_never_comes_true_again_has_no_next_fire() {
+        let never = timetable("0 0 30 2 *", "UTC").expect("well formed");
+        assert_eq!(never.next_after("2026-01-01T00:00:00Z".parse().expect("a time")), None);
+    }
+
+    #[test]
+    fn a_wrong_expression_or_zone_names_the_schedule() {
+        for error in [timetable("61 * * * *", "UTC"), timetable("* * * * *", "Chicago")].map(Result::unwrap_err) {
+            assert_eq!(error.kind, Kind::Config);
+            assert!(error.to_string().contains("schedule nightly"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Carries a run out: its tasks in parallel within bounds, each attempt a row.
+//!
+//! Guarantee: what ended well is not done again after a restart; an attempt that was interrupted
+//! costs no retry budget; an outage of the control plane stops the run for a while and never ends it.
+
+use super::{
+    Orchestrator,
+    attempt::{Attempt, End},
+    graph::Graph,
+    patience::Patience,
+    request::Event,
+    writer::Standing,
+};
+use crate::{
+    domain::{RunId, RunState, TaskId, TaskKind, TaskState},
+    error::{Error, Kind, Policy, Result},
+    models::Models,
+};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::{sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, error, info};
+
+/// How often a run looks whether it may go on.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How a run is stopped from outside.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stop {
+    /// Nothing new begins; what is under way may end.
+    pub(super) drain: CancellationToken,
+    /// What is under way is rolled back.
+    pub(super) abort: CancellationToken,
+    /// The run is called off for good, and not continued by the next process.
+    pub(super) cancels: bool,
+    /// Another process became the writer: the run is its now.
+    pub(super) lost: CancellationToken,
+}
+
+/// One run being carried out.
+pub(super) struct Execution {
+    pub(super) orchestrator: Orchestrator,
+    pub(super) run: RunId,
+    pub(super) schedule: String,
+    pub(super) request: super::RunRequest,
+    /// Its tasks are known since before a restart.
+    pub(super) is_planned: bool,
+    /// Part of it could not be planned.
+    pub(super) in_part: bool,
+    pub(super) standing: watch::Receiver<Standing>,
+    pub(super) stop: Stop,
+}
+
+/// What is under way, and what goes wrong with the run as a whole.
+struct Progress {
+    graph: Graph,
+    running: JoinSet<(TaskId, TaskKind, Result<End>)>,
+    /// How many of each kind are under way.
+    at_work: BTreeMap<&'static str, usize>,
+    halted: Option<Error>,
+}
+
+/// How the tasks of a run ended.
+enum Ran {
+    /// The process stops, or another took the run over.
+    Interrupted,
+    /// Each came to its own end.
+    Ended {
+        /// Whether one of them failed.
+        failed: bool,
+    },
+    /// One failed in a way that leaves no hope for the others.
+    Halted(Error),
+}
+
+impl Execution {
+    /// Plans the run, unless that was done before, and carries it out. `None`: it was interrupted and
+    /// waits for the next process.
+    pub(super) async fn carry_out(mut self) -> Option<(RunState, Option<String>)> {
+        let planned = match self.planned().await {
+            Ok(Some(planned)) => planned,
+            Ok(None) => return self.interrupted().await,
+            Err(error) => return self.ended(RunState::Failed, Some(error)).await,
+        };
+        match self.tasks(planned.models).await {
+            Ok(Ran::Interrupted) => self.interrupted().await,
+            Ok(Ran::Ended { failed }) if !failed && !planned.in_part => self.ended(RunState::Succeeded, None).await,
+            Ok(Ran::Ended { .. }) => self.ended(RunState::Failed, None).await,
+            Ok(Ran::Halted(error)) | Err(error) => self.ended(RunState::Failed, Some(error)).await,
+        }
+    }
+
+    /// Runs every task to its end.
+    async fn tasks(&mut self, models: Option<Models>) -> Result<Ran> {
+        let state = self.orchestrator.state.clone();
+        let run = self.run;
+        let Some(rows) = self.persisted(|| state.tasks(run)).await? else { return Ok(Ran::Interrupted) };
+        let graph = Graph::new(rows).map_err(|cycle| Error::new(Kind::Internal, cycle.to_string()))?;
+        let mut p = Progress { graph, running: JoinSet::new(), at_work: BTreeMap::new(), halted: None };
+        let skips = p.graph.overdue_skips();
+        self.skipped(skips).await?;
+        let models = models.map(Arc::new);
+        loop {
+            self.start_tasks(&mut p, models.as_ref());
+            let waits = p.halted.is_none() && !p.graph.is_done() && !self.stop.drain.is_cancelled();
+            if p.running.is_empty() && (!waits || self.is_stuck(&p)) {
+                break;
+            }
+            let pause = self.pause(&p);
+            tokio::select! {
+                Some(done) = p.running.join_next() => self.take_end(&mut p, done).await?,
+                () = tokio::time::sleep(pause), if waits => {}
+                () = self.stop.drain.cancelled(), if !self.stop.drain.is_cancelled() => {}
+                () = self.stop.abort.cancelled() => break,
+                () = self.stop.lost.cancelled() => break,
+            }
+        }
+        // Dropping an attempt rolls its transaction back; waited for, so that nothing goes on behind.
+        p.running.shutdown().await;
+        Ok(match p.halted {
+            Some(error) => Ran::Halted(error),
+            None if p.graph.count(TaskState::Running) > 0 => Ran::Interrupted,
+            None if p.graph.is_done() => Ran::Ended { failed: p.graph.count(TaskState::Failed) > 0 },
+            None if self.is_stuck(&p) => {
+                Ran::Halted(Error::new(Kind::Internal, "tasks wait for something that never ends"))
+            }
+            None => Ran::Interrupted,
+        })
+    }
+
+    /// Whether tasks wait, and for nothing that will come.
+    fn is_stuck(&self, p: &Progress) -> bool {
+        let may_start = *self.standing.borrow() != Standing::Waiting;
+        may_start && !self.stop.drain.is_cancelled() && !p.graph.is_done() && p.graph.next_retry().is_none()
+    }
+
+    /// Starts what may start, as far as there is room.
+    fn start_tasks(&self, p: &mut Progress, models: Option<&Arc<Models>>) {
+        if p.halted.is_some() || self.stop.drain.is_cancelled() || *self.standing.borrow() == Standing::Waiting {
+            return;
+        }
+        let o = &self.orchestrator;
+        let now = o.clock.now();
+        loop {
+            let at_work = &p.at_work;
+            let room = |kind: TaskKind| at_work.get(class(kind)).copied().unwrap_or(0) < o.bounds.at_once(kind);
+            let Some(task) = p.graph.start(now, room) else { return };
+            *p.at_work.entry(class(task.kind)).or_default() += 1;
+            let (id, kind) = (task.id, task.kind);
+            let attempt = Attempt {
+                orchestrator: o.clone(),
+                run: self.run,
+                task,
+                request: self.request.clone(),
+                models: models.cloned(),
+                standing: self.standing.clone(),
+            };
+            p.running.spawn(async move { (id, kind, attempt.carry_out().await) }.in_current_span());
+        }
+    }
+
+    /// Until the next retry is due, or a moment: the writer's lock may be back by then.
+    fn pause(&self, p: &Progress) -> Duration {
+        let now = self.orchestrator.clock.now();
+        let due = p.graph.next_retry().and_then(|t| (t - now).to_std().ok());
+        due.unwrap_or(POLL).clamp(Duration::from_millis(5), POLL)
+    }
+
+    /// Takes in how an attempt ended, and what that means for the others.
+    async fn take_end(
+        &mut self,
+        p: &mut Progress,
+        done: Result<(TaskId, TaskKind, Result<End>), tokio::task::JoinError>,
+    ) -> Result<()> {
+        // An attempt catches its own panics: only the attempts of a run that is dropped are aborted.
+        let (id, kind, end) =
+            done.map_err(|e| Error::new(Kind::Internal, format!("an attempt ended without a result: {e}")))?;
+        *p.at_work.entry(class(kind)).or_default() -= 1;
+        match end? {
+            End::Succeeded { unchanged } => p.graph.succeed(id, unchanged),
+            End::Retry { not_before } => p.graph.retry(id, not_before),
+            End::Failed(error) => {
+                let skips = p.graph.fail(id, error.to_string());
+                self.skipped(skips).await?;
+                if error.policy() == Policy::Halt && p.halted.is_none() {
+                    p.halted = Some(error);
+                    p.graph.halt();
+                }
+            }
+            End::Lost => self.stop.lost.cancel(),
+        }
+        Ok(())
+    }
+
+    /// Records what is skipped. `None`: interrupted.
+    async fn skipped(&mut self, skips: Vec<(TaskId, String)>) -> Result<Option<()>> {
+        if skips.is_empty() {
+            return Ok(Some(()));
+        }
+        let (state, now) = (self.orchestrator.state.clone(), self.orchestrator.clock.now());
+        for (_, cause) in &skips {
+            info!(cause, "skipped");
+        }
+        self.orchestrator
+            .metrics
+            .tasks
+            .with_label_values(&[TaskKind::Model.as_str(), TaskState::Skipped.as_str()])
+            .inc_by(skips.len() as u64);
+        self.persisted(|| state.skip(&skips, now)).await
+    }
+
+    /// Does something at the control plane, however long it is away. `None`: told to stop meanwhile.
+    ///
+    /// # Errors
+    /// Only what no patience heals: the control plane contradicts this process.
+    pub(super) async fn persisted<T, F>(&self, action: impl Fn() -> F) -> Result<Option<T>>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let patient = persisted(self.standing.clone(), action);
+        tokio::select! {
+            biased;
+            done = patient => done.map(Some),
+            () = self.stop.abort.cancelled() => Ok(None),
+            () = self.stop.lost.cancelled() => Ok(None),
+        }
+    }
+
+    /// Ends the run. A failed task has told its own story; a cause is what went wrong with the run itself.
+    async fn ended(&mut self, state: RunState, cause: Option<Error>) -> Option<(RunState, Option<String>)> {
+        let o = self.orchestrator.clone();
+        let now = o.clock.now();
+        if let Some(error) = &cause {
+            error!(kind = %error.kind, %error, remedy = error.remedy(), "the run failed");
+        }
+        match self.persisted(|| o.state.end_run(self.run, state, cause.as_ref(), now)).await {
+            Ok(Some(())) => {}
+            Ok(None) => return self.interrupted().await,
+            Err(error) => error!(kind = %error.kind, %error, "the end of the run is not recorded"),
+        }
+        o.metrics.runs.with_label_values(&[self.schedule.as_str(), state.as_str()]).inc();
+        info!(state = %state, "run ended");
+        Some((state, cause.map(|c| c.to_string())))
+    }
+
+    /// Leaves the run to the next process, or calls it off for good.
+    async fn interrupted(&mut self) -> Option<(RunState, Option<String>)> {
+        let o = &self.orchestrator;
+        let now = o.clock.now();
+        if self.stop.lost.is_cancelled() {
+            return None;
+        }
+        // One try each: who comes next finds out by itself what was under way.
+        let recorded = if self.stop.cancels {
+            let cause = Error::new(Kind::Cancelled, "the run was called off");
+            o.state.end_run(self.run, RunState::Cancelled, Some(&cause), now).await
+        } else {
+            o.state.interrupt(self.run, now).await.map(drop)
+        };
+        if let Err(error) = recorded {
+            error!(kind = %error.kind, %error, "the interruption of the run is not recorded");
+        }
+        info!(cancelled = self.stop.cancels, "run interrupted");
+        self.stop.cancels.then_some((RunState::Cancelled, None))
+    }
+
+    /// Tells whoever watches.
+    pub(super) fn tell(&self, event: Event) {
+        // Nobody may be watching.
+        let _ = self.orchestrator.events.send(event);
+    }
+}
+
+/// Does something at the control plane, however long it is away; only while the lock is held.
+///
+/// # Errors
+/// Only what no patience heals: the control plane contradicts this process.
+pub(super) async fn persisted<T, F>(mut standing: watch::Receiver<Standing>, action: impl Fn() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let mut patience = Patience::new();
+    loop {
+        // The sender lives as long as the process has runs.
+        let _ = standing.wait_for(|s| *s != Standing::Waiting).await;
+        match action().await {
+            Ok(done) => return Ok(done),
+            Err(error) if error.kind == Kind::Internal => return Err(error),
+            Err(error) => patience.after(&error, "the control plane does not answer; the run waits").await,
+        }
+    }
+}
+
+/// Tables share one bound, models another.
+fn class(kind: TaskKind) -> &'static str {
+    match kind {
+        TaskKind::Sync | TaskKind::Reconcile => "table",
+        TaskKind::Model => "model",
+    }
+}

@@ -1,0 +1,231 @@
+//! The tasks of one run in memory: what may start now, and what an end means for the others.
+//!
+//! Pure: no I/O and no clock. Carried out by [`super::executor`].
+//! Guarantee: a task starts only after all it waits for ended well; when one fails, everything below
+//! it and nothing else is skipped, each with the cause in words.
+
+use crate::{
+    dag::{Cycle, Dag},
+    domain::{TaskId, TaskKind, TaskState},
+    state::TaskRow,
+};
+use chrono::{DateTime, Utc};
+use std::{cmp::Reverse, collections::BTreeMap};
+
+/// The tasks of one run.
+pub(super) struct Graph {
+    dag: Dag<TaskId>,
+    tasks: BTreeMap<TaskId, TaskRow>,
+    /// Those that have not begun, what comes first in front: weight, then how many wait for them.
+    waiting: Vec<TaskId>,
+}
+
+impl Graph {
+    /// Takes the tasks as the control plane has them. None is running: recovery comes first.
+    ///
+    /// # Errors
+    /// Tasks that wait for each other: the schema does not refuse that.
+    pub(super) fn new(rows: Vec<TaskRow>) -> Result<Self, Cycle> {
+        let dag = Dag::new(rows.iter().map(|t| (t.id, t.parents.clone())))?;
+        let below: BTreeMap<TaskId, usize> = rows.iter().map(|t| (t.id, dag.descendants(&t.id).len())).collect();
+        let mut waiting: Vec<&TaskRow> = rows.iter().filter(|t| t.state == TaskState::Pending).collect();
+        waiting.sort_by_key(|t| (Reverse(t.weight), Reverse(below[&t.id]), t.id));
+        let waiting = waiting.into_iter().map(|t| t.id).collect();
+        Ok(Self { dag, tasks: rows.into_iter().map(|t| (t.id, t)).collect(), waiting })
+    }
+
+    /// Takes the next task that may start, of those kinds for which `room` says so.
+    pub(super) fn start(&mut self, now: DateTime<Utc>, room: impl Fn(TaskKind) -> bool) -> Option<TaskRow> {
+        let at = self.waiting.iter().position(|id| {
+            let task = &self.tasks[id];
+            room(task.kind)
+                && task.not_before.is_none_or(|t| t <= now)
+                && self.dag.parents(id).all(|p| ended_well(self.tasks[p].state))
+        })?;
+        let id = self.waiting.remove(at);
+        let task = self.tasks.get_mut(&id).expect("what waits is a task");
+        task.state = TaskState::Running;
+        Some(task.clone())
+    }
+
+    /// When the next retry is due, of those that only wait for the time.
+    pub(super) fn next_retry(&self) -> Option<DateTime<Utc>> {
+        self.waiting.iter().filter_map(|id| self.tasks[id].not_before).min()
+    }
+
+    /// Whether no task waits.
+    pub(super) fn is_done(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// A task ended well.
+    pub(super) fn succeed(&mut self, id: TaskId, unchanged: bool) {
+        self.task(id).state = if unchanged { TaskState::Unchanged } else { TaskState::Succeeded };
+    }
+
+    /// A task will be tried again.
+    pub(super) fn retry(&mut self, id: TaskId, not_before: DateTime<Utc>) {
+        let task = self.task(id);
+        task.state = TaskState::Pending;
+        task.failures += 1;
+        task.not_before = Some(not_before);
+        self.waiting.push(id);
+    }
+
+    /// A task failed. What is skipped for it, and why, in words.
+    pub(super) fn fail(&mut self, id: TaskId, why: String) -> Vec<(TaskId, String)> {
+        let task = self.task(id);
+        task.state = TaskState::Failed;
+        task.error = Some(why);
+        self.skipped_below(id)
+    }
+
+    /// What stands below tasks that failed before the process died, and was not yet skipped.
+    pub(super) fn overdue_skips(&mut self) -> Vec<(TaskId, String)> {
+        let failed: Vec<TaskId> = self.tasks.values().filter(|t| t.state == TaskState::Failed).map(|t| t.id).collect();
+        failed.into_iter().flat_map(|id| self.skipped_below(id)).collect()
+    }
+
+    fn skipped_below(&mut self, id: TaskId) -> Vec<(TaskId, String)> {
+        let culprit = &self.tasks[&id];
+        let cause =
+            format!("{} failed: {}", describe(culprit.kind, &culprit.subject), culprit.error.as_deref().unwrap_or(""));
+        let below = self.dag.descendants(&id);
+        let skipped: Vec<TaskId> = below.into_iter().filter(|d| self.tasks[d].state == TaskState::Pending).collect();
+        self.waiting.retain(|w| !skipped.contains(w));
+        skipped
+            .into_iter()
+            .map(|d| {
+                self.task(d).state = TaskState::Skipped;
+                (d, cause.clone())
+            })
+            .collect()
+    }
+
+    /// Takes everything that waits out; nothing starts any more.
+    pub(super) fn halt(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// How many tasks stand in each state.
+    pub(super) fn count(&self, state: TaskState) -> usize {
+        self.tasks.values().filter(|t| t.state == state).count()
+    }
+
+    fn task(&mut self, id: TaskId) -> &mut TaskRow {
+        self.tasks.get_mut(&id).expect("only tasks of this run are reported")
+    }
+}
+
+fn ended_well(state: TaskState) -> bool {
+    matches!(state, TaskState::Succeeded | TaskState::Unchanged)
+}
+
+/// A task in words: `table payment`, `model mart_collections`.
+pub(super) fn describe(kind: TaskKind, subject: &str) -> String {
+    match kind {
+        TaskKind::Sync => format!("sync of table {subject}"),
+        TaskKind::Reconcile => format!("reconciliation of table {subject}"),
+        TaskKind::Model => format!("model {}", super::selection::short(subject)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(id: i64, kind: TaskKind, weight: i64, parents: &[i64]) -> TaskRow {
+        TaskRow {
+            id: TaskId(id),
+            kind,
+            subject: format!("s{id}"),
+            weight,
+            state: TaskState::Pending,
+            failures: 0,
+            not_before: None,
+            error: None,
+            parents: parents.iter().copied().map(TaskId).collect(),
+        }
+    }
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(seconds, 0).expect("a small number of seconds is a valid time")
+    }
+
+    /// Tables 1 (small, much below it), 2 (large), 3; model 4 on 1, model 5 on 4 and 2, model 6 on 3.
+    fn graph() -> Graph {
+        use TaskKind::{Model, Sync};
+        Graph::new(vec![
+            task(1, Sync, 0, &[]),
+            task(2, Sync, 9000, &[]),
+            task(3, Sync, 0, &[]),
+            task(4, Model, 0, &[1]),
+            task(5, Model, 0, &[4, 2]),
+            task(6, Model, 0, &[3]),
+        ])
+        .expect("no cycle")
+    }
+
+    fn started(graph: &mut Graph) -> Vec<i64> {
+        std::iter::from_fn(|| graph.start(at(0), |_| true)).map(|t| t.id.0).collect()
+    }
+
+    #[test]
+    fn the_largest_starts_first_then_what_most_wait_for() {
+        assert_eq!(started(&mut graph()), [2, 1, 3]);
+    }
+
+    #[test]
+    fn a_model_starts_as_soon_as_its_own_inputs_are_done() {
+        let mut graph = graph();
+        started(&mut graph);
+        graph.succeed(TaskId(3), false);
+        assert_eq!(started(&mut graph), [6]);
+        graph.succeed(TaskId(1), true);
+        assert_eq!(started(&mut graph), [4]);
+        graph.succeed(TaskId(4), false);
+        assert_eq!(started(&mut graph), [0; 0]);
+        graph.succeed(TaskId(2), false);
+        assert_eq!(started(&mut graph), [5]);
+    }
+
+    #[test]
+    fn nothing_starts_where_there_is_no_room() {
+        let mut graph = graph();
+        assert!(graph.start(at(0), |kind| kind == TaskKind::Model).is_none());
+    }
+
+    #[test]
+    fn a_failure_skips_what_is_below_it_and_says_whose_fault_it_is() {
+        let mut graph = graph();
+        started(&mut graph);
+        let skipped = graph.fail(TaskId(1), "the user lacks a right".to_owned());
+        assert_eq!(skipped.iter().map(|(id, _)| id.0).collect::<Vec<_>>(), [4, 5]);
+        assert_eq!(skipped[0].1, "sync of table s1 failed: the user lacks a right");
+        graph.succeed(TaskId(2), false);
+        graph.succeed(TaskId(3), false);
+        assert_eq!(started(&mut graph), [6]);
+        assert!(graph.is_done());
+        assert_eq!(graph.count(TaskState::Skipped), 2);
+    }
+
+    #[test]
+    fn a_retry_waits_for_its_time() {
+        let mut graph = graph();
+        started(&mut graph);
+        graph.retry(TaskId(3), at(10));
+        assert_eq!(graph.next_retry(), Some(at(10)));
+        assert!(graph.start(at(9), |_| true).is_none());
+        assert_eq!(graph.start(at(10), |_| true).map(|t| (t.id.0, t.failures)), Some((3, 1)));
+    }
+
+    #[test]
+    fn what_a_dead_process_left_to_be_skipped_is_skipped() {
+        let mut rows = vec![task(1, TaskKind::Sync, 0, &[]), task(2, TaskKind::Model, 0, &[1])];
+        rows[0].state = TaskState::Failed;
+        rows[0].error = Some("gone".to_owned());
+        let mut graph = Graph::new(rows).expect("no cycle");
+        assert_eq!(graph.overdue_skips(), [(TaskId(2), "sync of table s1 failed: gone".to_owned())]);
+        assert!(graph.is_done());
+    }
+}

@@ -1,0 +1,194 @@
+//! Makes a run's graph: which tables and models have something to do, and who waits for whom.
+//!
+//! [`draw`] is pure. Guarantee: a table that needs nothing becomes no task; a model becomes one when
+//! a table or model above it does, or when it is not up to date by itself.
+
+use super::{
+    request::RunRequest,
+    selection::{Node, select},
+};
+use crate::{
+    dag::Dag,
+    domain::TaskKind,
+    error::{Error, Kind, Result},
+    models::ModelNode,
+    state::{NewTask, Plan},
+    sync::{Action, TablePlan},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Draws a run's graph from what there is.
+///
+/// `stale` are the models that have something to do even if no table changes.
+///
+/// # Errors
+/// A selection that names nothing, or models that wait for each other.
+pub(super) fn draw(
+    request: &RunRequest,
+    tables: &[TablePlan],
+    models: &[ModelNode],
+    stale: &BTreeSet<String>,
+) -> Result<Plan> {
+    let whole = whole(tables, models)?;
+    let selected = select(&request.select, &whole)?;
+    let plans: BTreeMap<&str, &TablePlan> = tables.iter().map(|p| (p.table.name.as_str(), p)).collect();
+    let mut plan = Plan {
+        tables: Some(plans.keys().map(ToString::to_string).collect()),
+        models: Some(models.iter().map(|m| m.id.as_str().to_owned()).collect()),
+        ..Plan::default()
+    };
+    let mut positions: BTreeMap<Node, usize> = BTreeMap::new();
+    for node in whole.order().iter().filter(|node| selected.contains(node)) {
+        let parents: Vec<usize> = task_ancestors(&whole, node, &positions);
+        let task = match node {
+            Node::Table(name) => match plans.get(name.as_str()) {
+                Some(table) if table.action == Action::Skip => {
+                    plan.unchanged.push(table.table.name.clone());
+                    continue;
+                }
+                Some(table) => table_task(table, request),
+                // A model reads a table that the source does not have, or that is excluded.
+                None => continue,
+            },
+            Node::Model(id) if request.full || stale.contains(id) || !parents.is_empty() => {
+                NewTask { kind: TaskKind::Model, subject: id.clone(), weight: 0 }
+            }
+            Node::Model(_) => continue,
+        };
+        let position = plan.tasks.len();
+        plan.tasks.push(task);
+        plan.edges.extend(parents.into_iter().map(|parent| (position, parent)));
+        positions.insert(node.clone(), position);
+    }
+    Ok(plan)
+}
+
+/// Everything there is: tables, models, and who reads what.
+fn whole(tables: &[TablePlan], models: &[ModelNode]) -> Result<Dag<Node>> {
+    let table = |name: &str| Node::Table(name.to_owned());
+    let model = |id: &str| Node::Model(id.to_owned());
+    let nodes = tables.iter().map(|p| (table(p.table.name.as_str()), Vec::new())).chain(models.iter().map(|m| {
+        let reads = m.tables.iter().map(|t| table(t.as_str())).chain(m.models.iter().map(|m| model(m.as_str())));
+        (model(m.id.as_str()), reads.collect())
+    }));
+    Dag::new(nodes).map_err(|cycle| Error::new(Kind::ModelProject, cycle.to_string()))
+}
+
+/// The nearest tasks above a node; through nodes that are no task.
+///
+/// Only the nearest: an edge to one further up says nothing new, and there would be very many.
+fn task_ancestors(whole: &Dag<Node>, node: &Node, positions: &BTreeMap<Node, usize>) -> Vec<usize> {
+    let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    let mut todo: Vec<&Node> = whole.parents(node).collect();
+    while let Some(parent) = todo.pop() {
+        if let Some(position) = positions.get(parent) {
+            found.insert(*position);
+        } else if seen.insert(parent) {
+            todo.extend(whole.parents(parent));
+        }
+    }
+    found.into_iter().collect()
+}
+
+fn table_task(table: &TablePlan, request: &RunRequest) -> NewTask {
+    let kind = if request.reconcile { TaskKind::Reconcile } else { TaskKind::Sync };
+    // What is read whole takes as long as it is large; what is read in part, hardly any time.
+    let weight = match table.action {
+        Action::Load | Action::Reconcile => i64::try_from(table.table.data_bytes).unwrap_or(i64::MAX),
+        Action::Delta | Action::Skip => 0,
+    };
+    NewTask { kind, subject: table.table.name.as_str().to_owned(), weight }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Engine, ModelId, SyncMode, Table, TableName};
+
+    fn table(name: &str, action: Action) -> TablePlan {
+        TablePlan {
+            table: Table {
+                name: TableName::new(name),
+                engine: Engine::MyIsam,
+                columns: Vec::new(),
+                key: Vec::new(),
+                indexed: Vec::new(),
+                rows: 1,
+                data_bytes: 100,
+                fingerprint: None,
+            },
+            mode: SyncMode::Replace,
+            mode_reason: String::new(),
+            action,
+            action_reason: String::new(),
+        }
+    }
+
+    fn model(name: &str, models: &[&str], tables: &[&str]) -> ModelNode {
+        ModelNode {
+            id: id(name),
+            models: models.iter().map(|m| id(m)).collect(),
+            tables: tables.iter().map(|t| TableName::new(*t)).collect(),
+        }
+    }
+
+    fn id(name: &str) -> ModelId {
+        ModelId::new(format!("model.clinic.{name}"))
+    }
+
+    fn drawn(request: &RunRequest, stale: &[&str]) -> (Vec<String>, Vec<(String, String)>, Plan) {
+        let tables = [table("payment", Action::Delta), table("patient", Action::Skip), table("claim", Action::Load)];
+        let models = [
+            model("stg_payment", &[], &["payment"]),
+            model("stg_patient", &[], &["patient"]),
+            model("stg_gone", &[], &["nowhere"]),
+            model("mart", &["stg_payment", "stg_patient"], &[]),
+        ];
+        let stale = stale.iter().map(|n| id(n).as_str().to_owned()).collect();
+        let plan = draw(request, &tables, &models, &stale).expect("the selection names something");
+        let name = |i: usize| super::super::selection::short(&plan.tasks[i].subject).to_owned();
+        let names = (0..plan.tasks.len()).map(name).collect();
+        let mut edges: Vec<_> = plan.edges.iter().map(|(child, parent)| (name(*parent), name(*child))).collect();
+        edges.sort();
+        (names, edges, plan)
+    }
+
+    fn select(patterns: &[&str]) -> RunRequest {
+        RunRequest { select: patterns.iter().map(ToString::to_string).collect(), ..RunRequest::default() }
+    }
+
+    #[test]
+    fn unchanged_tables_are_no_tasks_and_models_below_changed_ones_are() {
+        let (mut names, edges, plan) = drawn(&RunRequest::default(), &[]);
+        names.sort();
+        assert_eq!(names, ["claim", "mart", "payment", "stg_payment"]);
+        assert_eq!(plan.unchanged, [TableName::new("patient")]);
+        let edge = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(edges, [edge("payment", "stg_payment"), edge("stg_payment", "mart")]);
+        assert_eq!(plan.tasks.iter().find(|t| t.subject == "claim").map(|t| t.weight), Some(100));
+    }
+
+    #[test]
+    fn a_stale_model_is_a_task_without_a_changed_table() {
+        let (names, edges, _) = drawn(&select(&["stg_patient+"]), &["stg_patient"]);
+        assert_eq!(names, ["stg_patient", "mart"]);
+        assert_eq!(edges.len(), 1);
+    }
+
+    #[test]
+    fn a_selected_model_without_anything_new_above_it_is_left_alone() {
+        assert!(drawn(&select(&["stg_patient"]), &[]).0.is_empty());
+    }
+
+    #[test]
+    fn full_builds_every_selected_model() {
+        let request = RunRequest { full: true, ..select(&["stg_patient"]) };
+        assert_eq!(drawn(&request, &[]).0, ["stg_patient"]);
+    }
+
+    #[test]
+    fn reconcile_makes_tasks_of_that_kind() {
+        let request = RunRequest { reconcile: true, ..select(&["payment"]) };
+        assert_eq!(drawn(&request, &[]).2.tasks[0].kind, TaskKind::Reconcile);
+    }
+}

@@ -1,0 +1,158 @@
+//! Which tables and models a selection means.
+//!
+//! Pure. A selection is a list of patterns; what any of them names is selected:
+//!
+//! | pattern | names |
+//! |---|---|
+//! | `*` | everything |
+//! | `payment`, `stg_*` | tables and models of that name, `*` standing for anything |
+//! | `+name` | also all that it needs |
+//! | `name+` | also all that needs it |
+//!
+//! A model is called by its short name or by its unique id. Upper and lower case are the same.
+
+use crate::{
+    dag::Dag,
+    error::{Error, Kind, Result},
+};
+use std::{collections::BTreeSet, fmt};
+
+/// A table or model.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Node {
+    /// A table of the source.
+    Table(String),
+    /// A model, by its unique id.
+    Model(String),
+}
+
+impl Node {
+    fn is_called(&self, pattern: &str) -> bool {
+        match self {
+            Self::Table(name) => matches(pattern, name),
+            Self::Model(id) => matches(pattern, id) || matches(pattern, short(id)),
+        }
+    }
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Table(name) => f.write_str(name),
+            Self::Model(id) => f.write_str(short(id)),
+        }
+    }
+}
+
+/// A model's name without its kind and project.
+pub fn short(id: &str) -> &str {
+    id.splitn(3, '.').nth(2).unwrap_or(id)
+}
+
+/// The nodes that the patterns select.
+///
+/// # Errors
+/// A pattern that names nothing.
+pub(super) fn select(patterns: &[String], graph: &Dag<Node>) -> Result<BTreeSet<Node>> {
+    let mut selected = BTreeSet::new();
+    for pattern in patterns {
+        let (above, rest) = pattern.strip_prefix('+').map_or((false, pattern.as_str()), |rest| (true, rest));
+        let (below, name) = rest.strip_suffix('+').map_or((false, rest), |name| (true, name));
+        let named: Vec<&Node> = graph.order().iter().filter(|node| node.is_called(name)).collect();
+        if named.is_empty() && name != "*" {
+            return Err(Error::new(Kind::Config, format!("the selection {pattern} names no table and no model")));
+        }
+        for node in named {
+            if above {
+                selected.extend(graph.ancestors(node));
+            }
+            if below {
+                selected.extend(graph.descendants(node));
+            }
+            selected.insert(node.clone());
+        }
+    }
+    Ok(selected)
+}
+
+/// Whether `*` of the pattern can stand for something such that it equals the name.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (pattern.to_lowercase(), name.to_lowercase());
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(mut left) = name.strip_prefix(first) else { return false };
+    let mut pieces: Vec<&str> = rest.split('*').collect();
+    let last = pieces.pop().expect("a split has at least one piece");
+    for piece in pieces {
+        match left.find(piece) {
+            Some(at) => left = &left[at + piece.len()..],
+            None => return false,
+        }
+    }
+    left.len() >= last.len() && left.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn graph() -> Dag<Node> {
+        let table = |n: &str| Node::Table(n.to_owned());
+        let model = |n: &str| Node::Model(format!("model.clinic.{n}"));
+        Dag::new([
+            (table("payment"), vec![]),
+            (table("patient"), vec![]),
+            (table("payplan"), vec![]),
+            (model("stg_payment"), vec![table("payment")]),
+            (model("stg_patient"), vec![table("patient")]),
+            (model("mart_collections"), vec![model("stg_payment"), model("stg_patient")]),
+        ])
+        .expect("no cycle")
+    }
+
+    fn selected(patterns: &[&str]) -> Vec<String> {
+        let patterns: Vec<String> = patterns.iter().map(ToString::to_string).collect();
+        select(&patterns, &graph()).expect("the patterns name something").iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_star_selects_everything() {
+        assert_eq!(selected(&["*"]).len(), 6);
+    }
+
+    #[test]
+    fn a_name_selects_itself_alone_whatever_its_case() {
+        assert_eq!(selected(&["Payment"]), ["payment"]);
+        assert_eq!(selected(&["model.clinic.stg_payment"]), ["stg_payment"]);
+    }
+
+    #[test]
+    fn a_wildcard_selects_tables_and_models() {
+        assert_eq!(selected(&["pay*"]), ["payment", "payplan"]);
+        assert_eq!(selected(&["*_pa*nt"]), ["stg_patient", "stg_payment"]);
+    }
+
+    #[test]
+    fn a_plus_in_front_adds_what_is_needed() {
+        assert_eq!(selected(&["+mart_collections"]).len(), 5);
+        assert_eq!(selected(&["+stg_payment"]), ["payment", "stg_payment"]);
+    }
+
+    #[test]
+    fn a_plus_behind_adds_what_needs_it() {
+        assert_eq!(selected(&["payment+"]), ["payment", "mart_collections", "stg_payment"]);
+    }
+
+    #[test]
+    fn a_pattern_that_names_nothing_is_an_error() {
+        let error = select(&["paymnet".to_owned()], &graph()).expect_err("there is none of that name");
+        assert_eq!(error.kind, Kind::Config);
+        assert!(error.to_string().contains("paymnet"));
+    }
+
+    #[test]
+    fn a_wildcard_does_not_use_a_letter_twice() {
+        assert!(!matches("ab*ba", "aba"));
+        assert!(matches("ab*ba", "abba"));
+        assert!(matches("*", ""));
+    }
+}
