@@ -12,7 +12,7 @@ use crate::{
     source::Source,
     state::State,
     sync::Syncer,
-    telemetry::Metrics,
+    telemetry::{Metrics, logs},
     warehouse::Warehouse,
 };
 use clap::Args;
@@ -111,12 +111,11 @@ impl Context {
 
     /// Begins to log: by `--log-filter` and `--log-format`, else as given.
     pub(super) fn start_logs(&self, filter: &str, format: LogFormat) -> anyhow::Result<()> {
-        let filter = tracing_subscriber::EnvFilter::try_new(self.global.log_filter.as_deref().unwrap_or(filter))?;
-        let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-        match self.global.log_format.unwrap_or(format) {
-            LogFormat::Text => logs.init(),
-            LogFormat::Json => logs.json().init(),
-        }
+        let form = match self.global.log_format.unwrap_or(format) {
+            LogFormat::Text => logs::Form::Text,
+            LogFormat::Json => logs::Form::Json,
+        };
+        logs::init(form, self.global.log_filter.as_deref().unwrap_or(filter))?;
         Ok(())
     }
 

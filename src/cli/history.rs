@@ -1,10 +1,123 @@
-//! `amalgam history`.
+//! `amalgam history`: past runs, or one of them with its tasks and attempts.
 
-use super::{Context, Outcome};
+use super::{
+    Context, Outcome,
+    output::{self, Format},
+    times::{ago, seconds},
+};
+use crate::{
+    domain::RunId,
+    error::{Error, Kind},
+    orchestrator::short,
+    state::{RunRecord, State, TaskRecord},
+};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::json;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// The run to show with its tasks and attempts; else the last runs
+    run: Option<i64>,
+    /// How many runs
+    #[arg(long, short = 'n', default_value_t = 20)]
+    limit: u32,
+}
 
-pub(super) async fn run(_args: Args, _context: Context) -> anyhow::Result<Outcome> {
-    anyhow::bail!("not yet")
+pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
+    let state = context.state()?;
+    if !state.is_migrated().await? {
+        output::write("nothing has run yet\n")?;
+        return Ok(Outcome::Done);
+    }
+    match args.run {
+        Some(run) => one(&state, RunId(run), &context).await,
+        None => last(&state, args.limit, &context).await,
+    }
+}
+
+#[derive(Serialize)]
+struct RunLine {
+    run: i64,
+    began_by: String,
+    state: String,
+    started: String,
+    took: Option<String>,
+    unchanged_tables: i64,
+    done: i64,
+    without_change: i64,
+    failed: i64,
+    skipped: i64,
+    error: Option<String>,
+}
+
+impl RunLine {
+    fn new(r: RunRecord, now: DateTime<Utc>) -> Self {
+        Self {
+            run: r.run_id,
+            began_by: r.schedule.unwrap_or_else(|| "hand".to_owned()),
+            state: r.state,
+            started: ago(r.started_at, now),
+            took: r.ended_at.map(|end| seconds(end - r.started_at)),
+            unchanged_tables: r.tables_unchanged,
+            done: r.succeeded,
+            without_change: r.unchanged,
+            failed: r.failed,
+            skipped: r.skipped,
+            error: r.error,
+        }
+    }
+}
+
+async fn last(state: &State, limit: u32, context: &Context) -> anyhow::Result<Outcome> {
+    let runs = state.history(limit).await?;
+    match context.format() {
+        Format::Json => context.print_rows(&runs)?,
+        Format::Table => {
+            let now = context.clock().now();
+            context.print_rows(&runs.into_iter().map(|r| RunLine::new(r, now)).collect::<Vec<_>>())?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+#[derive(Serialize)]
+struct TaskLine {
+    task: String,
+    kind: String,
+    state: String,
+    attempts: String,
+    took: Option<String>,
+    note: Option<String>,
+}
+
+impl TaskLine {
+    fn new(t: TaskRecord) -> Self {
+        let rows = t.outcome.as_ref().and_then(|o| o.0.get("reason").and_then(|r| r.as_str()).map(ToOwned::to_owned));
+        Self {
+            task: short(&t.subject).to_owned(),
+            kind: t.kind,
+            state: t.state,
+            attempts: t.attempts.iter().map(|a| a.state.as_str()).collect::<Vec<_>>().join(", "),
+            took: t.started_at.zip(t.ended_at).map(|(start, end)| seconds(end - start)),
+            note: t.error.or(rows),
+        }
+    }
+}
+
+async fn one(state: &State, run: RunId, context: &Context) -> anyhow::Result<Outcome> {
+    let record = state.run_record(run).await?;
+    let Some(record) = record else {
+        return Err(Error::new(Kind::Config, format!("there is no run {run}; `amalgam history` lists them")).into());
+    };
+    let tasks = state.task_records(run).await?;
+    match context.format() {
+        Format::Json => context.print_record(&json!({ "run": record, "tasks": tasks }))?,
+        Format::Table => {
+            context.print_record(&RunLine::new(record, context.clock().now()))?;
+            output::write("\n")?;
+            context.print_rows(&tasks.into_iter().map(TaskLine::new).collect::<Vec<_>>())?;
+        }
+    }
+    Ok(Outcome::Done)
 }

@@ -19,12 +19,18 @@ mod serve;
 mod status;
 mod sync;
 mod tables;
+mod times;
 mod verify;
 
 use crate::config::LogFormat;
 use clap::{Parser, Subcommand};
 use context::{Context, Global};
-use std::{process::ExitCode, thread::available_parallelism, time::Duration};
+use std::{
+    io::{IsTerminal, stderr},
+    process::ExitCode,
+    thread::available_parallelism,
+    time::Duration,
+};
 
 /// How a command ended, where it did not fail with an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +92,8 @@ impl Command {
     /// The daemon and its run log as configured; what prints results of its own logs only warnings.
     fn start_logs(&self, context: &Context) -> anyhow::Result<()> {
         match self {
+            // On a terminal, a bar is drawn instead, and failures are told at the end.
+            Self::Run(_) if stderr().is_terminal() => context.start_logs("off", LogFormat::Text),
             Self::Serve(_) | Self::Run(_) => {
                 let config = context.config()?;
                 context.start_logs(&config.log.filter, config.log.format)

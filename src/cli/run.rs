@@ -1,10 +1,123 @@
-//! `amalgam run`.
+//! `amalgam run`: one run of sync and models.
 
-use super::{Context, Outcome};
+use super::{Context, Outcome, output::Format, times::seconds};
+use crate::{
+    domain::{RunState, TaskKind, TaskState},
+    error::Kind,
+    lifecycle::Shutdown,
+    orchestrator::{Event, Orchestrator, RunRequest, RunSummary, short},
+    state::{RunRecord, TaskRecord},
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use std::{
+    collections::BTreeSet,
+    fmt::Write,
+    io::{IsTerminal, stderr},
+};
+use tokio::{sync::broadcast, task::JoinSet};
+use tokio_util::task::TaskTracker;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// What to run: names of tables and models, `*` for anything, `+name` with what it needs, `name+`
+    /// with what needs it; may be given more than once
+    #[arg(long, short, value_name = "PATTERN", default_value = "*")]
+    select: Vec<String>,
+    /// Load and build everything selected again, beside what is there
+    #[arg(long)]
+    full: bool,
+    /// Compare every selected table with the source in full: finds deletes and edits without a stamp
+    #[arg(long)]
+    reconcile: bool,
+}
 
-pub(super) async fn run(_args: Args, _context: Context) -> anyhow::Result<Outcome> {
-    anyhow::bail!("not yet")
+pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
+    let orchestrator = Orchestrator::new(context.config()?, context.clock(), context.metrics())?;
+    let shutdown = Shutdown::on_signals(&TaskTracker::new())?;
+    let mut watching = JoinSet::new();
+    if stderr().is_terminal() {
+        watching.spawn(draw(orchestrator.events()));
+    }
+    let request = RunRequest { select: args.select, full: args.full, reconcile: args.reconcile };
+    let ran = orchestrator.run_once(request, shutdown.drain.clone()).await;
+    watching.shutdown().await;
+    let summary = ran?;
+    let record = orchestrator.state().run_record(summary.run).await?;
+    let tasks = orchestrator.state().task_records(summary.run).await?;
+    orchestrator.close().await;
+    match (context.format(), record) {
+        (Format::Json, record) => context.print_record(&json!({ "run": record, "tasks": tasks }))?,
+        (Format::Table, Some(record)) => super::output::write(&told(&summary, &record, &tasks))?,
+        (Format::Table, None) => {}
+    }
+    Ok(if summary.state == RunState::Succeeded { Outcome::Done } else { Outcome::Failed })
+}
+
+/// What came of the run, for a person: the failures with their remedies, then the counts.
+fn told(summary: &RunSummary, run: &RunRecord, tasks: &[TaskRecord]) -> String {
+    let mut text = String::new();
+    let say = "a text takes every line";
+    for task in tasks.iter().filter(|t| t.state == TaskState::Failed.as_str()) {
+        let error = task.error.as_deref().unwrap_or_default();
+        writeln!(text, "failed: {} {}: {error}", task.kind, short(&task.subject)).expect(say);
+        let kind = task.error_kind.as_deref().unwrap_or_default();
+        if let Some(kind) = Kind::ALL.iter().find(|k| k.as_str() == kind) {
+            writeln!(text, "        remedy: {}", kind.policy().1).expect(say);
+        }
+    }
+    if let Some(error) = &run.error {
+        writeln!(text, "the run itself: {error}").expect(say);
+    }
+    let took = run.ended_at.map(|end| seconds(end - run.started_at)).unwrap_or_default();
+    write!(text, "run {} {} in {took}: {} tables unchanged", run.run_id, summary.state, run.tables_unchanged)
+        .expect(say);
+    let counts =
+        [("done", run.succeeded), ("without change", run.unchanged), ("failed", run.failed), ("skipped", run.skipped)];
+    for (what, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+        write!(text, ", {count} {what}").expect(say);
+    }
+    text.push('\n');
+    text
+}
+
+/// Draws a bar with what is under way, until dropped.
+async fn draw(mut events: broadcast::Receiver<Event>) {
+    let style = ProgressStyle::with_template("{spinner} [{elapsed_precise}] {bar:30} {pos}/{len} {wide_msg}")
+        .expect("the template is well formed");
+    let bar = ProgressBar::new(0).with_style(style).with_message("planning");
+    bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    let mut under_way = BTreeSet::new();
+    loop {
+        let event = match events.recv().await {
+            Ok(event) => event,
+            Err(broadcast::error::RecvError::Lagged(_)) => continue,
+            Err(broadcast::error::RecvError::Closed) => break,
+        };
+        match event {
+            Event::Planned { tasks, .. } => bar.set_length(tasks as u64),
+            Event::Begun { kind, subject, .. } => drop(under_way.insert(name(kind, &subject))),
+            Event::Ended { kind, subject, state, note, .. } => {
+                let name = name(kind, &subject);
+                under_way.remove(&name);
+                match state {
+                    TaskState::Pending => bar.println(format!("{name}: {note}; will be tried again")),
+                    TaskState::Failed => {
+                        bar.println(format!("{name} failed: {note}"));
+                        bar.inc(1);
+                    }
+                    _ => bar.inc(1),
+                }
+            }
+        }
+        bar.set_message(under_way.iter().cloned().collect::<Vec<_>>().join(", "));
+    }
+    bar.finish_and_clear();
+}
+
+fn name(kind: TaskKind, subject: &str) -> String {
+    match kind {
+        TaskKind::Model => short(subject).to_owned(),
+        TaskKind::Sync | TaskKind::Reconcile => subject.to_owned(),
+    }
 }

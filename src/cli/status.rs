@@ -1,10 +1,191 @@
-//! `amalgam status`.
+//! `amalgam status`: what is fresh, what is late, what failed, and what comes next.
 
-use super::{Context, Outcome};
+use super::{
+    Context, Outcome,
+    output::{self, Format},
+    times::ago,
+};
+use crate::{
+    error::Kind,
+    orchestrator::{late_before, short},
+    state::{ModelHealth, State, TableHealth},
+};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Lists every table and model, not only those that are late or failing
+    #[arg(long)]
+    all: bool,
+}
 
-pub(super) async fn run(_args: Args, _context: Context) -> anyhow::Result<Outcome> {
-    anyhow::bail!("not yet")
+/// All there is to tell.
+#[derive(Serialize)]
+struct Status {
+    now: DateTime<Utc>,
+    schedules: Vec<ScheduleStatus>,
+    runs_running: Vec<i64>,
+    tables: usize,
+    tables_fresh: usize,
+    tables_late: usize,
+    tables_failing: usize,
+    models: usize,
+    models_failing: usize,
+    subjects: Vec<Subject>,
+}
+
+#[derive(Serialize)]
+struct ScheduleStatus {
+    name: String,
+    cron: String,
+    timezone: String,
+    next_fire_at: Option<DateTime<Utc>>,
+    last_fire_at: Option<DateTime<Utc>>,
+    last_success_at: Option<DateTime<Utc>>,
+}
+
+/// One table or model.
+#[derive(Serialize)]
+struct Subject {
+    kind: &'static str,
+    name: String,
+    state: &'static str,
+    /// When it was last in step, or its last good version published.
+    good_at: Option<DateTime<Utc>>,
+    failing_since: Option<DateTime<Utc>>,
+    failures_in_a_row: i32,
+    error_kind: Option<String>,
+    error: Option<String>,
+    remedy: Option<&'static str>,
+}
+
+pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
+    let state = context.state()?;
+    if !state.is_migrated().await? {
+        output::write("nothing has run yet\n")?;
+        return Ok(Outcome::Done);
+    }
+    let now = context.clock().now();
+    let late = late_before(&*context.config()?, now);
+    let status = read(&state, now, late, args.all).await?;
+    match context.format() {
+        Format::Json => context.print_record(&status)?,
+        Format::Table => show(&status, &context)?,
+    }
+    Ok(Outcome::Done)
+}
+
+async fn read(state: &State, now: DateTime<Utc>, late: Option<DateTime<Utc>>, all: bool) -> anyhow::Result<Status> {
+    let (tables, models) = (state.table_health().await?, state.model_health().await?);
+    let successes = state.last_successes().await?;
+    let tables: Vec<Subject> = tables.into_iter().map(|t| Subject::table(t, late)).collect();
+    let models: Vec<Subject> = models.into_iter().map(Subject::model).collect();
+    let count = |subjects: &[Subject], state: &str| subjects.iter().filter(|s| s.state == state).count();
+    Ok(Status {
+        now,
+        schedules: state
+            .schedules()
+            .await?
+            .into_iter()
+            .map(|s| ScheduleStatus {
+                last_success_at: successes.get(&s.name).copied(),
+                name: s.name,
+                cron: s.cron,
+                timezone: s.timezone,
+                next_fire_at: s.next_fire_at,
+                last_fire_at: s.last_fire_at,
+            })
+            .collect(),
+        runs_running: state.running_runs().await?.iter().map(|r| r.run_id).collect(),
+        tables: tables.len(),
+        tables_fresh: count(&tables, "fresh"),
+        tables_late: count(&tables, "late"),
+        tables_failing: count(&tables, "failing"),
+        models: models.len(),
+        models_failing: count(&models, "failing"),
+        subjects: tables.into_iter().chain(models).filter(|s| all || !matches!(s.state, "fresh" | "good")).collect(),
+    })
+}
+
+impl Subject {
+    fn table(t: TableHealth, late: Option<DateTime<Utc>>) -> Self {
+        let is_late = late.is_some_and(|late| t.fresh_at.is_none_or(|fresh| fresh < late));
+        let state = match t.failing_since {
+            Some(_) => "failing",
+            None if is_late => "late",
+            None => "fresh",
+        };
+        Self {
+            kind: "table",
+            name: t.name,
+            state,
+            good_at: t.fresh_at,
+            failing_since: t.failing_since,
+            failures_in_a_row: t.failures_in_a_row,
+            remedy: remedy(t.error_kind.as_deref()),
+            error_kind: t.error_kind,
+            error: t.error,
+        }
+    }
+
+    fn model(m: ModelHealth) -> Self {
+        Self {
+            kind: "model",
+            name: short(&m.name).to_owned(),
+            state: if m.failing_since.is_some() { "failing" } else { "good" },
+            good_at: m.good_at,
+            failing_since: m.failing_since,
+            failures_in_a_row: m.failures_in_a_row,
+            remedy: remedy(m.error_kind.as_deref()),
+            error_kind: m.error_kind,
+            error: m.error,
+        }
+    }
+}
+
+fn remedy(kind: Option<&str>) -> Option<&'static str> {
+    Kind::ALL.iter().find(|k| Some(k.as_str()) == kind).map(|k| k.policy().1)
+}
+
+fn show(status: &Status, context: &Context) -> anyhow::Result<()> {
+    let told = |moment: Option<DateTime<Utc>>| moment.map(|m| ago(m, status.now));
+    let mut text = format!(
+        "tables  {} fresh, {} late, {} failing, of {}\nmodels  {} good, {} failing\n",
+        status.tables_fresh,
+        status.tables_late,
+        status.tables_failing,
+        status.tables,
+        status.models - status.models_failing,
+        status.models_failing,
+    );
+    if !status.runs_running.is_empty() {
+        let runs: Vec<_> = status.runs_running.iter().map(ToString::to_string).collect();
+        text.push_str(&format!("running run {}\n", runs.join(", ")));
+    }
+    for s in &status.subjects {
+        let good = told(s.good_at).unwrap_or_else(|| "never".to_owned());
+        text.push_str(&format!("\n{} {} is {}; last good {good}\n", s.kind, s.name, s.state));
+        if let (Some(error), Some(since)) = (&s.error, s.failing_since) {
+            let remedy = s.remedy.unwrap_or_default();
+            text.push_str(&format!(
+                "  fails since {} UTC, {} in a row: {error}\n  remedy: {remedy}\n",
+                since.format("%Y-%m-%d %H:%M:%S"),
+                s.failures_in_a_row
+            ));
+        }
+    }
+    text.push('\n');
+    output::write(&text)?;
+    let lines = status.schedules.iter().map(|s| {
+        serde_json::json!({
+            "schedule": s.name,
+            "cron": s.cron,
+            "timezone": s.timezone,
+            "next_fire": told(s.next_fire_at),
+            "last_fire": told(s.last_fire_at),
+            "last_success": told(s.last_success_at),
+        })
+    });
+    context.print_rows(&lines.collect::<Vec<_>>())
 }

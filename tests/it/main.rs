@@ -1,6 +1,7 @@
 //! The integration suite: one binary, real servers.
 
 mod config;
+mod daemon;
 mod doctor;
 mod harness;
 mod models;
@@ -8,3 +9,4 @@ mod practice;
 mod ranks;
 mod repository;
 mod servers;
+mod state;
