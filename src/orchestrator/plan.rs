@@ -128,6 +128,7 @@ mod tests {
         ModelNode {
             id: id(name),
             models: models.iter().map(|m| id(m)).collect(),
+            after: Vec::new(),
             tables: tables.iter().map(|t| TableName::new(*t)).collect(),
         }
     }
