@@ -2,6 +2,7 @@
 
 mod config;
 mod daemon;
+mod demo;
 mod doctor;
 mod harness;
 mod models;
