@@ -9,7 +9,7 @@ use super::{
 use crate::{
     error::Result,
     source::Order,
-    warehouse::{CopyIn, literal, quote, relation},
+    warehouse::{CopyIn, Dependents, Transaction, Trappings, dependents, literal, quote, relation},
 };
 use bytes::{BufMut, BytesMut};
 
@@ -39,15 +39,7 @@ impl Job<'_> {
             .batch(&raw.finish(target, self.stamp.map(|(_, name)| name), self.state.map_or(0, |s| s.revision)), &doing)
             .await?;
         if replaces {
-            transaction.batch(&self.lock_timeout(), &doing).await?;
-            let schema = self.warehouse.raw_schema();
-            let swap = format!(
-                "drop table {old}; alter table {new} rename to {name}",
-                old = raw.name(),
-                new = relation(schema, &beside),
-                name = quote(name),
-            );
-            transaction.batch(&swap, &doing).await?;
+            self.put_in_place(&transaction, &beside).await?;
         }
         self.save(&transaction, &found, true, found.rows_read).await?;
         transaction.commit().await?;
@@ -60,6 +52,25 @@ impl Job<'_> {
             dates_coerced: found.coerced.dates,
             texts_coerced: found.coerced.texts,
         })
+    }
+
+    /// Puts the new table in the old one's place; what hangs on the old one hangs on the new one then.
+    async fn put_in_place(&self, transaction: &Transaction<'_>, beside: &str) -> Result<()> {
+        let (schema, name) = (self.warehouse.raw_schema(), self.table.name.as_str());
+        let doing = format!("putting the new {name} in place");
+        transaction.batch(&self.lock_timeout(), &doing).await?;
+        let dependents = Dependents::take(transaction, schema, name).await?;
+        let trappings = match dependents::oid(transaction, schema, name).await? {
+            Some(old) => Some(Trappings::of(transaction, old, "r").await?),
+            None => None,
+        };
+        let (old, new) = (relation(schema, name), relation(schema, beside));
+        let swap = format!("drop table {old}; alter table {new} rename to {}", quote(name));
+        transaction.batch(&swap, &doing).await?;
+        if let Some(trappings) = trappings {
+            trappings.give(transaction, schema, name).await?;
+        }
+        dependents.restore(transaction, |_, _| None).await
     }
 
     async fn fill(&self, mut copy: CopyIn) -> Result<Found> {

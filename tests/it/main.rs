@@ -11,3 +11,4 @@ mod ranks;
 mod repository;
 mod servers;
 mod state;
+mod sync;

@@ -21,7 +21,7 @@ with this as (
     select 30, format('constraint %I', k.conname),
            format('alter table %s add constraint %I %s', name, k.conname, pg_catalog.pg_get_constraintdef(k.oid))
     from this join pg_catalog.pg_constraint k on k.conrelid = this.oid
-    where k.contype in ('p', 'u', 'c', 'x', 'f') and this.relkind in ('r', 'p')
+    where k.contype in ('p', 'u', 'c', 'x', 'f') and this.relkind in ('r', 'p') and not starts_with(k.conname::text, $2)
     union all
     select 31, format('index %I', i.relname), pg_catalog.pg_get_indexdef(x.indexrelid)
     from this join pg_catalog.pg_index x on x.indrelid = this.oid
