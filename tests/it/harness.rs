@@ -69,6 +69,7 @@ impl Servers {
         let bench = Bench {
             files: tempfile::tempdir().expect("a temporary folder can be made"),
             source_port: mariadb.port(),
+            source_socket: mariadb.socket(),
             warehouse_port: postgres.port(),
             database,
         };
@@ -85,6 +86,7 @@ impl Servers {
 pub(crate) struct Bench {
     files: tempfile::TempDir,
     source_port: u16,
+    source_socket: PathBuf,
     warehouse_port: u16,
     database: String,
 }
@@ -95,6 +97,7 @@ impl Bench {
         let bench = Self {
             files: tempfile::tempdir().expect("a temporary folder can be made"),
             source_port: mariadb.port(),
+            source_socket: mariadb.socket(),
             warehouse_port: postgres.port(),
             database: "amalgam".to_owned(),
         };
@@ -117,6 +120,11 @@ impl Bench {
         config.warehouse.user = "amalgam".to_owned();
         config.warehouse.database.clone_from(&self.database);
         config
+    }
+
+    /// The source's Unix socket, for programs that take no port.
+    pub(crate) fn source_socket(&self) -> &Path {
+        &self.source_socket
     }
 
     /// The database's name, on both sides.
