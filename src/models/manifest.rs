@@ -177,8 +177,9 @@ impl Manifest {
             let Some(id) = nodes.values().find(|n| n.name == model).map(|n| n.id.clone()) else { continue };
             for (test, shown) in tests {
                 let attached = AttachedTest { test, subject: id.clone(), shown };
-                attach(&mut nodes, &mut dag, &templates, &shared, &names, attached)?;
-                dag = graph(&nodes)?;
+                if attach(&mut nodes, &dag, &templates, &shared, &names, attached)? {
+                    dag = graph(&nodes)?;
+                }
             }
         }
         Ok(Self { project, templates, shared, names, nodes, dag })
@@ -196,15 +197,16 @@ impl Manifest {
 }
 
 /// Gives a test to the model whose build can run it: the tested one, unless what it is compared with
-/// is made from the tested one; then that one, which is later.
+/// is made from the tested one; then that one, which is later. Tells whether the graph gained an edge.
 fn attach(
     nodes: &mut BTreeMap<ModelId, Node>,
-    dag: &mut Dag<ModelId>,
+    dag: &Dag<ModelId>,
     templates: &Templates,
     shared: &Arc<Shared>,
     names: &Arc<Names>,
     attached: AttachedTest,
-) -> Result<()> {
+) -> Result<bool> {
+    let mut gained = false;
     let mut runner = attached.subject.clone();
     if let Some(expression) = attached.test.expression() {
         let scope = Scope::new(shared.clone(), NodeScope::default(), Task::Parse(Mutex::default()));
@@ -222,14 +224,14 @@ fn attach(
             if dag.descendants(&attached.subject).contains(&other) {
                 runner = other;
             } else if let Some(subject) = nodes.get_mut(&attached.subject) {
-                subject.tested_against.insert(other);
+                gained |= subject.tested_against.insert(other);
             }
         }
     }
     if let Some(node) = nodes.get_mut(&runner) {
         node.tests.push(attached);
     }
-    Ok(())
+    Ok(gained)
 }
 
 /// A model between parsing and resolving.

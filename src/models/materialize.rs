@@ -81,7 +81,14 @@ impl Work<'_> {
         let Some(old) = dependents::oid(transaction, &target.schema, &target.name).await? else {
             return transaction.batch(&rename, "publishing a model").await;
         };
-        let hanging = Dependents::take(transaction, &target.schema, &target.name).await?;
+        let hanging = match Dependents::take(transaction, &target.schema, &target.name).await {
+            Ok(hanging) => hanging,
+            // What hangs on it is not ours to take off: it may stay where the columns do.
+            Err(error) if error.kind == Kind::Dependent => {
+                return if self.fill(transaction, new, kind).await? { Ok(()) } else { Err(error) };
+            }
+            Err(error) => return Err(error),
+        };
         let trappings = Trappings::of(transaction, old, kind).await?;
         let word = match relkind(transaction, target).await? {
             Some('v') => "view",
@@ -93,6 +100,32 @@ impl Work<'_> {
         transaction.batch(&rename, "publishing a model").await?;
         trappings.give(transaction, &target.schema, &target.name).await?;
         hanging.restore(transaction, |schema, name| self.present_definition(schema, name)).await
+    }
+
+    /// Gives the old relation what the new one has and leaves it in its place. Slower than a swap, and
+    /// it leaves dead rows; but nothing that hangs on it is touched, and nobody waits for a lock. `false`
+    /// where the old one can't hold it.
+    async fn fill(&self, transaction: &Transaction<'_>, new: &Relation, kind: &str) -> Result<bool> {
+        let target = &self.node.relation;
+        let (had, has) =
+            (columns_of(transaction, &target.quoted()).await?, columns_of(transaction, &new.quoted()).await?);
+        let old = relkind(transaction, target).await?;
+        if had != has || old.is_none_or(|old| kind != old.to_string()) {
+            return Ok(false);
+        }
+        let statements = if kind == "v" {
+            format!("create or replace view {} as (\n{}\n); drop view {}", target.quoted(), self.sql, new.quoted())
+        } else {
+            let columns: Vec<String> = has.iter().map(|(name, _)| quote(name)).collect();
+            let (columns, old, new) = (columns.join(", "), target.quoted(), new.quoted());
+            format!("delete from {old}; insert into {old} ({columns}) select {columns} from {new}; drop table {new}")
+        };
+        // A foreign key or a trigger may refuse it: then what hangs there is the cause that counts.
+        match transaction.batch(&statements, "publishing a model in place").await {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.kind, Kind::WarehouseQuery | Kind::WarehouseDenied) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// What a view of this project, which no longer fits as it was published, says now: it would be
@@ -210,7 +243,7 @@ impl Work<'_> {
             let digest = super::checksum::of([self.node.relation.quoted().as_str(), &index.to_string()]);
             let name = format!("{}{}", dependents::OWN_INDEX_PREFIX, &digest[..16]);
             let sql = format!(
-                "create {unique}index {} on {}{method} ({})",
+                "create {unique}index if not exists {} on {}{method} ({})",
                 quote(&name),
                 self.node.relation.quoted(),
                 columns.join(", ")

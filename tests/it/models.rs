@@ -239,7 +239,7 @@ async fn what_is_no_view_and_hangs_on_a_model_is_named() {
     shop.bench
         .warehouse(
             "alter table analytics_marts.mart add primary key (id);
-             create table public.child (id int references analytics_marts.mart (id))",
+             create table public.child (id int references analytics_marts.mart (id)); insert into public.child values (1)",
         )
         .await;
     shop.touch("insert into raw.payment values (9, 1, null)").await;
@@ -250,6 +250,38 @@ async fn what_is_no_view_and_hangs_on_a_model_is_named() {
     shop.build("mart").await.expect("free again");
     let key = "select count(*) from pg_constraint where conrelid = 'analytics_marts.mart'::regclass and contype = 'p'";
     assert_eq!(shop.bench.text(key).await, "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_that_is_not_ours_stays_where_it_is() {
+    let mut shop = Shop::open("models_not_ours").await;
+    shop.write(
+        "models/mart.sql",
+        "{{ config(materialized='table') }} select id, amount from {{ source('od', 'payment') }}",
+    );
+    let role = format!("plain_{}", shop.bench.database());
+    shop.bench
+        .warehouse(&format!(
+            "create role {role} login; grant create on database \"{}\" to {role};
+             grant all on schema amalgam to {role}; grant all on all tables in schema amalgam to {role};
+             grant usage on schema raw to {role}; grant select on all tables in schema raw to {role}",
+            shop.bench.database()
+        ))
+        .await;
+    shop.config.warehouse.user = role;
+    shop.build("mart").await.expect("built");
+    shop.bench.warehouse("create view public.theirs as select sum(amount) as total from analytics_marts.mart").await;
+    shop.touch("insert into raw.payment values (3, 50, null)").await;
+    shop.build("mart").await.expect("built in place");
+    assert_eq!(shop.bench.text("select total from public.theirs").await, "80");
+    shop.write(
+        "models/mart.sql",
+        "{{ config(materialized='table') }} select id, amount::text from {{ source('od', 'payment') }}",
+    );
+    let error = shop.build("mart").await.expect_err("the column's type changed");
+    assert_eq!(error.kind, Kind::Dependent);
+    assert!(error.to_string().contains("\"public\".\"theirs\""), "{error}");
+    assert_eq!(shop.bench.text("select total from public.theirs").await, "80");
 }
 
 #[tokio::test(flavor = "multi_thread")]
