@@ -66,6 +66,12 @@ fn data(folder: &Path) -> PathBuf {
     folder.join("data")
 }
 
+/// Where temporary tables lie. A server that starts clears its folder of what others left there, so
+/// sharing `/tmp` would take the tables of a running one away.
+fn temporary(folder: &Path) -> Result<String, ServerError> {
+    Ok(format!("--tmpdir={}", system::prepare_folder(&folder.join("tmp"))?.display()))
+}
+
 /// Makes the data folder with its system tables and users, unless it is there already.
 pub(super) fn create(folder: &Path) -> Result<(), ServerError> {
     // Written last: a data folder whose making was interrupted is made anew.
@@ -82,6 +88,7 @@ pub(super) fn create(folder: &Path) -> Result<(), ServerError> {
             .map(Into::into),
     );
     line.push(format!("--datadir={}", data.display()));
+    line.push(temporary(folder)?);
     line.extend(["--innodb-buffer-pool-size=16M", "--innodb-log-file-size=16M"].map(Into::into));
     line.extend(FLAGS_NOT_DURABLE.map(Into::into));
     let mut child = Command::new(&line[0])
@@ -127,6 +134,7 @@ pub(super) fn command(
 ) -> Result<Vec<String>, ServerError> {
     let mut line = system::unprivileged(vec![program()?.to_owned(), "--no-defaults".to_owned()]);
     line.push(format!("--datadir={}", data(folder).display()));
+    line.push(temporary(folder)?);
     line.push(format!("--socket={}", socket_folder.join(SOCKET).display()));
     line.push(format!("--pid-file={}", folder.join("data").join("mariadb.pid").display()));
     line.push(format!("--port={port}"));
