@@ -19,6 +19,8 @@ pub struct Source {
     pub(super) database: String,
     pub(super) range_rows: u64,
     connect_seconds_max: u64,
+    /// Where the server is, for error texts.
+    place: String,
 }
 
 impl Source {
@@ -46,6 +48,10 @@ impl Source {
             database: config.database.clone(),
             range_rows: config.range_rows,
             connect_seconds_max: config.connect_seconds_max,
+            place: match &config.socket {
+                Some(socket) => socket.display().to_string(),
+                None => format!("{}:{}", config.host, config.port),
+            },
         })
     }
 
@@ -57,9 +63,16 @@ impl Source {
     /// Takes a connection, and waits for a free one where the bound is reached.
     pub(super) async fn connection(&self) -> Result<Conn> {
         match timeout(Duration::from_secs(self.connect_seconds_max), self.pool.get_conn()).await {
-            Ok(connected) => connected.map_err(|e| failure(&e, "connecting to the source")),
-            Err(_) => Err(Error::new(Kind::SourceUnreachable, "connecting to the source: no answer in time")),
+            Ok(connected) => connected.map_err(|e| failure(&e, &self.connecting())),
+            Err(_) => Err(Error::new(
+                Kind::SourceUnreachable,
+                format!("{}: no answer within {} s", self.connecting(), self.connect_seconds_max),
+            )),
         }
+    }
+
+    fn connecting(&self) -> String {
+        format!("connecting to the source at {}", self.place)
     }
 
     /// Closes what is open. Connections in use end when they are given back.

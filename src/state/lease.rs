@@ -7,7 +7,7 @@
 use super::{During, State};
 use crate::error::{Error, Kind, Result};
 use chrono::{DateTime, Utc};
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{Connection, PgConnection};
 use std::time::Duration;
 
 /// The lock's two keys: "amal", and the writer's.
@@ -40,10 +40,7 @@ impl State {
     pub async fn acquire(&self, holder: &str, at: DateTime<Utc>) -> Result<Acquired> {
         let doing = "asking for the writer's lock";
         let options = self.options.clone().application_name("amalgam writer");
-        let mut connection = tokio::time::timeout(self.connect_max, options.connect())
-            .await
-            .map_err(|_| Error::new(Kind::WarehouseUnreachable, format!("control plane: {doing}: no answer in time")))?
-            .during(doing)?;
+        let mut connection = self.connect(options, doing).await?;
         // The server notices within 14 seconds that this machine is gone, and gives the lock up.
         sqlx::raw_sql("set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 3; set tcp_keepalives_count = 3")
             .execute(&mut connection)

@@ -11,6 +11,7 @@ impl State {
     /// # Errors
     /// The user may not create a schema, or the server fails.
     pub async fn migrate(&self) -> Result<()> {
+        self.reach().await?;
         // Asked first: `create schema if not exists` needs the right to create even where it exists.
         let exists: bool = sqlx::query_scalar("select to_regnamespace('amalgam') is not null")
             .fetch_one(&self.pool)

@@ -23,10 +23,13 @@ pub use tasks::{TaskEnd, TaskRow};
 
 use crate::{
     config,
-    error::{Error, Result},
+    error::{Error, Kind, Result},
 };
 use failure::failure;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
+use sqlx::{
+    ConnectOptions, Connection, PgConnection,
+    postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode},
+};
 use std::time::Duration;
 
 /// Connections of the control plane at once, at most. Its statements are short.
@@ -38,6 +41,8 @@ pub struct State {
     pool: PgPool,
     options: PgConnectOptions,
     connect_max: Duration,
+    /// Where the server is, for error texts.
+    place: String,
 }
 
 impl State {
@@ -64,7 +69,7 @@ impl State {
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(connect_max)
             .connect_lazy_with(options.clone());
-        Self { pool, options, connect_max }
+        Self { pool, options, connect_max, place: format!("{}:{}", config.host, config.port) }
     }
 
     /// Asks the server for a sign of life.
@@ -72,8 +77,33 @@ impl State {
     /// # Errors
     /// Whatever keeps the control plane from answering.
     pub async fn ping(&self) -> Result<()> {
+        self.reach().await?;
         sqlx::query("select 1").execute(&self.pool).await.map_err(|e| failure(&e, "asking for a sign of life"))?;
         Ok(())
+    }
+
+    /// Fails at once, and with the cause, where the server can't be reached: the pool would try again
+    /// until its time is up, and then say no more than that.
+    async fn reach(&self) -> Result<()> {
+        if self.pool.num_idle() > 0 {
+            return Ok(());
+        }
+        let connection = self.connect(self.options.clone(), "connecting").await?;
+        // Whether the goodbye arrives changes nothing.
+        let _ = tokio::time::timeout(self.connect_max, connection.close()).await;
+        Ok(())
+    }
+
+    /// One connection beside the pool.
+    async fn connect(&self, options: PgConnectOptions, doing: &str) -> Result<PgConnection> {
+        let doing = format!("{doing} at {}", self.place);
+        match tokio::time::timeout(self.connect_max, options.connect()).await {
+            Ok(connected) => connected.during(&doing),
+            Err(_) => Err(Error::new(
+                Kind::WarehouseUnreachable,
+                format!("control plane: {doing}: no answer within {} s", self.connect_max.as_secs()),
+            )),
+        }
     }
 
     /// Connections open and idle, for the metrics.

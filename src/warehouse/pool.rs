@@ -14,6 +14,9 @@ pub struct Warehouse {
     pool: Pool,
     raw_schema: String,
     lock_seconds_max: u64,
+    connect_seconds_max: u64,
+    /// Where the server is, for error texts.
+    place: String,
 }
 
 impl std::fmt::Debug for Warehouse {
@@ -53,9 +56,17 @@ impl Warehouse {
             .max_size(config.connections_max)
             .runtime(Runtime::Tokio1)
             .create_timeout(Some(Duration::from_secs(config.connect_seconds_max)))
+            // A connection to a host that has gone silent is given up, and a new one tried.
+            .recycle_timeout(Some(Duration::from_secs(config.connect_seconds_max)))
             .build()
             .map_err(|e| Error::new(Kind::Internal, format!("pool of the warehouse: {e}")))?;
-        Ok(Self { pool, raw_schema: config.raw_schema.clone(), lock_seconds_max: config.lock_seconds_max })
+        Ok(Self {
+            pool,
+            raw_schema: config.raw_schema.clone(),
+            lock_seconds_max: config.lock_seconds_max,
+            connect_seconds_max: config.connect_seconds_max,
+            place: format!("{}:{}", config.host, config.port),
+        })
     }
 
     /// The schema of the source's tables.
@@ -76,13 +87,15 @@ impl Warehouse {
 
     /// Takes a connection, and waits for a free one where the bound is reached.
     pub async fn session(&self) -> Result<Session> {
+        let connecting = || format!("connecting to the warehouse at {}", self.place);
         match self.pool.get().await {
             Ok(client) => Ok(Session::new(client)),
-            Err(PoolError::Backend(error)) => Err(failure(&error, "connecting to the warehouse")),
+            Err(PoolError::Backend(error)) => Err(failure(&error, &connecting())),
             Err(PoolError::Timeout(TimeoutType::Create)) => {
-                Err(Error::new(Kind::WarehouseUnreachable, "connecting to the warehouse: no answer in time"))
+                let text = format!("{}: no answer within {} s", connecting(), self.connect_seconds_max);
+                Err(Error::new(Kind::WarehouseUnreachable, text))
             }
-            Err(other) => Err(Error::new(Kind::WarehouseBusy, format!("connecting to the warehouse: {other}"))),
+            Err(other) => Err(Error::new(Kind::WarehouseBusy, format!("{}: {other}", connecting()))),
         }
     }
 }
