@@ -15,11 +15,7 @@ pub(super) fn failure(error: &sqlx::Error, doing: &str) -> Error {
             let constraint = db.constraint().map(|c| format!(", constraint {c}")).unwrap_or_default();
             (kind(&code), format!("{text}{constraint} (SQLSTATE {code})"))
         }
-        sqlx::Error::Io(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => {
-            (Kind::WarehouseUnreachable, e.to_string())
-        }
-        sqlx::Error::Io(e) if e.kind() == std::io::ErrorKind::NotFound => (Kind::WarehouseUnreachable, e.to_string()),
-        sqlx::Error::Io(e) => (Kind::WarehouseLost, e.to_string()),
+        sqlx::Error::Io(e) => (io(e), e.to_string()),
         // The pool tries again while the server refuses connections, and then says only this.
         sqlx::Error::PoolTimedOut => (Kind::WarehouseUnreachable, "no connection in time".to_owned()),
         sqlx::Error::Tls(e) => (Kind::WarehouseTls, e.to_string()),
@@ -28,6 +24,23 @@ pub(super) fn failure(error: &sqlx::Error, doing: &str) -> Error {
         _ => (Kind::Internal, "an answer of the control plane does not have the form that was expected".to_owned()),
     };
     Error::new(kind, format!("control plane: {doing}: {text}"))
+}
+
+/// The server was never reached, or was lost in the middle.
+fn io(error: &std::io::Error) -> Kind {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::ConnectionRefused
+        | ErrorKind::NotFound
+        | ErrorKind::HostUnreachable
+        | ErrorKind::NetworkUnreachable
+        | ErrorKind::TimedOut => Kind::WarehouseUnreachable,
+        // rustls' refusals of a certificate come as these.
+        ErrorKind::InvalidData | ErrorKind::InvalidInput => Kind::WarehouseTls,
+        // The standard library has no kind for a name that does not resolve.
+        _ if error.to_string().contains("lookup") => Kind::WarehouseUnreachable,
+        _ => Kind::WarehouseLost,
+    }
 }
 
 /// The kind of a SQLSTATE: PostgreSQL docs, appendix A.
@@ -44,7 +57,6 @@ fn kind(code: &str) -> Kind {
         _ => match code.get(..2) {
             Some("08") => Kind::WarehouseLost,
             Some("53") => Kind::WarehouseBusy,
-            Some("58") => Kind::WarehouseFull,
             _ => Kind::WarehouseQuery,
         },
     }

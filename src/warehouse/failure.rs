@@ -54,7 +54,6 @@ fn kind(code: &SqlState) -> Kind {
         _ => match code.get(..2) {
             Some("08") => Kind::WarehouseLost,
             Some("53") => Kind::WarehouseBusy,
-            Some("58") => Kind::WarehouseFull,
             _ => Kind::WarehouseQuery,
         },
     }
