@@ -61,13 +61,15 @@ fn told(summary: &RunSummary, run: &RunRecord, tasks: &[TaskRecord]) -> String {
     for task in tasks.iter().filter(|t| t.state == TaskState::Failed.as_str()) {
         let error = task.error.as_deref().unwrap_or_default();
         writeln!(text, "failed: {} {}: {error}", task.kind, short(&task.subject)).expect(say);
-        let kind = task.error_kind.as_deref().unwrap_or_default();
-        if let Some(kind) = Kind::ALL.iter().find(|k| k.as_str() == kind) {
-            writeln!(text, "        remedy: {}", kind.policy().1).expect(say);
+        if let Some(remedy) = remedy(task.error_kind.as_deref()) {
+            writeln!(text, "        remedy: {remedy}").expect(say);
         }
     }
     if let Some(error) = &run.error {
         writeln!(text, "the run itself: {error}").expect(say);
+        if let Some(remedy) = remedy(run.error_kind.as_deref()) {
+            writeln!(text, "        remedy: {remedy}").expect(say);
+        }
     }
     let took = run.ended_at.map(|end| seconds(end - run.started_at)).unwrap_or_default();
     write!(text, "run {} {} in {took}: {} tables unchanged", run.run_id, summary.state, run.tables_unchanged)
@@ -79,6 +81,10 @@ fn told(summary: &RunSummary, run: &RunRecord, tasks: &[TaskRecord]) -> String {
     }
     text.push('\n');
     text
+}
+
+fn remedy(kind: Option<&str>) -> Option<&'static str> {
+    Kind::ALL.iter().find(|k| Some(k.as_str()) == kind).map(|k| k.policy().1)
 }
 
 /// Draws a bar with what is under way, until dropped.
