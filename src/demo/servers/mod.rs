@@ -23,6 +23,9 @@ use supervisor::Supervisor;
 /// How long a server may take to answer: a killed one repairs itself first.
 const START_SECONDS_MAX: u64 = 60;
 
+/// How long the children of a killed server may take to end.
+const ORPHANS_MAX: Duration = Duration::from_secs(10);
+
 /// Another program may take a free port before the server does: so many ports are tried.
 const PORT_ATTEMPTS_MAX: usize = 5;
 
@@ -169,6 +172,21 @@ impl Server {
 
     /// Starts the server after [`Self::stop`] or [`Self::kill`], on the same port and data.
     pub fn start_again(&mut self) -> Result<(), ServerError> {
+        let began = Instant::now();
+        loop {
+            match self.start_process() {
+                // The children of a killed PostgreSQL need a moment to notice.
+                Err(ServerError::Failed { log, .. })
+                    if log.contains("pre-existing shared memory block") && began.elapsed() < ORPHANS_MAX =>
+                {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn start_process(&mut self) -> Result<(), ServerError> {
         if self.process.is_some() {
             return Ok(());
         }
