@@ -4,6 +4,7 @@ mod config;
 mod daemon;
 mod demo;
 mod doctor;
+mod faults;
 mod full_size;
 mod harness;
 mod models;
