@@ -7,6 +7,7 @@ mod doctor;
 mod faults;
 mod full_size;
 mod harness;
+mod kill;
 mod models;
 mod practice;
 mod ranks;

@@ -1,0 +1,117 @@
+//! `kill -9` at any moment of a load: nothing is lost, and no reader ever sees half a table.
+
+use crate::harness::{Bench, Servers, until};
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+const KILLS: usize = 100;
+/// Printed with the test's output; the same seed tries the same moments.
+const SEED: u64 = 20_250_607;
+const TABLES: usize = 24;
+/// A load that takes longer than this, on a slow machine, is killed within its first part only.
+const DELAY_MAX: Duration = Duration::from_millis(700);
+
+/// What is counted between two kills: each raw table, what its state says of it, and what lies about.
+const COUNTS: &str = "select c.relname, s.row_count::text, \
+    (xpath('/row/n/text()', query_to_xml(format('select count(*) as n from raw.%I', c.relname), false, true, '')))[1]::text \
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+    left join amalgam.table_state s on s.source_table = c.relname \
+    where n.nspname = 'raw' and c.relkind = 'r'";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_a_hundred_random_moments_of_a_load_nothing_is_lost() {
+    let bench = Servers::fresh("kill").await;
+    bench.source(&practice()).await;
+    let whole = Instant::now();
+    assert!(run(&bench, &[]).wait().await.expect("it ends").success());
+    let delay_max = whole.elapsed().min(DELAY_MAX);
+    println!("seed {SEED}, a load takes {} ms", whole.elapsed().as_millis());
+    let mut random = fastrand::Rng::with_seed(SEED);
+    let (mut kills, mut loads, mut beside) = (0, 0, false);
+    forget(&bench).await;
+    while kills < KILLS {
+        let flags: &[&str] = if beside { &["--full"] } else { &[] };
+        let mut child = run(&bench, flags);
+        let delay = delay_max.mul_f64(random.f64());
+        match tokio::time::timeout(delay, child.wait()).await {
+            Ok(status) => {
+                assert!(status.expect("it ends").success(), "a load that nobody kills succeeds");
+                check(&bench, TABLES).await;
+                loads += 1;
+                // First into nothing, then beside what is there, and again.
+                beside = !beside;
+                if !beside {
+                    forget(&bench).await;
+                }
+                continue;
+            }
+            Err(_) => child.kill().await.expect("it runs until it is killed"),
+        }
+        kills += 1;
+        until("the server notices that its client is gone", || gone(&bench)).await;
+        // A table that is loaded beside the present one is never away.
+        check(&bench, if beside { TABLES } else { 0 }).await;
+        bench.source(&format!("insert into t{} (name) values ('new')", random.usize(0..TABLES))).await;
+    }
+    println!("{kills} kills, {loads} loads came to their end in between");
+    assert!(run(&bench, &[]).wait().await.expect("it ends").success());
+    // What was posted while a killed process had read the table already.
+    assert!(run(&bench, &["--reconcile"]).wait().await.expect("it ends").success());
+    check(&bench, TABLES).await;
+    let verified = bench.amalgam().arg("verify").output().await.expect("it ends");
+    let told = String::from_utf8_lossy(&verified.stdout).into_owned() + &String::from_utf8_lossy(&verified.stderr);
+    assert!(verified.status.success() && told.contains("every value equal"), "{told}");
+    assert_eq!(bench.text("select count(*) from amalgam.run where state = 'running'").await, "0");
+}
+
+/// A third with a stamp, a third with a key alone, a third without a key.
+fn practice() -> String {
+    (0..TABLES)
+        .map(|n| {
+            let rows = 200 + n * 150;
+            let (key, stamp) = match n % 3 {
+                0 => ("primary key auto_increment", ", DateTStamp timestamp not null default current_timestamp on update current_timestamp"),
+                1 => ("primary key auto_increment", ""),
+                _ => ("default 0", ""),
+            };
+            format!(
+                "create table t{n} (id bigint not null {key}, name varchar(100), amount double, day date{stamp});\n\
+                 insert into t{n} (id, name, amount, day) select seq, md5(seq), seq / 7, '2024-01-01' + interval seq day \
+                 from seq_1_to_{rows};\n"
+            )
+        })
+        .collect()
+}
+
+fn run(bench: &Bench, flags: &[&str]) -> tokio::process::Child {
+    let mut command = bench.amalgam_with("[sync]\nparallel_tables = 3\nbatch_bytes_max = 65536\n");
+    command.args(["--log-filter", "error", "run"]).args(flags).stdout(Stdio::null());
+    command.spawn().expect("the program starts")
+}
+
+/// Leaves nothing loaded, so that there is something to load.
+async fn forget(bench: &Bench) {
+    bench.warehouse("drop schema raw cascade; delete from amalgam.table_state").await;
+}
+
+async fn gone(bench: &Bench) -> bool {
+    let others = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() \
+                  and backend_type = 'client backend'";
+    bench.text(others).await == "0"
+}
+
+/// Every table is whole, as its state says, and there are at least so many.
+async fn check(bench: &Bench, tables_min: usize) {
+    if bench.text("select to_regclass('amalgam.table_state') is null").await == "t" {
+        return;
+    }
+    let tables = bench.texts(COUNTS).await;
+    assert!(tables.len() >= tables_min, "{} tables of {tables_min}", tables.len());
+    for table in tables {
+        let [name, expected, found] = table.try_into().expect("three columns were asked for");
+        assert!(!name.as_deref().unwrap_or_default().contains("__amalgam_new"), "{name:?} was left behind");
+        assert!(found.is_some() && expected == found, "{name:?}: its state says {expected:?}, {found:?} rows stand");
+    }
+}
