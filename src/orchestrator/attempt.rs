@@ -1,6 +1,6 @@
 //! One try of one task: begun, done within its time, its end recorded.
 
-use super::{Orchestrator, RunRequest, executor::persisted, request::Event, selection::short, writer::Standing};
+use super::{Orchestrator, RunRequest, request::Event, selection::short, writer::Writership};
 use crate::{
     domain::{ModelId, RunId, TableName, TaskKind, TaskState},
     error::{Error, Kind, Policy, Result},
@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 use tracing::{Instrument, error, info, info_span, warn};
 
 /// One try of one task.
@@ -23,7 +23,7 @@ pub(super) struct Attempt {
     pub(super) task: TaskRow,
     pub(super) request: RunRequest,
     pub(super) models: Option<Arc<Models>>,
-    pub(super) standing: watch::Receiver<Standing>,
+    pub(super) writership: Writership,
 }
 
 /// How an attempt ended, as far as the run is concerned.
@@ -40,8 +40,9 @@ pub(super) enum End {
     },
     /// The task failed.
     Failed(Error),
-    /// The control plane knows nothing of it any more: another process took the run over.
-    Lost,
+    /// The control plane does not know of it: its server died with what it had not written down yet, or
+    /// an answer of its got lost. The run is read again.
+    Unknown,
 }
 
 /// What was done, for the record.
@@ -71,7 +72,8 @@ impl Attempt {
     async fn tried(&self) -> Result<End> {
         let o = &self.orchestrator;
         let kind = self.task.kind.as_str();
-        let number = persisted(self.standing.clone(), || o.state.begin_attempt(self.task.id, o.clock.now())).await?;
+        let begun = self.writership.persisted(|| o.state.begin_attempt(self.task.id, o.clock.now())).await?;
+        let Some(number) = begun else { return Ok(End::Unknown) };
         o.metrics.attempts.with_label_values(&[kind]).inc();
         let _running = Running::new(o.metrics.running_tasks.with_label_values(&[kind]));
         self.tell(Event::Begun { run: self.run, kind: self.task.kind, subject: self.task.subject.clone() });
@@ -121,12 +123,12 @@ impl Attempt {
 
     async fn succeeded(&self, number: i32, done: Done, elapsed: Duration) -> Result<End> {
         let o = &self.orchestrator;
-        let recorded = persisted(self.standing.clone(), || {
-            o.state.succeed(self.task.id, number, done.unchanged, &done.outcome, o.clock.now())
-        })
-        .await?;
+        let recorded = self
+            .writership
+            .persisted(|| o.state.succeed(self.task.id, number, done.unchanged, &done.outcome, o.clock.now()))
+            .await?;
         if !recorded {
-            return Ok(End::Lost);
+            return Ok(End::Unknown);
         }
         let state = if done.unchanged { TaskState::Unchanged } else { TaskState::Succeeded };
         self.count(state);
@@ -145,10 +147,9 @@ impl Attempt {
         };
         let not_before = delay.and_then(|d| Some(now + chrono::Duration::from_std(d).ok()?));
         let recorded =
-            persisted(self.standing.clone(), || o.state.fail(self.task.id, number, &error, not_before, o.clock.now()))
-                .await?;
+            self.writership.persisted(|| o.state.fail(self.task.id, number, &error, not_before, o.clock.now())).await?;
         if !recorded {
-            return Ok(End::Lost);
+            return Ok(End::Unknown);
         }
         let seconds = elapsed.as_secs_f64();
         let Some(not_before) = not_before else {

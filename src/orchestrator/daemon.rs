@@ -7,15 +7,15 @@ use super::{
     patience::Patience,
     recovery::Orphan,
     scheduler::{Scheduler, Started, Ticker},
-    writer::{self, Standing},
+    writer::{self, Standing, Writership},
 };
 use crate::{
-    domain::RunState,
+    domain::{RunId, RunState},
     error::{Error, Kind, Result},
 };
 use chrono::{DateTime, Duration, Utc};
 use futures_util::FutureExt;
-use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span};
@@ -45,9 +45,12 @@ impl Orchestrator {
         let me = self.clone();
         let asking = over.clone();
         background.spawn(async move { me.watch_health(health, asking).await });
+        let watched = standing.clone();
         while drain.run_until_cancelled(standing.wait_for(|s| *s != Standing::Waiting)).await.is_some() {
-            let stop = Stop { drain: drain.clone(), abort: abort.clone(), ..Stop::default() };
-            Reign::new(self, &scheduler, standing.clone(), stop).last(&ticker).await;
+            let Standing::Writer(reign) = *standing.borrow() else { continue };
+            let writership = Writership::new(watched.clone(), reign);
+            let stop = Stop { drain: drain.clone(), abort: abort.clone(), cancels: false };
+            Reign::new(self, &scheduler, writership, stop).last(&ticker).await;
         }
         over.cancel();
         while background.join_next().await.is_some() {}
@@ -60,39 +63,36 @@ impl Orchestrator {
 struct Reign<'a> {
     orchestrator: &'a Orchestrator,
     scheduler: &'a Scheduler,
-    standing: watch::Receiver<Standing>,
+    writership: Writership,
     stop: Stop,
-    /// The runs under way; each ends with the name of its schedule.
-    runs: JoinSet<String>,
-    running: BTreeSet<String>,
+    /// The runs under way; each ends with its number.
+    runs: JoinSet<RunId>,
+    /// Their schedules.
+    running: BTreeMap<RunId, String>,
     forgot_at: Option<DateTime<Utc>>,
+    /// A turn failed: a run may have begun whose number got lost on the way.
+    in_doubt: bool,
 }
 
 impl<'a> Reign<'a> {
-    fn new(
-        orchestrator: &'a Orchestrator,
-        scheduler: &'a Scheduler,
-        standing: watch::Receiver<Standing>,
-        stop: Stop,
-    ) -> Self {
-        let (runs, running) = (JoinSet::new(), BTreeSet::new());
-        Self { orchestrator, scheduler, standing, stop, runs, running, forgot_at: None }
+    fn new(orchestrator: &'a Orchestrator, scheduler: &'a Scheduler, writership: Writership, stop: Stop) -> Self {
+        let (runs, running) = (JoinSet::new(), BTreeMap::new());
+        Self { orchestrator, scheduler, writership, stop, runs, running, forgot_at: None, in_doubt: false }
     }
 
     async fn last(mut self, ticker: &Ticker) {
-        let mut watcher = JoinSet::new();
-        watcher.spawn(writer::watch(self.standing.clone(), self.stop.lost.clone()));
         info!("this process is the writer");
         if self.begin().await.is_some() {
             let mut patience = Patience::new();
             loop {
                 tokio::select! {
                     () = self.stop.drain.cancelled() => break,
-                    () = self.stop.lost.cancelled() => break,
+                    () = self.writership.lost() => break,
                     Some(ended) = self.runs.join_next() => self.take_end(ended),
                     () = ticker.tick() => {
                         // While the lock is away, what is due waits; the catch-up rule decides later.
-                        if *self.standing.borrow() != Standing::Waiting && let Err(error) = self.turn().await {
+                        if self.writership.is_held() && let Err(error) = self.turn().await {
+                            self.in_doubt = true;
                             patience.after(&error, "the schedules can't be read; trying again").await;
                         }
                     }
@@ -102,7 +102,6 @@ impl<'a> Reign<'a> {
         while let Some(ended) = self.runs.join_next().await {
             self.take_end(ended);
         }
-        watcher.shutdown().await;
     }
 
     /// Takes over what was left, and the schedules. `None`: told to stop before that was done.
@@ -111,7 +110,7 @@ impl<'a> Reign<'a> {
         loop {
             let error = tokio::select! {
                 () = self.stop.drain.cancelled() => return None,
-                () = self.stop.lost.cancelled() => return None,
+                () = self.writership.lost() => return None,
                 ready = self.take_over() => match ready {
                     Ok(orphans) => {
                         for orphan in orphans {
@@ -128,14 +127,18 @@ impl<'a> Reign<'a> {
 
     async fn take_over(&self) -> Result<Vec<Orphan>> {
         self.scheduler.reconcile(&self.orchestrator.state, self.orchestrator.clock.now()).await?;
-        self.orchestrator.take_over().await
+        self.orchestrator.take_over(|_| true).await
     }
 
     /// One tick.
     async fn turn(&mut self) -> Result<()> {
         let o = self.orchestrator;
         let now = o.clock.now();
-        let started = self.scheduler.fire_due(&o.state, &o.metrics, now, &self.running).await?;
+        if self.in_doubt {
+            self.adopt().await?;
+        }
+        let running = self.running.values().cloned().collect();
+        let started = self.scheduler.fire_due(&o.state, &o.metrics, now, &running).await?;
         for Started { run, schedule, request } in started {
             info!(run = run.0, schedule, "run begun");
             self.go_on(Orphan { run, schedule, request, is_planned: false, in_part: false });
@@ -144,6 +147,15 @@ impl<'a> Reign<'a> {
             o.state.forget_runs(now).await?;
             self.forgot_at = Some(now);
         }
+        Ok(())
+    }
+
+    /// Takes up runs that this process began without learning of it.
+    async fn adopt(&mut self) -> Result<()> {
+        for orphan in self.orchestrator.take_over(|run| !self.running.contains_key(&run)).await? {
+            self.go_on(orphan);
+        }
+        self.in_doubt = false;
         Ok(())
     }
 
@@ -157,10 +169,10 @@ impl<'a> Reign<'a> {
             request: run.request,
             is_planned: run.is_planned,
             in_part: run.in_part,
-            standing: self.standing.clone(),
+            writership: self.writership.clone(),
             stop: self.stop.clone(),
         };
-        self.running.insert(schedule.clone());
+        self.running.insert(execution.run, schedule);
         let (state, clock, number) = (self.orchestrator.state.clone(), self.orchestrator.clock.clone(), execution.run);
         let carried_out = async move {
             if AssertUnwindSafe(execution.carry_out()).catch_unwind().await.is_err() {
@@ -169,13 +181,13 @@ impl<'a> Reign<'a> {
                 // Should this fail too, the next start goes on with the run.
                 let _ = state.end_run(number, RunState::Failed, Some(&cause), clock.now()).await;
             }
-            schedule
+            number
         };
         self.runs.spawn(carried_out.instrument(span));
     }
 
-    fn take_end(&mut self, ended: Result<String, tokio::task::JoinError>) {
-        let schedule = ended.expect("a run catches its own panics and is not aborted");
-        self.running.remove(&schedule);
+    fn take_end(&mut self, ended: Result<RunId, tokio::task::JoinError>) {
+        let run = ended.expect("a run catches its own panics and is not aborted");
+        self.running.remove(&run);
     }
 }

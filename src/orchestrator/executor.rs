@@ -7,9 +7,8 @@ use super::{
     Orchestrator,
     attempt::{Attempt, End},
     graph::Graph,
-    patience::Patience,
     request::Event,
-    writer::Standing,
+    writer::Writership,
 };
 use crate::{
     domain::{RunId, RunState, TaskId, TaskKind, TaskState},
@@ -17,12 +16,15 @@ use crate::{
     models::Models,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::{sync::watch, task::JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, error, info};
+use tracing::{Instrument, error, info, warn};
 
 /// How often a run looks whether it may go on.
 const POLL: Duration = Duration::from_secs(1);
+
+/// How often a run is read again before it is given up.
+const READ_AGAIN_MAX: u32 = 10;
 
 /// How a run is stopped from outside.
 #[derive(Clone, Debug, Default)]
@@ -33,8 +35,6 @@ pub(super) struct Stop {
     pub(super) abort: CancellationToken,
     /// The run is called off for good, and not continued by the next process.
     pub(super) cancels: bool,
-    /// Another process became the writer: the run is its now.
-    pub(super) lost: CancellationToken,
 }
 
 /// One run being carried out.
@@ -47,7 +47,7 @@ pub(super) struct Execution {
     pub(super) is_planned: bool,
     /// Part of it could not be planned.
     pub(super) in_part: bool,
-    pub(super) standing: watch::Receiver<Standing>,
+    pub(super) writership: Writership,
     pub(super) stop: Stop,
 }
 
@@ -58,6 +58,8 @@ struct Progress {
     /// How many of each kind are under way.
     at_work: BTreeMap<&'static str, usize>,
     halted: Option<Error>,
+    /// The control plane knows something else.
+    astray: bool,
 }
 
 /// How the tasks of a run ended.
@@ -71,6 +73,8 @@ enum Ran {
     },
     /// One failed in a way that leaves no hope for the others.
     Halted(Error),
+    /// What the control plane knows is not what this process knows: it is read again.
+    Astray,
 }
 
 impl Execution {
@@ -82,26 +86,47 @@ impl Execution {
             Ok(None) => return self.interrupted().await,
             Err(error) => return self.ended(RunState::Failed, Some(error)).await,
         };
-        match self.tasks(planned.models).await {
+        let models = planned.models.map(Arc::new);
+        let mut ran = self.tasks(models.as_ref()).await;
+        for _ in 0..READ_AGAIN_MAX {
+            if !matches!(ran, Ok(Ran::Astray)) {
+                break;
+            }
+            ran = self.read_again(models.as_ref()).await;
+        }
+        match ran {
             Ok(Ran::Interrupted) => self.interrupted().await,
             Ok(Ran::Ended { failed }) if !failed && !planned.in_part => self.ended(RunState::Succeeded, None).await,
             Ok(Ran::Ended { .. }) => self.ended(RunState::Failed, None).await,
             Ok(Ran::Halted(error)) | Err(error) => self.ended(RunState::Failed, Some(error)).await,
+            Ok(Ran::Astray) => {
+                let cause = Error::new(Kind::Internal, "what was recorded of the run keeps getting lost");
+                self.ended(RunState::Failed, Some(cause)).await
+            }
+        }
+    }
+
+    /// Goes on from what the control plane knows, as a new process would.
+    async fn read_again(&mut self, models: Option<&Arc<Models>>) -> Result<Ran> {
+        warn!("the control plane knows another state of the run; it is read again");
+        let o = self.orchestrator.clone();
+        match self.persisted(|| o.state.interrupt(self.run, o.clock.now())).await? {
+            Some(_) => self.tasks(models).await,
+            None => Ok(Ran::Interrupted),
         }
     }
 
     /// Runs every task to its end.
-    async fn tasks(&mut self, models: Option<Models>) -> Result<Ran> {
+    async fn tasks(&mut self, models: Option<&Arc<Models>>) -> Result<Ran> {
         let state = self.orchestrator.state.clone();
         let run = self.run;
         let Some(rows) = self.persisted(|| state.tasks(run)).await? else { return Ok(Ran::Interrupted) };
         let graph = Graph::new(rows).map_err(|cycle| Error::new(Kind::Internal, cycle.to_string()))?;
-        let mut p = Progress { graph, running: JoinSet::new(), at_work: BTreeMap::new(), halted: None };
+        let mut p = Progress { graph, running: JoinSet::new(), at_work: BTreeMap::new(), halted: None, astray: false };
         let skips = p.graph.overdue_skips();
         self.skipped(skips).await?;
-        let models = models.map(Arc::new);
-        loop {
-            self.start_tasks(&mut p, models.as_ref());
+        while !p.astray {
+            self.start_tasks(&mut p, models);
             let waits = p.halted.is_none() && !p.graph.is_done() && !self.stop.drain.is_cancelled();
             if p.running.is_empty() && (!waits || self.is_stuck(&p)) {
                 break;
@@ -112,13 +137,14 @@ impl Execution {
                 () = tokio::time::sleep(pause), if waits => {}
                 () = self.stop.drain.cancelled(), if !self.stop.drain.is_cancelled() => {}
                 () = self.stop.abort.cancelled() => break,
-                () = self.stop.lost.cancelled() => break,
+                () = self.writership.lost() => break,
             }
         }
         // Dropping an attempt rolls its transaction back; waited for, so that nothing goes on behind.
         p.running.shutdown().await;
         Ok(match p.halted {
             Some(error) => Ran::Halted(error),
+            None if p.astray => Ran::Astray,
             None if p.graph.count(TaskState::Running) > 0 => Ran::Interrupted,
             None if p.graph.is_done() => Ran::Ended { failed: p.graph.count(TaskState::Failed) > 0 },
             None if self.is_stuck(&p) => {
@@ -130,13 +156,15 @@ impl Execution {
 
     /// Whether tasks wait, and for nothing that will come.
     fn is_stuck(&self, p: &Progress) -> bool {
-        let may_start = *self.standing.borrow() != Standing::Waiting;
-        may_start && !self.stop.drain.is_cancelled() && !p.graph.is_done() && p.graph.next_retry().is_none()
+        self.writership.is_held()
+            && !self.stop.drain.is_cancelled()
+            && !p.graph.is_done()
+            && p.graph.next_retry().is_none()
     }
 
     /// Starts what may start, as far as there is room.
     fn start_tasks(&self, p: &mut Progress, models: Option<&Arc<Models>>) {
-        if p.halted.is_some() || self.stop.drain.is_cancelled() || *self.standing.borrow() == Standing::Waiting {
+        if p.halted.is_some() || self.stop.drain.is_cancelled() || !self.writership.is_held() {
             return;
         }
         let o = &self.orchestrator;
@@ -153,7 +181,7 @@ impl Execution {
                 task,
                 request: self.request.clone(),
                 models: models.cloned(),
-                standing: self.standing.clone(),
+                writership: self.writership.clone(),
             };
             p.running.spawn(async move { (id, kind, attempt.carry_out().await) }.in_current_span());
         }
@@ -187,7 +215,7 @@ impl Execution {
                     p.graph.halt();
                 }
             }
-            End::Lost => self.stop.lost.cancel(),
+            End::Unknown => p.astray = true,
         }
         Ok(())
     }
@@ -217,12 +245,12 @@ impl Execution {
     where
         F: Future<Output = Result<T>>,
     {
-        let patient = persisted(self.standing.clone(), action);
+        let patient = self.writership.persisted(action);
         tokio::select! {
             biased;
             done = patient => done.map(Some),
             () = self.stop.abort.cancelled() => Ok(None),
-            () = self.stop.lost.cancelled() => Ok(None),
+            () = self.writership.lost() => Ok(None),
         }
     }
 
@@ -247,7 +275,8 @@ impl Execution {
     async fn interrupted(&mut self) -> Option<(RunState, Option<String>)> {
         let o = &self.orchestrator;
         let now = o.clock.now();
-        if self.stop.lost.is_cancelled() {
+        // Who may not write any more leaves the run to whoever may.
+        if !self.writership.is_held() {
             return None;
         }
         // One try each: who comes next finds out by itself what was under way.
@@ -268,26 +297,6 @@ impl Execution {
     pub(super) fn tell(&self, event: Event) {
         // Nobody may be watching.
         let _ = self.orchestrator.events.send(event);
-    }
-}
-
-/// Does something at the control plane, however long it is away; only while the lock is held.
-///
-/// # Errors
-/// Only what no patience heals: the control plane contradicts this process.
-pub(super) async fn persisted<T, F>(mut standing: watch::Receiver<Standing>, action: impl Fn() -> F) -> Result<T>
-where
-    F: Future<Output = Result<T>>,
-{
-    let mut patience = Patience::new();
-    loop {
-        // The sender lives as long as the process has runs.
-        let _ = standing.wait_for(|s| *s != Standing::Waiting).await;
-        match action().await {
-            Ok(done) => return Ok(done),
-            Err(error) if error.kind == Kind::Internal => return Err(error),
-            Err(error) => patience.after(&error, "the control plane does not answer; the run waits").await,
-        }
     }
 }
 

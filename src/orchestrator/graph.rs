@@ -41,6 +41,7 @@ impl Graph {
             room(task.kind)
                 && task.not_before.is_none_or(|t| t <= now)
                 && self.dag.parents(id).all(|p| ended_well(self.tasks[p].state))
+                && task.after.iter().all(|a| self.tasks.get(a).is_none_or(|t| has_ended(t.state)))
         })?;
         let id = self.waiting.remove(at);
         let task = self.tasks.get_mut(&id).expect("what waits is a task");
@@ -117,6 +118,10 @@ impl Graph {
     }
 }
 
+fn has_ended(state: TaskState) -> bool {
+    !matches!(state, TaskState::Pending | TaskState::Running)
+}
+
 fn ended_well(state: TaskState) -> bool {
     matches!(state, TaskState::Succeeded | TaskState::Unchanged)
 }
@@ -145,6 +150,7 @@ mod tests {
             not_before: None,
             error: None,
             parents: parents.iter().copied().map(TaskId).collect(),
+            after: Vec::new(),
         }
     }
 
@@ -207,6 +213,16 @@ mod tests {
         assert_eq!(started(&mut graph), [6]);
         assert!(graph.is_done());
         assert_eq!(graph.count(TaskState::Skipped), 2);
+    }
+
+    #[test]
+    fn what_only_comes_after_waits_for_the_end_and_is_not_skipped() {
+        let mut rows = vec![task(1, TaskKind::Model, 0, &[]), task(2, TaskKind::Model, 0, &[])];
+        rows[1].after = vec![TaskId(1)];
+        let mut graph = Graph::new(rows).expect("no cycle");
+        assert_eq!(started(&mut graph), [1]);
+        assert!(graph.fail(TaskId(1), "broken".to_owned()).is_empty());
+        assert_eq!(started(&mut graph), [2]);
     }
 
     #[test]

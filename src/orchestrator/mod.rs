@@ -52,7 +52,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info_span};
-use writer::Standing;
+use writer::{Standing, Writership};
 
 /// How many events a slow watcher may lie behind before it misses some.
 const EVENTS_MAX: usize = 4096;
@@ -133,14 +133,14 @@ impl Orchestrator {
             Some(orphan) => (Some(orphan), None),
             None => (None, Some(self.begin_by_hand(&request).await?)),
         };
-        let first = Standing::Writer(lease.epoch());
-        let (sender, standing) = watch::channel(first);
-        let stop = Stop { drain: shutdown.clone(), abort: shutdown, cancels: true, lost: CancellationToken::new() };
+        let reign = lease.epoch();
+        let (sender, standing) = watch::channel(Standing::Writer(reign));
+        let called_off = shutdown.clone();
+        let stop = Stop { drain: shutdown.clone(), abort: shutdown, cancels: true };
         let over = CancellationToken::new();
         let mut background = JoinSet::new();
         let (state, clock, metrics) = (self.state.clone(), self.clock.clone(), Arc::clone(&self.metrics));
         background.spawn(writer::keep(state, clock, metrics, Some(lease), sender, over.clone()));
-        background.spawn(writer::watch(standing.clone(), stop.lost.clone()));
         let execution = Execution {
             orchestrator: self.clone(),
             run: orphan.as_ref().map(|o| o.run).or(run).expect("it is one or the other"),
@@ -148,15 +148,16 @@ impl Orchestrator {
             request,
             is_planned: orphan.as_ref().is_some_and(|o| o.is_planned),
             in_part: orphan.as_ref().is_some_and(|o| o.in_part),
-            standing,
+            writership: Writership::new(standing, reign),
             stop,
         };
         let run = execution.run;
         let ended = execution.carry_out().instrument(info_span!("run", run = run.0)).await;
         over.cancel();
         while background.join_next().await.is_some() {}
-        let (state, error) = ended.ok_or_else(|| {
-            Error::new(Kind::WriterElsewhere, format!("another process became the writer and goes on with run {run}"))
+        let (state, error) = ended.ok_or_else(|| match called_off.is_cancelled() {
+            true => Error::new(Kind::Cancelled, format!("run {run} was called off while the warehouse was away")),
+            false => Error::new(Kind::WriterElsewhere, format!("another process wrote and goes on with run {run}")),
         })?;
         Ok(RunSummary { run, state, error })
     }

@@ -9,10 +9,10 @@ use super::{
 };
 use crate::{
     dag::Dag,
-    domain::TaskKind,
+    domain::{ModelId, TaskKind},
     error::{Error, Kind, Result},
     models::ModelNode,
-    state::{NewTask, Plan},
+    state::{NewEdge, NewTask, Plan},
     sync::{Action, TablePlan},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,9 +28,10 @@ pub(super) fn draw(
     tables: &[TablePlan],
     models: &[ModelNode],
     stale: &BTreeSet<String>,
+    by_method: &dyn Fn(&str) -> Result<Vec<ModelId>>,
 ) -> Result<Plan> {
     let whole = whole(tables, models)?;
-    let selected = select(&request.select, &whole)?;
+    let selected = select(&request.select, &whole, by_method)?;
     let plans: BTreeMap<&str, &TablePlan> = tables.iter().map(|p| (p.table.name.as_str(), p)).collect();
     let mut plan = Plan {
         tables: Some(plans.keys().map(ToString::to_string).collect()),
@@ -57,10 +58,31 @@ pub(super) fn draw(
         };
         let position = plan.tasks.len();
         plan.tasks.push(task);
-        plan.edges.extend(parents.into_iter().map(|parent| (position, parent)));
+        plan.edges.extend(parents.into_iter().map(|parent| NewEdge { child: position, parent, must_succeed: true }));
         positions.insert(node.clone(), position);
     }
+    plan.edges.extend(after(&whole, models, &positions));
     Ok(plan)
+}
+
+/// Models whose tests look at others come after them, unless those in turn wait for these.
+fn after(whole: &Dag<Node>, models: &[ModelNode], positions: &BTreeMap<Node, usize>) -> Vec<NewEdge> {
+    let model = |id: &ModelId| Node::Model(id.as_str().to_owned());
+    let both = models.iter().map(|m| {
+        let node = model(&m.id);
+        let waits_for = whole.parents(&node).cloned().chain(m.after.iter().map(model)).collect();
+        (node, waits_for)
+    });
+    // In a circle nobody could begin: then the order is left open.
+    if Dag::new(both).is_err() {
+        return Vec::new();
+    }
+    let of = |m: &ModelNode| -> Vec<(usize, usize)> {
+        let child = positions.get(&model(&m.id));
+        m.after.iter().filter_map(|a| Some((*child?, *positions.get(&model(a))?))).collect()
+    };
+    let edges = models.iter().flat_map(of);
+    edges.map(|(child, parent)| NewEdge { child, parent, must_succeed: false }).collect()
 }
 
 /// Everything there is: tables, models, and who reads what.
@@ -103,7 +125,7 @@ fn table_task(table: &TablePlan, request: &RunRequest) -> NewTask {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Engine, ModelId, SyncMode, Table, TableName};
+    use crate::domain::{Engine, SyncMode, Table, TableName};
 
     fn table(name: &str, action: Action) -> TablePlan {
         TablePlan {
@@ -146,10 +168,10 @@ mod tests {
             model("mart", &["stg_payment", "stg_patient"], &[]),
         ];
         let stale = stale.iter().map(|n| id(n).as_str().to_owned()).collect();
-        let plan = draw(request, &tables, &models, &stale).expect("the selection names something");
+        let plan = draw(request, &tables, &models, &stale, &|_| Ok(Vec::new())).expect("the selection names something");
         let name = |i: usize| super::super::selection::short(&plan.tasks[i].subject).to_owned();
         let names = (0..plan.tasks.len()).map(name).collect();
-        let mut edges: Vec<_> = plan.edges.iter().map(|(child, parent)| (name(*parent), name(*child))).collect();
+        let mut edges: Vec<_> = plan.edges.iter().map(|e| (name(e.parent), name(e.child))).collect();
         edges.sort();
         (names, edges, plan)
     }

@@ -6,7 +6,7 @@
 use super::{attempt::backoff, executor::Execution, plan::draw, request::Event};
 use crate::{
     error::{Error, Policy, Result},
-    models::Models,
+    models::{ModelNode, Models},
     state::Plan,
 };
 use std::collections::BTreeSet;
@@ -32,7 +32,7 @@ impl Execution {
             let error = tokio::select! {
                 biased;
                 () = self.stop.drain.cancelled() => return Ok(None),
-                () = self.stop.lost.cancelled() => return Ok(None),
+                () = self.writership.lost() => return Ok(None),
                 plan = planning => match plan {
                     Ok((plan, models)) => return self.written(plan, models).await,
                     Err(error) => error,
@@ -56,8 +56,16 @@ impl Execution {
         let models = self.models().await;
         let nodes = models.as_ref().ok().and_then(Option::as_ref).map(Models::nodes).unwrap_or_default();
         let tables = self.orchestrator.syncer.plan(None, self.request.sync_options()).await?;
-        let stale = nodes.iter().map(|m| m.id.as_str().to_owned()).collect::<BTreeSet<_>>();
-        let mut plan = draw(&self.request, &tables, &nodes, &stale)?;
+        let known = models.as_ref().ok().and_then(Option::as_ref);
+        let stale = match known {
+            Some(models) => stale(models, &nodes).await?,
+            None => BTreeSet::new(),
+        };
+        let by_method = |pattern: &str| match known {
+            Some(models) => models.select(&[pattern.to_owned()], &[]),
+            None => Ok(Vec::new()),
+        };
+        let mut plan = draw(&self.request, &tables, &nodes, &stale, &by_method)?;
         let models = models.unwrap_or_else(|error| {
             error!(kind = %error.kind, %error, remedy = error.remedy(), "the models can't be read; only tables are synced");
             plan.error = Some((error.kind.as_str().to_owned(), error.to_string()));
@@ -87,4 +95,23 @@ impl Execution {
         self.tell(Event::Planned { run: self.run, tasks, unchanged });
         Ok(Some(Planned { models, in_part: plan.error.is_some() }))
     }
+}
+
+/// The models that have something to do by themselves: never built, edited, or failed.
+///
+/// # Errors
+/// The warehouse fails. What is wrong with a model itself is told by its task.
+async fn stale(models: &Models, nodes: &[ModelNode]) -> Result<BTreeSet<String>> {
+    let mut stale = BTreeSet::new();
+    for node in nodes {
+        let is_stale = match models.plan(&node.id, false).await {
+            Ok((is_stale, _)) => is_stale,
+            Err(error) if error.policy() == Policy::Fail => true,
+            Err(error) => return Err(error),
+        };
+        if is_stale {
+            stale.insert(node.id.as_str().to_owned());
+        }
+    }
+    Ok(stale)
 }

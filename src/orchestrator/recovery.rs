@@ -19,10 +19,10 @@ pub(super) struct Orphan {
 }
 
 impl Orchestrator {
-    /// The runs to go on with. Only for the writer: nobody else works on them.
-    pub(super) async fn take_over(&self) -> Result<Vec<Orphan>> {
+    /// The runs to go on with, of those that `is_left`. Only for the writer: nobody else works on them.
+    pub(super) async fn take_over(&self, is_left: impl Fn(RunId) -> bool) -> Result<Vec<Orphan>> {
         let mut orphans = Vec::new();
-        for row in self.state.running_runs().await? {
+        for row in self.state.running_runs().await?.into_iter().filter(|r| is_left(RunId(r.run_id))) {
             orphans.extend(self.orphan(row).await?);
         }
         Ok(orphans)

@@ -8,11 +8,13 @@
 //! | `payment`, `stg_*` | tables and models of that name, `*` standing for anything |
 //! | `+name` | also all that it needs |
 //! | `name+` | also all that needs it |
+//! | `tag:daily`, `path:…` | models, as dbt selects them |
 //!
 //! A model is called by its short name or by its unique id. Upper and lower case are the same.
 
 use crate::{
     dag::Dag,
+    domain::ModelId,
     error::{Error, Kind, Result},
 };
 use std::{collections::BTreeSet, fmt};
@@ -49,16 +51,26 @@ pub fn short(id: &str) -> &str {
     id.splitn(3, '.').nth(2).unwrap_or(id)
 }
 
-/// The nodes that the patterns select.
+/// The nodes that the patterns select. `by_method` finds models the way dbt does.
 ///
 /// # Errors
 /// A pattern that names nothing.
-pub(super) fn select(patterns: &[String], graph: &Dag<Node>) -> Result<BTreeSet<Node>> {
+pub(super) fn select(
+    patterns: &[String],
+    graph: &Dag<Node>,
+    by_method: &dyn Fn(&str) -> Result<Vec<ModelId>>,
+) -> Result<BTreeSet<Node>> {
     let mut selected = BTreeSet::new();
     for pattern in patterns {
         let (above, rest) = pattern.strip_prefix('+').map_or((false, pattern.as_str()), |rest| (true, rest));
         let (below, name) = rest.strip_suffix('+').map_or((false, rest), |name| (true, name));
-        let named: Vec<&Node> = graph.order().iter().filter(|node| node.is_called(name)).collect();
+        let named: Vec<&Node> = if name.contains([':', ',', '@']) {
+            let models = by_method(name)?;
+            let is_meant = |node: &&Node| matches!(node, Node::Model(id) if models.iter().any(|m| m.as_str() == id));
+            graph.order().iter().filter(is_meant).collect()
+        } else {
+            graph.order().iter().filter(|node| node.is_called(name)).collect()
+        };
         if named.is_empty() && name != "*" {
             return Err(Error::new(Kind::Config, format!("the selection {pattern} names no table and no model")));
         }
@@ -109,9 +121,17 @@ mod tests {
         .expect("no cycle")
     }
 
+    fn none(_: &str) -> Result<Vec<ModelId>> {
+        Ok(Vec::new())
+    }
+
     fn selected(patterns: &[&str]) -> Vec<String> {
         let patterns: Vec<String> = patterns.iter().map(ToString::to_string).collect();
-        select(&patterns, &graph()).expect("the patterns name something").iter().map(ToString::to_string).collect()
+        select(&patterns, &graph(), &none)
+            .expect("the patterns name something")
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
@@ -143,8 +163,15 @@ mod tests {
     }
 
     #[test]
+    fn what_dbt_selects_keeps_the_plus_signs() {
+        let tagged = |_: &str| Ok(vec![ModelId::new("model.clinic.stg_payment")]);
+        let found = select(&["+tag:daily".to_owned()], &graph(), &tagged).expect("there is one");
+        assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), ["payment", "stg_payment"]);
+    }
+
+    #[test]
     fn a_pattern_that_names_nothing_is_an_error() {
-        let error = select(&["paymnet".to_owned()], &graph()).expect_err("there is none of that name");
+        let error = select(&["paymnet".to_owned()], &graph(), &none).expect_err("there is none of that name");
         assert_eq!(error.kind, Kind::Config);
         assert!(error.to_string().contains("paymnet"));
     }

@@ -1,17 +1,20 @@
 //! Keeps the writer's lock, and tells whether it is held.
 //!
-//! While it is not held, nothing new begins. When it comes back with the next number, nobody wrote in
-//! between and all goes on; with any other, another process was the writer, and what this one knows
-//! of its runs is void.
+//! While it is not held, nothing new begins. When it comes back and nobody else had it in between, all
+//! goes on. Else another process was the writer: a new reign begins, and what this process knows of its
+//! runs is void.
 
 use super::patience::Patience;
 use crate::{
     domain::Clock,
-    error::Error,
+    error::{Error, Kind, Result},
     state::{Acquired, Lease, State},
     telemetry::Metrics,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -19,13 +22,66 @@ use tracing::{info, warn};
 /// How often the lock is looked at.
 const CHECK_SECONDS: u64 = 2;
 
+/// Tells this process from all others.
+static NONCE: OnceLock<u32> = OnceLock::new();
+
 /// Whether this process may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// Not now.
     Waiting,
-    /// Yes, as the holder of this number.
+    /// Yes, in the reign of this number.
     Writer(i64),
+}
+
+/// Leave to write, for as long as one reign lasts.
+#[derive(Clone)]
+pub(super) struct Writership {
+    standing: watch::Receiver<Standing>,
+    reign: i64,
+}
+
+impl Writership {
+    pub(super) fn new(standing: watch::Receiver<Standing>, reign: i64) -> Self {
+        Self { standing, reign }
+    }
+
+    /// Whether it is held at this moment.
+    pub(super) fn is_held(&self) -> bool {
+        *self.standing.borrow() == Standing::Writer(self.reign)
+    }
+
+    /// Waits until another process has been the writer; for ever, if that never comes.
+    pub(super) async fn lost(&self) {
+        self.wait(|s| matches!(s, Standing::Writer(reign) if *reign != self.reign)).await;
+    }
+
+    /// Does something at the control plane, however long it is away; only while the lock is held. Waits
+    /// for ever once it is lost: whoever asks watches [`Writership::lost`] beside it.
+    ///
+    /// # Errors
+    /// Only what no patience heals: the control plane contradicts this process.
+    pub(super) async fn persisted<T, F>(&self, action: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let mut patience = Patience::new();
+        loop {
+            self.wait(|s| *s == Standing::Writer(self.reign)).await;
+            match action().await {
+                Ok(done) => return Ok(done),
+                Err(error) if error.kind == Kind::Internal => return Err(error),
+                Err(error) => patience.after(&error, "the control plane does not answer; the run waits").await,
+            }
+        }
+    }
+
+    async fn wait(&self, condition: impl FnMut(&Standing) -> bool) {
+        // Where nobody keeps the lock any more, the process is at its end.
+        if self.standing.clone().wait_for(condition).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// Who asks for the lock, in words, for those who come second.
@@ -35,7 +91,9 @@ pub(super) fn holder(command: &str) -> String {
         "" => "an unnamed host",
         name => name,
     };
-    format!("amalgam {command}, process {} on {host}", std::process::id())
+    // Another container may have the same name and number.
+    let nonce = NONCE.get_or_init(|| fastrand::u32(..));
+    format!("amalgam {command}, process {} on {host} ({nonce:08x})", std::process::id())
 }
 
 /// Holds the lock, and asks for it again whenever it is lost, until told to stop.
@@ -48,6 +106,7 @@ pub(super) async fn keep(
     stop: CancellationToken,
 ) {
     let mut held = held;
+    let mut reign = held.as_ref().map(Lease::epoch);
     loop {
         let lease = match held.take() {
             Some(lease) => lease,
@@ -57,7 +116,9 @@ pub(super) async fn keep(
             },
         };
         metrics.writer.set(1);
-        standing.send_replace(Standing::Writer(lease.epoch()));
+        let goes_on = reign.filter(|_| lease.was_mine());
+        let now = *reign.insert(goes_on.unwrap_or(lease.epoch()));
+        standing.send_replace(Standing::Writer(now));
         let lost = hold(lease, &stop).await;
         metrics.writer.set(0);
         standing.send_replace(Standing::Waiting);
@@ -102,25 +163,7 @@ async fn acquire(state: &State, clock: &Clock) -> Lease {
     }
 }
 
-async fn attempt(state: &State, clock: &Clock) -> crate::error::Result<Acquired> {
+async fn attempt(state: &State, clock: &Clock) -> Result<Acquired> {
     state.migrate().await?;
     state.acquire(&holder("serve"), clock.now()).await
-}
-
-/// Tells when another process has been the writer: the lock came back with a number that leaves one out.
-/// Ends with the sender.
-pub(super) async fn watch(mut standing: watch::Receiver<Standing>, lost: CancellationToken) {
-    let mut known = None;
-    loop {
-        if let Standing::Writer(epoch) = *standing.borrow_and_update() {
-            if known.is_some_and(|known| epoch > known + 1) {
-                lost.cancel();
-                return;
-            }
-            known = Some(epoch);
-        }
-        if standing.changed().await.is_err() {
-            return;
-        }
-    }
 }

@@ -1,8 +1,8 @@
 //! The writer's lock: one process writes, however many are started.
 //!
 //! A session-level advisory lock on a connection of its own, so that the server gives it up by itself
-//! when the process dies. Each acquisition counts `amalgam.writer.epoch` up by one: who loses the lock
-//! and gets it back knows by the number whether another has written in between.
+//! when the process dies. Each acquisition is counted in `amalgam.writer` and names its holder: who loses the
+//! lock and gets it back knows whether another has written in between.
 
 use super::{During, State};
 use crate::error::{Error, Kind, Result};
@@ -20,6 +20,7 @@ const CHECK_SECONDS_MAX: u64 = 5;
 pub struct Lease {
     connection: PgConnection,
     epoch: i64,
+    was_mine: bool,
 }
 
 /// What came of asking for the lock.
@@ -61,15 +62,13 @@ impl State {
             .during(doing)?;
             return Ok(Acquired::By(who));
         }
-        let epoch = sqlx::query_scalar(
-            "update amalgam.writer set epoch = epoch + 1, holder = $1, acquired_at = $2 returning epoch",
-        )
-        .bind(holder)
-        .bind(at)
-        .fetch_one(&mut connection)
-        .await
-        .during(doing)?;
-        Ok(Acquired::Held(Lease { connection, epoch }))
+        let (epoch, was_mine) = sqlx::query_as(include_str!("queries/acquire.sql"))
+            .bind(holder)
+            .bind(at)
+            .fetch_one(&mut connection)
+            .await
+            .during(doing)?;
+        Ok(Acquired::Held(Lease { connection, epoch, was_mine }))
     }
 }
 
@@ -77,6 +76,11 @@ impl Lease {
     /// One more than at the acquisition before, by whomever.
     pub fn epoch(&self) -> i64 {
         self.epoch
+    }
+
+    /// Whether the holder before was the same: then nobody else wrote in between.
+    pub fn was_mine(&self) -> bool {
+        self.was_mine
     }
 
     /// Sees whether the lock is still held.

@@ -17,7 +17,7 @@ mod tasks;
 pub use freshness::{ModelHealth, SubjectKind, TableHealth};
 pub use history::{AttemptRecord, RunRecord, TaskRecord};
 pub use lease::{Acquired, Lease};
-pub use runs::{NewRun, NewTask, Plan, RunRow};
+pub use runs::{NewEdge, NewRun, NewTask, Plan, RunRow};
 pub use schedules::{Fire, ScheduleRow};
 pub use tasks::{TaskEnd, TaskRow};
 
@@ -55,7 +55,9 @@ impl State {
             .password(config.password.reveal())
             .database(&config.database)
             .application_name("amalgam control")
-            .options([("search_path", "amalgam"), ("timezone", "UTC")])
+            // What is recorded must outlive the server's death, whatever the server's default; it also makes
+            // whatever the data plane committed before it last.
+            .options([("search_path", "amalgam"), ("timezone", "UTC"), ("synchronous_commit", "on")])
             .ssl_mode(match config.tls {
                 config::TlsMode::Disable => PgSslMode::Disable,
                 config::TlsMode::Require => PgSslMode::Require,

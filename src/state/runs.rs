@@ -46,8 +46,8 @@ pub struct RunRow {
 pub struct Plan {
     /// Its tasks.
     pub tasks: Vec<NewTask>,
-    /// Who waits for whom: positions in `tasks`, of the one that waits and of the one it waits for.
-    pub edges: Vec<(usize, usize)>,
+    /// Who waits for whom.
+    pub edges: Vec<NewEdge>,
     /// Tables that need not be looked at.
     pub unchanged: Vec<TableName>,
     /// What went wrong with a part that could not be planned.
@@ -56,6 +56,17 @@ pub struct Plan {
     pub tables: Option<Vec<String>>,
     /// Every model there is; `None`: not known, and none is forgotten.
     pub models: Option<Vec<String>>,
+}
+
+/// One task waits for another; both by their positions among the tasks of the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewEdge {
+    /// The one that waits.
+    pub child: usize,
+    /// The one it waits for.
+    pub parent: usize,
+    /// Whether the parent must end well, and not only end.
+    pub must_succeed: bool,
 }
 
 /// One node of a run's graph.
@@ -133,14 +144,13 @@ impl State {
             .fetch_all(&mut *tx)
             .await
             .during(doing)?;
-        sqlx::query(
-            "insert into amalgam.task_edge (task_id, parent_id) select * from unnest($1::bigint[], $2::bigint[])",
-        )
-        .bind(plan.edges.iter().map(|(child, _)| ids[*child]).collect::<Vec<_>>())
-        .bind(plan.edges.iter().map(|(_, parent)| ids[*parent]).collect::<Vec<_>>())
-        .execute(&mut *tx)
-        .await
-        .during(doing)?;
+        sqlx::query(include_str!("queries/insert_edges.sql"))
+            .bind(plan.edges.iter().map(|e| ids[e.child]).collect::<Vec<_>>())
+            .bind(plan.edges.iter().map(|e| ids[e.parent]).collect::<Vec<_>>())
+            .bind(plan.edges.iter().map(|e| e.must_succeed).collect::<Vec<_>>())
+            .execute(&mut *tx)
+            .await
+            .during(doing)?;
         sqlx::query(include_str!("queries/put_unchanged.sql"))
             .bind(schedule)
             .bind(at)

@@ -27,8 +27,10 @@ pub struct TaskRow {
     pub not_before: Option<DateTime<Utc>>,
     /// Why it failed or was skipped.
     pub error: Option<String>,
-    /// What it waits for.
+    /// What must end well before it.
     pub parents: Vec<TaskId>,
+    /// What must end before it, well or not.
+    pub after: Vec<TaskId>,
 }
 
 /// How tasks end that are not tried any more.
@@ -51,6 +53,7 @@ struct Raw {
     not_before: Option<DateTime<Utc>>,
     error: Option<String>,
     parents: Vec<i64>,
+    after: Vec<i64>,
 }
 
 impl State {
@@ -77,23 +80,23 @@ impl State {
                     not_before: r.not_before,
                     error: r.error,
                     parents: r.parents.into_iter().map(TaskId).collect(),
+                    after: r.after.into_iter().map(TaskId).collect(),
                 })
             })
             .collect()
     }
 
-    /// Begins an attempt; its number. The task becomes running.
+    /// Begins an attempt; its number. The task becomes running. `None` where the task is not pending.
     ///
     /// # Errors
-    /// The server fails, or the task is not pending.
-    pub async fn begin_attempt(&self, task: TaskId, at: DateTime<Utc>) -> Result<i32> {
-        let number: Option<i32> = sqlx::query_scalar(include_str!("queries/begin_attempt.sql"))
+    /// The server fails.
+    pub async fn begin_attempt(&self, task: TaskId, at: DateTime<Utc>) -> Result<Option<i32>> {
+        sqlx::query_scalar(include_str!("queries/begin_attempt.sql"))
             .bind(task.0)
             .bind(at)
             .fetch_optional(&self.pool)
             .await
-            .during("beginning an attempt")?;
-        number.ok_or_else(|| Error::new(Kind::Internal, format!("task {task} was to begin but is not pending")))
+            .during("beginning an attempt")
     }
 
     /// Ends an attempt and its task well. `false` where the attempt had ended before.

@@ -4,7 +4,7 @@ use crate::harness::{Bench, Servers};
 use amalgam::{
     domain::{RunId, RunState, ScheduleName, TableName, TaskKind, TaskState},
     error::{Error, Kind},
-    state::{Acquired, Fire, NewRun, NewTask, Plan, State},
+    state::{Acquired, Fire, NewEdge, NewRun, NewTask, Plan, State},
 };
 use chrono::{DateTime, Utc};
 
@@ -36,7 +36,7 @@ async fn planned(state: &State) -> RunId {
             task(TaskKind::Model, "model.a.stg"),
             task(TaskKind::Model, "model.a.mart"),
         ],
-        edges: vec![(1, 0), (2, 1)],
+        edges: [(1, 0), (2, 1)].map(|(child, parent)| NewEdge { child, parent, must_succeed: true }).to_vec(),
         unchanged: vec![TableName::new("patient")],
         ..Plan::default()
     };
@@ -73,10 +73,9 @@ async fn illegal_changes_of_state_are_refused_by_the_database() {
     let (bench, state) = state("transitions").await;
     let run = planned(&state).await;
     let tasks = state.tasks(run).await.expect("tasks are there");
-    let number = state.begin_attempt(tasks[0].id, at(2)).await.expect("it is pending");
+    let number = state.begin_attempt(tasks[0].id, at(2)).await.expect("it is asked").expect("it is pending");
     assert_eq!(number, 1);
-    let again = state.begin_attempt(tasks[0].id, at(2)).await.expect_err("it is running");
-    assert_eq!(again.kind, Kind::Internal);
+    assert_eq!(state.begin_attempt(tasks[0].id, at(2)).await.expect("it is asked"), None);
     assert!(state.succeed(tasks[0].id, 1, false, &serde_json::json!({}), at(3)).await.expect("it is recorded"));
     assert!(!state.succeed(tasks[0].id, 1, false, &serde_json::json!({}), at(3)).await.expect("it is asked"));
     state.end_run(run, RunState::Succeeded, None, at(4)).await.expect("the run ends");
@@ -98,10 +97,10 @@ async fn interrupted_attempt_keeps_its_retry_budget() {
     let run = planned(&state).await;
     let payment = state.tasks(run).await.expect("tasks are there").remove(0);
     for _ in 0..3 {
-        state.begin_attempt(payment.id, at(2)).await.expect("it is pending");
+        state.begin_attempt(payment.id, at(2)).await.expect("it is asked").expect("it is pending");
         assert_eq!(state.interrupt(run, at(3)).await.expect("it is recorded"), 1);
     }
-    let number = state.begin_attempt(payment.id, at(4)).await.expect("it is pending");
+    let number = state.begin_attempt(payment.id, at(4)).await.expect("it is asked").expect("it is pending");
     let error = Error::new(Kind::SourceLost, "the line went dead");
     state.fail(payment.id, number, &error, Some(at(9)), at(5)).await.expect("it is recorded");
     let after = state.tasks(run).await.expect("tasks are there").remove(0);
@@ -116,7 +115,7 @@ async fn the_end_of_a_run_ends_what_is_left_of_it() {
     let run = planned(&state).await;
     let tasks = state.tasks(run).await.expect("tasks are there");
     assert_eq!(tasks[2].parents, [tasks[1].id]);
-    state.begin_attempt(tasks[0].id, at(2)).await.expect("it is pending");
+    state.begin_attempt(tasks[0].id, at(2)).await.expect("it is asked").expect("it is pending");
     let cause = Error::new(Kind::SourceAuth, "access denied");
     state.end_run(run, RunState::Failed, Some(&cause), at(3)).await.expect("the run ends");
     state.end_run(run, RunState::Failed, Some(&cause), at(4)).await.expect("twice does no harm");
@@ -168,7 +167,7 @@ async fn the_lock_has_one_holder_and_its_number_tells_of_others() {
     let Acquired::Held(second) = state.acquire("the second", at(2)).await.expect("the server answers") else {
         panic!("it was given up")
     };
-    assert_eq!(second.epoch(), epoch + 1);
+    assert_eq!((second.epoch(), second.was_mine()), (epoch + 1, false));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,7 +177,7 @@ async fn a_failing_subject_stays_known_until_it_succeeds_or_is_gone() {
     for round in 0..2 {
         let run = planned(&state).await;
         let stg = state.tasks(run).await.expect("tasks are there").remove(1);
-        let number = state.begin_attempt(stg.id, at(2)).await.expect("it is pending");
+        let number = state.begin_attempt(stg.id, at(2)).await.expect("it is asked").expect("it is pending");
         state.fail(stg.id, number, &error, None, at(3 + round)).await.expect("it is recorded");
         state.end_run(run, RunState::Failed, None, at(4)).await.expect("the run ends");
     }

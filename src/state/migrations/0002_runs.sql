@@ -1,7 +1,7 @@
 -- Schedules, and run > task > attempt. Drawn in docs/state-machine.md.
 -- Every state change is a row's, and an illegal one is refused here, whoever tries it.
 
--- Who may write: one row. `epoch` is one more at each acquisition of the writer's lock, so that a
+-- Who may write: one row. `epoch` is one more at each acquisition of the writer's lock; by `holder`, a
 -- process that lost the lock for a moment can tell whether another has written in between.
 create table amalgam.writer (
     only_one       boolean primary key default true check (only_one),
@@ -81,6 +81,8 @@ create index task_unended on amalgam.task (run_id) where ended_at is null;
 create table amalgam.task_edge (
     task_id        bigint not null references amalgam.task on delete cascade,
     parent_id      bigint not null references amalgam.task on delete cascade,
+    -- False: it only has to have ended; its failure is not the other's.
+    must_succeed   boolean not null,
     primary key (task_id, parent_id),
     check (task_id <> parent_id)
 );

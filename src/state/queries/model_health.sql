@@ -1,5 +1,14 @@
--- How every model does.
-select name, succeeded_at as good_at, failing_since, failures_in_a_row, error_kind, error
-from amalgam.subject
-where kind = 'model'
-order by name
+-- How every model does. A failure is healed by a build that was asked for by hand and ended well since.
+select coalesce(s.name, m.model_id) as name,
+       coalesce(m.built_at, s.succeeded_at) as good_at,
+       case when not h.healed then s.failing_since end as failing_since,
+       case when h.healed then 0 else coalesce(s.failures_in_a_row, 0) end as failures_in_a_row,
+       case when not h.healed then s.error_kind end as error_kind,
+       case when not h.healed then s.error end as error
+from (select * from amalgam.subject where kind = 'model') s
+full join amalgam.model_state m on m.model_id = s.name
+cross join lateral (
+    select coalesce(m.failed_at is null and m.checked_at > s.failing_since, false) as healed
+) h
+where s.name is not null or to_regclass(m.relation) is not null
+order by 1
