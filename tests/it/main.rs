@@ -9,6 +9,7 @@ mod full_size;
 mod harness;
 mod kill;
 mod models;
+mod orchestrator;
 mod practice;
 mod ranks;
 mod repository;
