@@ -91,3 +91,15 @@ async fn nothing_is_left_of_a_killed_demo_that_was_to_be_thrown_away() {
     until_free(&ports).await;
     until("the folder is gone", || async { !folder.exists() }).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_of_a_demo_killed_while_its_servers_are_made() {
+    let folder = folder("demo-making");
+    let mut child = demo(&folder, &["--throw-away"]).stdout(Stdio::null()).spawn().expect("the program can be run");
+    until("data is being made", || async {
+        ["practice", "warehouse"].iter().all(|name| folder.join(name).join("data").exists())
+    })
+    .await;
+    child.kill().await.expect("a child can be killed");
+    until("the folder is gone", || async { !folder.exists() }).await;
+}

@@ -126,14 +126,9 @@ impl Server {
     /// MariaDB gets the users `root` (everything) and `reader` (reads everything), PostgreSQL the
     /// superuser `amalgam`; none has a password: the servers listen on this machine only.
     pub fn start(kind: Kind, options: &Options) -> Result<Self, ServerError> {
-        let folder = system::prepare_folder(&options.folder)?;
-        match kind {
-            Kind::MariaDb => mariadb::create(&folder)?,
-            Kind::PostgreSql => postgres::create(&folder)?,
-        }
         let mut attempt = 1;
         loop {
-            match Self::start_once(kind, options, &folder) {
+            match Self::start_once(kind, options) {
                 Err(ServerError::Failed { .. }) if options.port.is_none() && attempt < PORT_ATTEMPTS_MAX => {
                     attempt += 1
                 }
@@ -142,13 +137,14 @@ impl Server {
         }
     }
 
-    fn start_once(kind: Kind, options: &Options, folder: &Path) -> Result<Self, ServerError> {
+    fn start_once(kind: Kind, options: &Options) -> Result<Self, ServerError> {
+        let folder = system::prepare_folder(&options.folder)?;
         let port = options.port.map_or_else(system::free_port, Ok)?;
-        let (socket_folder, runtime) = system::socket_folder(folder)?;
+        let (socket_folder, runtime) = system::socket_folder(&folder)?;
         let server_command = match kind {
-            Kind::MariaDb => mariadb::command(folder, &socket_folder, port, options)?,
-            Kind::PostgreSql => postgres::command(folder, &socket_folder, port, options)?,
-        };
+            Kind::MariaDb => mariadb::command(&folder, &socket_folder, port, options),
+            Kind::PostgreSql => postgres::command(&folder, &socket_folder, port, options),
+        }?;
         // What is thrown away need not be put in order first.
         let (at_stop, at_end) = match (kind, options.throw_away) {
             (Kind::MariaDb, false) => ("TERM", "TERM"),
@@ -156,16 +152,21 @@ impl Server {
             (Kind::PostgreSql, false) => ("INT", "INT"),
             (Kind::PostgreSql, true) => ("INT", "QUIT"),
         };
+        // Before there is any data: what is cut off in the making is cleaned up as well.
         let supervisor = Supervisor::new(&supervisor::Orders {
             at_stop,
             at_end,
             throw_away: options.throw_away,
-            folder,
+            folder: &folder,
             around: options.around.as_deref().filter(|_| options.throw_away),
             runtime: runtime.as_deref(),
             server_command: &server_command,
         })?;
-        let mut server = Self { kind, folder: folder.to_owned(), socket_folder, port, supervisor, process: None };
+        match kind {
+            Kind::MariaDb => mariadb::create(&folder)?,
+            Kind::PostgreSql => postgres::create(&folder)?,
+        }
+        let mut server = Self { kind, folder, socket_folder, port, supervisor, process: None };
         server.start_again()?;
         Ok(server)
     }

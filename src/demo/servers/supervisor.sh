@@ -43,7 +43,11 @@ while read -r order; do
 done
 
 end "$at_end"
-if [ "$throw_away" = yes ]; then rm -rf "$folder"; fi
+if [ "$throw_away" = yes ]; then
+  # Data that is just being made may grow while it is removed.
+  left=50
+  until rm -rf "$folder" 2>/dev/null || [ "$left" -eq 0 ]; do sleep 0.1; left=$((left - 1)); done
+fi
 # Files lie beside the servers' folders; another server's folder keeps it all.
 if [ -n "$around" ] && ! ls -d "$around"/*/ >/dev/null 2>&1; then rm -rf "$around"; fi
 if [ -n "$runtime" ]; then rm -rf "$runtime"; fi
