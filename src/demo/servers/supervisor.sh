@@ -27,13 +27,16 @@ end() { # SIGNAL
   watchdog=$!
   wait "$server"
   kill -s KILL "$watchdog" 2>/dev/null
+  # PostgreSQL's other processes follow the first one a moment later: only then is it over.
+  flock -w 20 "$folder/running" true
   server=
 }
 
 while read -r order; do
   case $order in
     start)
-      "$@" </dev/null >>"$folder/log" 2>&1 &
+      # All processes of the server hold this lock, for as long as they live.
+      (flock 8; exec "$@") 8>"$folder/running" </dev/null >>"$folder/log" 2>&1 &
       server=$!
       echo "$server"
       ;;
