@@ -56,6 +56,10 @@ kinds! {
     SourceTls = "source_tls" => Halt, "enable TLS on the source, name its authority in [source] tls_ca_file, or lower [source] tls if the network is private";
     /// The database isn't there.
     SourceDatabaseMissing = "source_database_missing" => Halt, "correct [source] database; SHOW DATABASES lists what the user may see";
+    /// A table was named that isn't there.
+    UnknownTable = "unknown_table" => Halt, "spell the table as the source does; `amalgam discover` lists them all";
+    /// A table can't be compared, because it was never synced or its columns have changed since.
+    NotSynced = "not_synced" => Fail, "run `amalgam sync` for the table first";
     /// A connection to the source broke in the middle.
     SourceLost = "source_lost" => Retry, "nothing was lost, the work is done again; if it happens often, look at MariaDB's error log and the network";
     /// A statement at the source took longer than its bound.

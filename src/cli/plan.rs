@@ -24,7 +24,6 @@ struct Row {
 }
 
 pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
-    context.state()?.migrate().await?;
     let syncer = context.syncer()?;
     let plans = syncer.plan(tables::named(&args.tables).as_deref(), SyncOptions::default()).await?;
     tables::refuse_unknown(&args.tables, plans.iter().map(|p| p.table.name.as_str()))?;

@@ -14,9 +14,8 @@ pub(super) fn named(tables: &[String]) -> Option<Vec<TableName>> {
 pub(super) fn refuse_unknown<'a>(asked: &[String], found: impl Iterator<Item = &'a str> + Clone) -> Result<()> {
     match asked.iter().find(|a| !found.clone().any(|f| f == a.as_str())) {
         None => Ok(()),
-        Some(unknown) => Err(Error::new(
-            Kind::Config,
-            format!("the source has no table {unknown}, or it is excluded; `amalgam discover` lists them"),
-        )),
+        Some(unknown) => {
+            Err(Error::new(Kind::UnknownTable, format!("the source has no table {unknown}, or it is excluded")))
+        }
     }
 }

@@ -3,6 +3,7 @@
 use super::{Context, Outcome, crew, output, tables};
 use crate::{
     domain::TableName,
+    error::Kind,
     sync::{Differences, SyncOptions},
 };
 use serde::Serialize;
@@ -30,7 +31,9 @@ struct Row {
 }
 
 pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
-    context.state()?.migrate().await?;
+    if args.repair {
+        context.state()?.migrate().await?;
+    }
     let syncer = context.syncer()?;
     let catalog = syncer.discover().await?;
     tables::refuse_unknown(&args.tables, catalog.tables.iter().map(|t| t.name.as_str()))?;
@@ -40,11 +43,17 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
     let done = crew::work(&context, "verifying", todo, move |table: TableName| {
         let syncer = syncer.clone();
         async move {
-            let differences = syncer.verify_table(&table).await?;
-            if repair && !differences.none() {
-                syncer.sync_table(&table, SyncOptions { reconcile: true, full: false }).await?;
+            match syncer.verify_table(&table).await {
+                Ok(differences) if repair && !differences.none() => {
+                    syncer.sync_table(&table, SyncOptions { reconcile: true, full: false }).await?;
+                    Ok(differences)
+                }
+                Err(error) if repair && error.kind == Kind::NotSynced => {
+                    let rows = syncer.sync_table(&table, SyncOptions::default()).await?.rows_read;
+                    Ok(Differences { rows, missing: rows, ..Differences::default() })
+                }
+                compared => compared,
             }
-            Ok(differences)
         }
     })
     .await?;
@@ -70,10 +79,12 @@ fn report(args: &Args, context: &Context, done: &[crew::Done<Differences>]) -> a
     let differing = compared.iter().filter(|(_, d)| !d.none()).count();
     if context.format() == output::Format::Table {
         let total: u64 = compared.iter().map(|(_, d)| d.rows).sum();
-        let verdict = match (differing, args.repair) {
-            (0, _) => "every value equal".to_owned(),
-            (n, true) => format!("{n} tables differed and were mended"),
-            (n, false) => format!("{n} tables differ; `amalgam verify --repair` mends them"),
+        let failed = done.len() - compared.len();
+        let verdict = match (failed, differing, args.repair) {
+            (0, 0, _) => "every value equal".to_owned(),
+            (0, n, true) => format!("{n} tables differed and were mended"),
+            (0, n, false) => format!("{n} tables differ; `amalgam verify --repair` mends them"),
+            (failed, n, _) => format!("{failed} tables could not be compared, {n} differ"),
         };
         output::write(&format!("{} tables, {total} rows compared: {verdict}\n", compared.len()))?;
     }

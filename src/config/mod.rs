@@ -70,6 +70,44 @@ impl Config {
         problems.extend(schedule::check(&self.schedule));
         problems.extend(self.retry.check());
         problems.extend(self.log.check());
+        problems.extend(self.check_connections());
         problems
+    }
+
+    /// What works at once must not wait for each other's connections: a table takes one of the source and
+    /// two of the warehouse, a model one, and one is needed on each side to look around.
+    fn check_connections(&self) -> Vec<Problem> {
+        let (tables, models) = (self.sync.parallel_tables, self.models.threads);
+        let needs = [
+            ("source.connections_max", tables.saturating_add(1), self.source.connections_max),
+            (
+                "warehouse.connections_max",
+                tables.saturating_mul(2).saturating_add(models).saturating_add(1),
+                self.warehouse.connections_max,
+            ),
+        ];
+        let short = needs.into_iter().filter(|(_, needed, given)| needed > given);
+        short
+            .map(|(key, needed, given)| {
+                let cause = format!(
+                    "is {given}, but sync.parallel_tables = {tables} and models.threads = {models} need {needed}"
+                );
+                Problem::new(key, cause, format!("set it to {needed} or more, or let fewer work at once"))
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_must_suffice_for_what_works_at_once() {
+        assert_eq!(Config::default().check_connections(), []);
+        let mut config = Config::default();
+        config.sync.parallel_tables = 8;
+        let keys: Vec<String> = config.check_connections().into_iter().map(|p| p.key).collect();
+        assert_eq!(keys, ["source.connections_max", "warehouse.connections_max"]);
     }
 }

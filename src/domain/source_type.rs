@@ -163,6 +163,11 @@ impl SourceType {
         }
     }
 
+    /// Whether it holds days, which may be zero or partial at the source and are null in the warehouse then.
+    pub fn is_calendar(self) -> bool {
+        matches!(self, Self::Date | Self::DateTime | Self::Timestamp)
+    }
+
     /// Whether it is an integer of any width.
     pub fn is_integer(self) -> bool {
         matches!(

@@ -80,7 +80,7 @@ impl Orchestrator {
     /// Asks both databases from time to time, until told to stop.
     pub(super) async fn watch_health(&self, health: watch::Sender<Health>, stop: CancellationToken) {
         loop {
-            let (source, warehouse) = tokio::join!(self.source.describe(Some(&[])), self.warehouse_answers());
+            let (source, warehouse) = tokio::join!(self.source.describe(Some(&[]), |_| true), self.warehouse_answers());
             let now = self.clock.now();
             health.send_modify(|h| {
                 h.source.take("source", source.map(drop), now);

@@ -17,11 +17,11 @@ const COLUMNS: &str = include_str!("queries/columns.sql");
 const INDEXES: &str = include_str!("queries/indexes.sql");
 
 impl Source {
-    /// What the source holds now: all base tables, or those of `only` that are there.
+    /// What the source holds now: all base tables, or those of `only` that are there, if `chosen`.
     ///
     /// # Errors
     /// [`Kind::SourceType`] where a column's type is not known; what a connection or query can meet.
-    pub async fn describe(&self, only: Option<&[TableName]>) -> Result<Catalog> {
+    pub async fn describe(&self, only: Option<&[TableName]>, chosen: impl Fn(&str) -> bool) -> Result<Catalog> {
         let mut connection = self.connection().await?;
         let micros: i64 = connection
             .query_first("select cast(unix_timestamp(now(6)) * 1000000 as signed)")
@@ -31,17 +31,18 @@ impl Source {
         let taken_at = DateTime::from_timestamp_micros(micros)
             .ok_or_else(|| Error::new(Kind::Internal, "the source's time is out of range"))?;
         let rows = self.ask(&mut connection, TABLES, only, "listing tables").await?;
-        let mut columns = grouped(self.ask(&mut connection, COLUMNS, only, "listing columns").await?, column)?;
-        let mut indexes = grouped(self.ask(&mut connection, INDEXES, only, "listing indexes").await?, index)?;
-        let tables = rows
-            .into_iter()
-            .map(|row| {
-                let name: String = get(&row, 0)?;
-                let columns = columns.remove(&name).unwrap_or_default();
-                let indexes = indexes.remove(&name).unwrap_or_default();
-                table(&row, name, columns, &indexes)
-            })
-            .collect::<Result<Vec<Table>>>()?;
+        let mut columns = grouped(self.ask(&mut connection, COLUMNS, only, "listing columns").await?, Ok)?;
+        let mut indexes = grouped(self.ask(&mut connection, INDEXES, only, "listing indexes").await?, |r| index(&r))?;
+        let mut tables = Vec::with_capacity(rows.len());
+        for row in rows {
+            let name: String = get(&row, 0)?;
+            if !chosen(&name) {
+                continue;
+            }
+            let columns = columns.remove(&name).unwrap_or_default().iter().map(column).collect::<Result<Vec<_>>>()?;
+            let indexes = indexes.remove(&name).unwrap_or_default();
+            tables.push(table(&row, name, columns, &indexes)?);
+        }
         Ok(Catalog { taken_at, tables })
     }
 
@@ -71,10 +72,10 @@ struct IndexColumn {
     column: String,
 }
 
-fn grouped<T>(rows: Vec<Row>, read: impl Fn(&Row) -> Result<T>) -> Result<BTreeMap<String, Vec<T>>> {
+fn grouped<T>(rows: Vec<Row>, read: impl Fn(Row) -> Result<T>) -> Result<BTreeMap<String, Vec<T>>> {
     let mut groups: BTreeMap<String, Vec<T>> = BTreeMap::new();
     for row in rows {
-        groups.entry(get(&row, 0)?).or_default().push(read(&row)?);
+        groups.entry(get(&row, 0)?).or_default().push(read(row)?);
     }
     Ok(groups)
 }

@@ -12,6 +12,9 @@ use tokio::time::timeout;
 /// Where Debian keeps the authorities that the system trusts.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
+/// A row may be longer than what the server itself would take in: the protocol's own bound.
+const PACKET_BYTES_MAX: usize = 1 << 30;
+
 /// The source. Cheap to clone; connects when first used.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -32,6 +35,7 @@ impl Source {
             .user(Some(&config.user))
             .db_name(Some(&config.database))
             .prefer_socket(false)
+            .max_allowed_packet(Some(PACKET_BYTES_MAX))
             .tcp_keepalive(Some(Duration::from_secs(30)))
             .pool_opts(PoolOpts::default().with_constraints(bounds).with_reset_connection(false))
             .ssl_opts(tls(config))

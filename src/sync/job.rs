@@ -51,17 +51,30 @@ impl Job<'_> {
         Raw::new(self.warehouse.raw_schema(), self.table)
     }
 
-    /// The watermark after a read of what was found.
-    pub(super) fn watermark(&self, key_max: Option<i128>) -> Option<Watermark> {
-        let current = self.state.and_then(|s| s.watermark.as_ref());
-        match self.mode {
-            SyncMode::Merge => Some(Watermark::advance(current, Watermark::Stamp(self.taken_at))),
+    /// The watermark after a read of what was found. A delta moves it on; a full read sets it, because
+    /// keys may have begun anew and a clock may have been put back.
+    pub(super) fn watermark(&self, found: &Found) -> Option<Watermark> {
+        let read = match self.mode {
+            SyncMode::Merge => Watermark::Stamp(self.taken_at),
             // An empty table has no key yet; any key is above this one.
-            SyncMode::Append => {
-                Some(Watermark::advance(current, Watermark::Key(key_max.unwrap_or(i128::from(i64::MIN)))))
-            }
-            SyncMode::Replace => None,
+            SyncMode::Append => Watermark::Key(found.key_max.unwrap_or(i128::from(i64::MIN))),
+            SyncMode::Replace => return None,
+        };
+        match found.action {
+            Action::Delta => Some(Watermark::advance(self.state.and_then(|s| s.watermark.as_ref()), read)),
+            Action::Load | Action::Reconcile | Action::Skip => Some(read),
         }
+    }
+
+    /// Whether the raw table still has one of the columns that the source has gained: it was dropped
+    /// there once, and what stands in it is old.
+    pub(super) async fn regains_column(&self) -> Result<bool> {
+        let Drift::Added(names) = &self.drift else { return Ok(false) };
+        let sql = "select exists (select from pg_catalog.pg_attribute a \
+                   where a.attrelid = to_regclass($1) and a.attname = any($2) and not a.attisdropped)";
+        let session = self.warehouse.session().await?;
+        let row = session.query_one(sql, &[&self.raw().name(), names], "looking at the raw table's columns").await?;
+        Ok(row.get(0))
     }
 
     /// Writes the state of the table in the transaction of its rows.
@@ -73,7 +86,7 @@ impl Job<'_> {
         row_count: u64,
     ) -> Result<()> {
         let shape = drift::shape(self.table);
-        let watermark = self.watermark(found.key_max);
+        let watermark = self.watermark(found);
         let new = NewTableState {
             mode: self.mode,
             shape: &shape,

@@ -33,11 +33,10 @@ impl Job<'_> {
         // Open while the source is read: the new table is nobody else's to see or to wait for.
         let transaction = session.begin().await?;
         let doing = format!("loading {name}");
+        transaction.batch(&self.lock_timeout(), &doing).await?;
         transaction.batch(&raw.create(target), &doing).await?;
         let found = self.fill(transaction.copy_in(&raw.copy_in(target)).await?).await?;
-        transaction
-            .batch(&raw.finish(target, self.stamp.map(|(_, name)| name), self.state.map_or(0, |s| s.revision)), &doing)
-            .await?;
+        transaction.batch(&raw.finish(target, self.stamp.map(|(_, name)| name)), &doing).await?;
         if replaces {
             self.put_in_place(&transaction, &beside).await?;
         }
@@ -58,7 +57,6 @@ impl Job<'_> {
     async fn put_in_place(&self, transaction: &Transaction<'_>, beside: &str) -> Result<()> {
         let (schema, name) = (self.warehouse.raw_schema(), self.table.name.as_str());
         let doing = format!("putting the new {name} in place");
-        transaction.batch(&self.lock_timeout(), &doing).await?;
         let dependents = Dependents::take(transaction, schema, name).await?;
         let trappings = match dependents::oid(transaction, schema, name).await? {
             Some(old) => Some(Trappings::of(transaction, old, "r").await?),

@@ -157,10 +157,12 @@ impl Syncer {
         let looked = self.look(table).await?;
         let (plan, job) = self.plan_table(&looked.catalog, &looked.catalog.tables[0], looked.state.as_ref(), options);
         debug!(table = %table, mode = %plan.mode, action = ?plan.action, reason = plan.action_reason, "planned");
+        let regains = plan.action == Action::Reconcile && job.regains_column().await?;
         let outcome = match plan.action {
             Action::Skip => SyncOutcome::skipped(),
             Action::Load => job.load().await?,
             Action::Delta => job.delta().await?,
+            Action::Reconcile if regains => job.load().await?,
             Action::Reconcile => job.reconcile().await?,
         };
         self.count(table, &outcome);
@@ -170,14 +172,14 @@ impl Syncer {
     /// Compares one table with the source, value for value, and changes nothing.
     ///
     /// # Errors
-    /// [`Kind::SourceChanged`] where the table was never loaded, or its shape has changed since.
+    /// [`Kind::NotSynced`] where the table was never loaded, or its shape has changed since.
     pub async fn verify_table(&self, table: &TableName) -> Result<Differences> {
         let looked = self.look(table).await?;
         let (plan, job) =
             self.plan_table(&looked.catalog, &looked.catalog.tables[0], looked.state.as_ref(), SyncOptions::default());
         match (plan.action, &job.drift) {
             (Action::Load, _) | (_, Drift::Added(_)) => Err(Error::new(
-                Kind::SourceChanged,
+                Kind::NotSynced,
                 format!("{table} can't be compared before it is synced: {}", plan.action_reason),
             )),
             _ => job.compare().await,
@@ -197,9 +199,7 @@ impl Syncer {
     }
 
     async fn describe(&self, only: Option<&[TableName]>) -> Result<Catalog> {
-        let mut catalog = self.source.describe(only).await?;
-        catalog.tables.retain(|t| select::chosen(&self.config.sync, t.name.as_str()));
-        Ok(catalog)
+        self.source.describe(only, |table| select::chosen(&self.config.sync, table)).await
     }
 
     /// The states of tables whose raw table is there: without it, a state says nothing.

@@ -6,7 +6,6 @@ use crate::{
     domain::Table,
     warehouse::{quote, relation},
 };
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The session's own table of rows to be written.
 pub(super) const STAGED: &str = "pg_temp.amalgam_staged";
@@ -62,15 +61,13 @@ impl<'t> Raw<'t> {
     /// Gives a filled table what it lacks: `_loaded_at`, which PostgreSQL keeps once for all rows already
     /// there (PostgreSQL docs, ALTER TABLE § Notes), the primary key, the index on the cursor, statistics.
     ///
-    /// Key and index bear names that no other revision of the table has, so that both revisions can stand
-    /// beside each other.
-    pub(super) fn finish(&self, name: &str, cursor: Option<&str>, revision: i64) -> String {
+    /// Key and index bear names that no other table has, the present one included: both stand beside each
+    /// other for a while. A key that a zero date can be part of is not declared: it would be null.
+    pub(super) fn finish(&self, name: &str, cursor: Option<&str>) -> String {
         let target = relation(self.schema, name);
-        let mut hasher = DefaultHasher::new();
-        self.table.name.hash(&mut hasher);
-        let own = format!("{OWN_INDEX_PREFIX}{:016x}_{revision}", hasher.finish());
+        let own = format!("{OWN_INDEX_PREFIX}{:016x}", fastrand::u64(..));
         let mut steps = vec![format!("alter table {target} add column {LOADED_AT} timestamptz not null default now()")];
-        if !self.table.key.is_empty() {
+        if !self.table.key.is_empty() && !self.table.key_columns().any(|c| c.source_type.is_calendar()) {
             steps.push(format!(
                 "alter table {target} add constraint {} primary key ({})",
                 quote(&format!("{own}_key")),
@@ -91,7 +88,7 @@ impl<'t> Raw<'t> {
             .columns
             .iter()
             .filter(|c| names.contains(&c.name))
-            .map(|c| format!("add column if not exists {} {}", quote(&c.name), c.source_type.warehouse()))
+            .map(|c| format!("add column {} {}", quote(&c.name), c.source_type.warehouse()))
             .collect();
         format!("alter table {} {}", self.name(), added.join(", "))
     }

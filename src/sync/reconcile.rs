@@ -74,6 +74,7 @@ impl Job<'_> {
             super::drift::Drift::Added(names) => names.as_slice(),
             _ => &[],
         };
+        // Open while the source is read: a reader's lock, which stops nobody but who would alter the table.
         let mut theirs = Theirs {
             stream: session.copy_out(&self.raw().copy_out(added)).await?,
             key: self.table.key.iter().map(|&k| (k, self.table.columns[k].source_type.warehouse())).collect(),

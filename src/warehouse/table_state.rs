@@ -70,12 +70,22 @@ pub struct NewTableState<'a> {
 }
 
 impl Session {
-    /// What is known of all tables, or those named.
+    /// What is known of all tables, or those named: nothing, where nothing was ever synced.
     pub async fn table_states(
         &self,
         raw_schema: &str,
         only: Option<&[TableName]>,
     ) -> Result<BTreeMap<TableName, TableState>> {
+        let migrated = self
+            .query_one(
+                "select to_regclass('amalgam.table_state') is not null",
+                &[],
+                "looking for the state of the tables",
+            )
+            .await?;
+        if !migrated.get::<_, bool>(0) {
+            return Ok(BTreeMap::new());
+        }
         let names: Option<Vec<&str>> = only.map(|names| names.iter().map(TableName::as_str).collect());
         let rows = self.query(READ, &[&names, &raw_schema], "reading the state of the tables").await?;
         rows.iter()

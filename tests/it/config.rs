@@ -82,7 +82,7 @@ fn a_later_file_stands_above_an_earlier_one() {
 
 #[test]
 fn every_plain_name_sets_its_key() {
-    let mut case = Case::new("");
+    let mut case = Case::new("[source]\nconnections_max = 64\n[warehouse]\nconnections_max = 200\n");
     for (name, _) in PLAIN_NAMES {
         case = case.variable(name, "42");
     }

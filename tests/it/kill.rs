@@ -10,7 +10,7 @@ const KILLS: usize = 100;
 /// Printed with the test's output; the same seed tries the same moments.
 const SEED: u64 = 20_250_607;
 const TABLES: usize = 24;
-/// A load that takes longer than this, on a slow machine, is killed within its first part only.
+/// A load that takes longer than this is killed in its first part, and the next one goes on with the rest.
 const DELAY_MAX: Duration = Duration::from_millis(700);
 
 /// What is counted between two kills: each raw table, what its state says of it, and what lies about.
@@ -56,9 +56,8 @@ async fn killed_at_a_hundred_random_moments_of_a_load_nothing_is_lost() {
         bench.source(&format!("insert into t{} (name) values ('new')", random.usize(0..TABLES))).await;
     }
     println!("{kills} kills, {loads} loads came to their end in between");
+    // No reconciliation: it would mend what a watermark that was lost or ran ahead had missed.
     assert!(run(&bench, &[]).wait().await.expect("it ends").success());
-    // What was posted while a killed process had read the table already.
-    assert!(run(&bench, &["--reconcile"]).wait().await.expect("it ends").success());
     check(&bench, TABLES).await;
     let verified = bench.amalgam().arg("verify").output().await.expect("it ends");
     let told = String::from_utf8_lossy(&verified.stdout).into_owned() + &String::from_utf8_lossy(&verified.stderr);
@@ -66,7 +65,7 @@ async fn killed_at_a_hundred_random_moments_of_a_load_nothing_is_lost() {
     assert_eq!(bench.text("select count(*) from amalgam.run where state = 'running'").await, "0");
 }
 
-/// A third with a stamp, a third with a key alone, a third without a key.
+/// A third with a stamp (`merge`), a third with a key alone (`append`), a third without a key (`replace`).
 fn practice() -> String {
     (0..TABLES)
         .map(|n| {
@@ -86,7 +85,13 @@ fn practice() -> String {
 }
 
 fn run(bench: &Bench, flags: &[&str]) -> tokio::process::Child {
-    let mut command = bench.amalgam_with("[sync]\nparallel_tables = 3\nbatch_bytes_max = 65536\n");
+    let settings = |n: usize| match n % 3 {
+        0 => "mode = \"merge\"\ncursor = \"DateTStamp\"",
+        1 => "mode = \"append\"",
+        _ => "mode = \"replace\"",
+    };
+    let modes: String = (0..TABLES).map(|n| format!("[tables.t{n}]\n{}\n", settings(n))).collect();
+    let mut command = bench.amalgam_with(&format!("[sync]\nparallel_tables = 3\nbatch_bytes_max = 65536\n{modes}"));
     command.args(["--log-filter", "error", "run"]).args(flags).stdout(Stdio::null());
     command.spawn().expect("the program starts")
 }

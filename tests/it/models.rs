@@ -124,6 +124,29 @@ async fn a_model_that_reads_the_clock_is_built_when_the_date_turns() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_a_model_makes_the_server_quote_is_not_told() {
+    let shop = Shop::open("models_no_values").await;
+    shop.bench.warehouse("create table raw.person (name text); insert into raw.person values ('Secretsmith');").await;
+    for (name, expression) in [
+        ("search", "to_tsquery('simple', name || ' x')"),
+        ("class", "name::regclass"),
+        ("role", "name::name::regrole"),
+        ("setting", "set_config(name, 'x', true)"),
+        ("number", "name::int"),
+    ] {
+        shop.write(
+            &format!("models/{name}.sql"),
+            &format!("{{{{ config(materialized='table') }}}} select {expression}::text as d from raw.person"),
+        );
+        let error = shop.build(name).await.expect_err("the server refuses the value");
+        assert!(!error.to_string().to_lowercase().contains("secretsmith"), "{name}");
+        assert!(error.to_string().contains("SQLSTATE"), "{error}");
+    }
+    let kept = "select count(*) from amalgam.model_state s where s::text ilike '%secretsmith%'";
+    assert_eq!(shop.bench.text(kept).await, "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failing_test_keeps_the_last_good_version() {
     let shop = Shop::open("models_last_good").await;
     shop.write(

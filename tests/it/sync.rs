@@ -283,6 +283,59 @@ async fn an_added_column_is_added_and_a_dropped_one_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_comes_back_brings_its_own_values() {
+    let bench = Servers::fresh("regained").await;
+    bench.source("create table t (k int primary key, c int); insert into t values (1, 5), (2, 6);").await;
+    let syncer = syncer(&bench).await;
+    sync(&syncer, SyncOptions::default()).await;
+    bench.source("alter table t drop column c;").await;
+    sync(&syncer, SyncOptions::default()).await;
+    bench.source("alter table t add column c varchar(5);").await;
+    assert_eq!(sync(&syncer, SyncOptions::default()).await.action, Action::Load);
+    assert_equal(&syncer, 2).await;
+    assert_eq!(bench.text("select count(c) from raw.t").await, "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_begin_anew_are_read_from_their_new_beginning() {
+    let bench = Servers::fresh("anew").await;
+    bench.source("create table t (k bigint auto_increment primary key, v int) engine=MyISAM; insert into t (v) select seq from seq_1_to_100;").await;
+    let syncer = syncer_in_mode(&bench, SyncMode::Append).await;
+    sync(&syncer, SyncOptions::default()).await;
+    bench.source("truncate t; insert into t (v) values (1), (2);").await;
+    sync(&syncer, RECONCILE).await;
+    bench.source("insert into t (v) values (3);").await;
+    let outcome = sync(&syncer, SyncOptions::default()).await;
+    assert_eq!((outcome.action, outcome.rows_inserted), (Action::Delta, 1));
+    assert_equal(&syncer, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zero_date_in_a_key_fails_no_table() {
+    let bench = Servers::fresh("zerokey").await;
+    bench.source("set sql_mode = ''; create table t (d date primary key, v int); insert into t values ('0000-00-00', 1), ('2024-01-01', 2);").await;
+    let syncer = syncer(&bench).await;
+    assert_eq!(sync(&syncer, SyncOptions::default()).await.dates_coerced, 1);
+    assert_equal(&syncer, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_changes_nothing_and_says_what_was_never_synced() {
+    let bench = Servers::fresh("looking").await;
+    bench.source("create table t (k int primary key); insert into t values (1);").await;
+    let plan = bench.amalgam().args(["plan"]).output().await.expect("the program starts");
+    assert!(plan.status.success() && String::from_utf8_lossy(&plan.stdout).contains("never loaded"));
+    let verify = bench.amalgam().args(["verify"]).output().await.expect("the program starts");
+    let (out, err) = (String::from_utf8_lossy(&verify.stdout), String::from_utf8_lossy(&verify.stderr));
+    assert_eq!(verify.status.code(), Some(1));
+    assert!(out.contains("1 tables could not be compared") && err.contains("remedy: run `amalgam sync`"), "{out}{err}");
+    assert_eq!(bench.text("select to_regnamespace('amalgam') is null").await, "t");
+    let repair = bench.amalgam().args(["verify", "--repair"]).output().await.expect("the program starts");
+    assert!(repair.status.success());
+    assert_eq!(bench.text("select count(*) from raw.t").await, "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_raw_table_that_was_dropped_by_hand_is_loaded_again() {
     let bench = Servers::fresh("dropped").await;
     bench.source("create table t (k int primary key); insert into t values (1);").await;

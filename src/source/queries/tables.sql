@@ -4,5 +4,5 @@ select t.table_name, t.engine, t.table_rows, t.data_length,
        cast(unix_timestamp(t.create_time) as signed), cast(unix_timestamp(t.update_time) as signed),
        timestampdiff(second, t.update_time, now())
 from information_schema.tables t
-where t.table_schema = ? and t.table_type = 'BASE TABLE' /*only*/
+where t.table_schema = ? and t.table_type in ('BASE TABLE', 'SYSTEM VERSIONED') /*only*/
 order by t.table_name
