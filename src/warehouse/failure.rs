@@ -9,6 +9,10 @@ use tokio_postgres::error::{DbError, SqlState};
 /// Makes a failure of what the driver says. `doing` is what was tried, in a few words.
 pub(super) fn failure(error: &tokio_postgres::Error, doing: &str) -> Error {
     match error.as_db_error() {
+        // Two that make one name at once meet in the catalog; anywhere else a unique key is a matter of data.
+        Some(db) if db.code() == &SqlState::UNIQUE_VIOLATION && db.schema() == Some("pg_catalog") => {
+            Error::new(Kind::WarehouseConflict, format!("{doing}: {}", describe(db)))
+        }
         Some(db) => Error::new(kind(db.code()), format!("{doing}: {}", describe(db))),
         None => connection(error, doing),
     }
@@ -45,7 +49,7 @@ fn connection(error: &tokio_postgres::Error, doing: &str) -> Error {
 fn kind(code: &SqlState) -> Kind {
     let code = code.code();
     match code {
-        "40001" | "40P01" | "55P03" | "55006" | "42P07" | "23505" => Kind::WarehouseConflict,
+        "40001" | "40P01" | "55P03" | "55006" | "42P07" => Kind::WarehouseConflict,
         "28000" | "28P01" | "3D000" => Kind::WarehouseAuth,
         "42501" => Kind::WarehouseDenied,
         "53100" => Kind::WarehouseFull,
