@@ -311,6 +311,25 @@ async fn keys_that_begin_anew_are_read_from_their_new_beginning() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn system_versioned_tables_and_rows_above_the_servers_packet_bound_arrive() {
+    let bench = Servers::fresh("long").await;
+    bench
+        .source(
+            "create table v (k int primary key, c int) with system versioning; insert into v values (1, 1); update v set c = 2;
+             create table t (k int primary key, a longtext, b longtext) engine=MyISAM;
+             insert into t values (1, repeat('a', 9000000), repeat('b', 9000000)), (2, 'x', 'y');",
+        )
+        .await;
+    let syncer = syncer(&bench).await;
+    sync(&syncer, SyncOptions::default()).await;
+    assert_equal(&syncer, 2).await;
+    assert_eq!(bench.text("select length(a) + length(b) from raw.t where k = 1").await, "18000000");
+    let v = TableName::from("v");
+    syncer.sync_table(&v, SyncOptions::default()).await.expect("the versioned table is loaded");
+    assert_eq!(bench.text("select c from raw.v").await, "2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_zero_date_in_a_key_fails_no_table() {
     let bench = Servers::fresh("zerokey").await;
     bench.source("set sql_mode = ''; create table t (d date primary key, v int); insert into t values ('0000-00-00', 1), ('2024-01-01', 2);").await;
