@@ -59,11 +59,6 @@ impl Source {
         })
     }
 
-    /// The database that is read.
-    pub fn database(&self) -> &str {
-        &self.database
-    }
-
     /// Takes a connection, and waits for a free one where the bound is reached.
     pub(super) async fn connection(&self) -> Result<Conn> {
         match timeout(Duration::from_secs(self.connect_seconds_max), self.pool.get_conn()).await {

@@ -163,7 +163,6 @@ mod tests {
     fn state(watermark: Option<Watermark>) -> TableState {
         let table = payment(1);
         TableState {
-            mode: SyncMode::Merge,
             shape: Shape { columns: table.columns, key: table.key },
             fingerprint: Some(Fingerprint("f".to_owned())),
             watermark,

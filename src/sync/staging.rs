@@ -1,7 +1,7 @@
 //! Rows to be written and keys to be deleted, staged in the session's own temporary tables.
 //!
-//! Staged outside of any transaction, so that no lock is held while the source is read; gone with the
-//! session, whatever happens. Memory: two buffers of `batch_bytes_max` and one row.
+//! Staged outside of any transaction, so that no lock is held while the source is read; gone when the
+//! connection ends or is taken from the pool again. Memory: two buffers of `batch_bytes_max` and one row.
 
 use super::{encode, raw::Raw};
 use crate::{error::Result, warehouse::Session};
@@ -15,17 +15,13 @@ pub(super) struct Staging<'a> {
     staged: BytesMut,
     gone: BytesMut,
     made: bool,
-    /// Rows staged.
-    pub rows: u64,
-    /// Keys staged.
-    pub keys: u64,
 }
 
 impl<'a> Staging<'a> {
     /// Prepares; no table is made before the first row.
     pub(super) fn new(session: Session, raw: Raw<'a>, batch_bytes_max: usize) -> Self {
         let (staged, gone) = (BytesMut::new(), BytesMut::new());
-        Self { session, raw, batch_bytes_max, staged, gone, made: false, rows: 0, keys: 0 }
+        Self { session, raw, batch_bytes_max, staged, gone, made: false }
     }
 
     /// The buffer for one encoded row. [`Staging::staged`] must follow.
@@ -33,9 +29,8 @@ impl<'a> Staging<'a> {
         &mut self.staged
     }
 
-    /// Counts the row just encoded and hands the buffer on when it is full.
+    /// Takes the row just encoded as staged, and hands the buffer on when it is full.
     pub(super) async fn staged(&mut self) -> Result<()> {
-        self.rows += 1;
         if self.staged.len() >= self.batch_bytes_max { self.flush_rows().await } else { Ok(()) }
     }
 
@@ -49,7 +44,6 @@ impl<'a> Staging<'a> {
     pub(super) async fn delete<'k>(&mut self, cells: impl ExactSizeIterator<Item = &'k [u8]>) -> Result<()> {
         self.gone.put_i16(i16::try_from(cells.len()).expect("a key has at most 64 columns"));
         cells.for_each(|cell| self.gone.put_slice(cell));
-        self.keys += 1;
         if self.gone.len() >= self.batch_bytes_max { self.flush_keys().await } else { Ok(()) }
     }
 

@@ -92,11 +92,6 @@ impl Dependents {
         Ok(Self { of, views })
     }
 
-    /// Schema and name of all that was taken, the nearest first.
-    pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.views.iter().map(|v| (v.schema.as_str(), v.name.as_str()))
-    }
-
     /// Makes again what was taken, the nearest first.
     ///
     /// `otherwise` gives, for a view that no longer fits, the definition it is to have instead.

@@ -3,7 +3,7 @@
 //! Guarantee: written only within the transaction that changes the table's rows, and only by a writer
 //! that has seen the state as it stands.
 
-use super::{Session, Transaction};
+use super::{Session, ToSql, Transaction};
 use crate::{
     domain::{Column, Fingerprint, SyncMode, TableName, Watermark},
     error::{Error, Kind, Result},
@@ -28,8 +28,6 @@ pub struct Shape {
 /// What is known of one raw table.
 #[derive(Clone, Debug)]
 pub struct TableState {
-    /// How it was kept in step.
-    pub mode: SyncMode,
     /// What it looked like.
     pub shape: Shape,
     /// Where it stood; `None`: it must be looked at again.
@@ -90,23 +88,17 @@ impl Session {
         let rows = self.query(READ, &[&names, &raw_schema], "reading the state of the tables").await?;
         rows.iter()
             .map(|row| {
-                let mode = match row.get::<_, &str>(1) {
-                    "merge" => SyncMode::Merge,
-                    "append" => SyncMode::Append,
-                    _ => SyncMode::Replace,
-                };
                 let state = TableState {
-                    mode,
-                    shape: from_json(row.get(2), "shape")?,
-                    fingerprint: row.get::<_, Option<String>>(3).map(Fingerprint),
+                    shape: from_json(row.get(1), "shape")?,
+                    fingerprint: row.get::<_, Option<String>>(2).map(Fingerprint),
                     watermark: row
-                        .get::<_, Option<serde_json::Value>>(4)
+                        .get::<_, Option<serde_json::Value>>(3)
                         .map(|w| from_json(w, "watermark"))
                         .transpose()?,
-                    revision: row.get(5),
-                    row_count: row.get(6),
-                    synced_at: row.get(7),
-                    raw_exists: row.get(8),
+                    revision: row.get(4),
+                    row_count: row.get(5),
+                    synced_at: row.get(6),
+                    raw_exists: row.get(7),
                 };
                 Ok((TableName::new(row.get::<_, String>(0)), state))
             })
@@ -126,42 +118,13 @@ impl Transaction<'_> {
         let mode = new.mode.as_str();
         let name = table.as_str();
         let doing = "writing the state of the table";
-        let written = match new.seen_revision {
-            None => {
-                self.execute(
-                    INSERT,
-                    &[
-                        &name,
-                        &mode,
-                        &shape,
-                        &fingerprint,
-                        &watermark,
-                        &new.row_count,
-                        &new.source_read_at,
-                        &new.reconciled,
-                    ],
-                    doing,
-                )
-                .await?
-            }
+        let mut parameters: Vec<&(dyn ToSql + Sync)> =
+            vec![&name, &mode, &shape, &fingerprint, &watermark, &new.row_count, &new.source_read_at, &new.reconciled];
+        let written = match &new.seen_revision {
+            None => self.execute(INSERT, &parameters, doing).await?,
             Some(revision) => {
-                self.execute(
-                    UPDATE,
-                    &[
-                        &name,
-                        &mode,
-                        &shape,
-                        &fingerprint,
-                        &watermark,
-                        &new.row_count,
-                        &new.source_read_at,
-                        &new.reconciled,
-                        &revision,
-                        &new.changed,
-                    ],
-                    doing,
-                )
-                .await?
+                parameters.extend([revision as &(dyn ToSql + Sync), &new.changed]);
+                self.execute(UPDATE, &parameters, doing).await?
             }
         };
         if written == 1 {

@@ -1,5 +1,5 @@
 -- What is known of all raw tables, or those named, and whether each is there in the raw schema.
-select s.source_table, s.mode, s.shape, s.fingerprint, s.watermark, s.revision, s.row_count, s.synced_at,
+select s.source_table, s.shape, s.fingerprint, s.watermark, s.revision, s.row_count, s.synced_at,
        exists (
            select from pg_catalog.pg_class c
            join pg_catalog.pg_namespace n on n.oid = c.relnamespace
