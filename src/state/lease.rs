@@ -99,8 +99,15 @@ impl Lease {
     }
 
     /// Gives the lock up at once, for whoever waits.
-    pub async fn release(self) {
+    ///
+    /// Asked for and answered: a connection that is only closed holds the lock until the server notices.
+    pub async fn release(mut self) {
+        let unlock = sqlx::query("select pg_advisory_unlock($1, $2)").bind(LOCK.0).bind(LOCK.1);
+        let unlocked =
+            tokio::time::timeout(Duration::from_secs(CHECK_SECONDS_MAX), unlock.execute(&mut self.connection));
         // Where the connection is gone, so is the lock.
-        let _ = self.connection.close().await;
+        if let Ok(Ok(_)) = unlocked.await {
+            let _ = self.connection.close().await;
+        }
     }
 }
