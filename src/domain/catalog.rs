@@ -1,9 +1,9 @@
 //! What discovery found at the source.
 
-use crate::domain::{SourceType, TableName};
+use crate::domain::{SourceType, TableName, name};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// All tables of a source at one moment.
 #[derive(Clone, Debug, Serialize)]
@@ -43,6 +43,17 @@ pub struct Table {
 }
 
 impl Table {
+    /// Its name in the warehouse.
+    pub fn raw_name(&self) -> Cow<'_, str> {
+        name::in_warehouse(self.name.as_str())
+    }
+
+    /// Whether its twin in the warehouse has a primary key. One that a zero date can be part of is not
+    /// declared: it would be null.
+    pub fn declares_key(&self) -> bool {
+        !self.key.is_empty() && !self.key_columns().any(|c| c.source_type.is_calendar())
+    }
+
     /// The primary key's columns, in key order.
     pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
         self.key.iter().map(|&i| &self.columns[i])
@@ -77,6 +88,13 @@ pub struct Column {
     pub stamps_edits: bool,
     /// `AUTO_INCREMENT`.
     pub auto_increment: bool,
+}
+
+impl Column {
+    /// Its name in the warehouse.
+    pub fn raw_name(&self) -> Cow<'_, str> {
+        name::in_warehouse(&self.name)
+    }
 }
 
 /// A storage engine, as far as it decides what can be relied on.

@@ -1,7 +1,14 @@
 //! Names that must not be mixed up, each a type of its own.
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{borrow::Cow, fmt};
+
+/// What a name may be long in PostgreSQL: NAMEDATALEN less the final zero (PostgreSQL docs § 4.1.1).
+const WAREHOUSE_NAME_BYTES_MAX: usize = 63;
+/// When a row of a raw table was last written.
+pub const LOADED_AT: &str = "_loaded_at";
+/// Columns that every table has without being asked (PostgreSQL docs § 5.5, System Columns), and ours.
+const TAKEN_COLUMNS: [&str; 7] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid", LOADED_AT];
 
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident) => {
@@ -52,3 +59,40 @@ name!(
     /// A schedule's name, as in the configuration.
     ScheduleName
 );
+
+/// What a table or column of the source is called in the warehouse: the same, case and all, but where
+/// PostgreSQL has no room for the name or has it itself. Then as much of it as fits, and eight hex digits
+/// of its hash, so that two long names that begin alike stay two.
+pub fn in_warehouse(name: &str) -> Cow<'_, str> {
+    if name.len() <= WAREHOUSE_NAME_BYTES_MAX && !TAKEN_COLUMNS.contains(&name) {
+        return Cow::Borrowed(name);
+    }
+    let kept = name.floor_char_boundary(WAREHOUSE_NAME_BYTES_MAX - 9);
+    Cow::Owned(format!("{}_{:08x}", &name[..kept], fnv(name)))
+}
+
+/// FNV-1a, 32 bits: RFC 9923.
+fn fnv(name: &str) -> u32 {
+    name.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stays_as_it_is_where_the_warehouse_can_bear_it() {
+        for name in ["ProcNum", "order", "CTID", "x y\"z", &"é".repeat(31)] {
+            assert_eq!(in_warehouse(name), name);
+        }
+    }
+
+    #[test]
+    fn names_that_are_taken_or_too_long_get_a_hash_and_stay_apart() {
+        assert_eq!(in_warehouse("ctid"), format!("ctid_{:08x}", fnv("ctid")));
+        let (a, b) = ("é".repeat(63) + "a", "é".repeat(63) + "b");
+        assert!(in_warehouse(&a).len() <= 63 && in_warehouse(&a) != in_warehouse(&b));
+        // The hash's published test vector.
+        assert_eq!(fnv("a"), 0xe40c_292c);
+    }
+}

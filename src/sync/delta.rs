@@ -39,7 +39,7 @@ impl Job<'_> {
     fn delta_order(&self) -> Result<Order> {
         let overlap = TimeDelta::seconds(i64::try_from(self.config.overlap_seconds).unwrap_or(i64::MAX / 1000));
         match (self.state.and_then(|s| s.watermark.as_ref()), self.stamp) {
-            (Some(Watermark::Stamp(at)), Some((column, _))) => Ok(Order::Stamp { column, from: *at - overlap }),
+            (Some(Watermark::Stamp(at)), Some(column)) => Ok(Order::Stamp { column, from: *at - overlap }),
             (Some(Watermark::Key(key)), _) => Ok(Order::Key { after: Some(*key) }),
             _ => Err(Error::new(
                 Kind::Internal,

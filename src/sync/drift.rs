@@ -2,11 +2,11 @@
 //!
 //! Pure. An added column is added; a dropped one is kept and null from then on; a change that the raw
 //! column holds as well (a longer varchar) is none; anything else loads the table again, beside the
-//! present one.
+//! present one. So does a raw table that somebody else has altered.
 
 use crate::{
-    domain::{Column, Table},
-    warehouse::Shape,
+    domain::{Column, Table, name::LOADED_AT},
+    warehouse::{RawTable, Shape},
 };
 
 /// What has changed.
@@ -27,8 +27,8 @@ pub(super) fn shape(table: &Table) -> Shape {
     Shape { columns: table.columns.clone(), key: table.key.clone() }
 }
 
-/// Compares what was with what is.
-pub(super) fn compare(before: &Shape, now: &Table) -> Drift {
+/// Compares what was with what is, at the source and in the warehouse.
+pub(super) fn compare(before: &Shape, now: &Table, raw: &RawTable) -> Drift {
     let key = |columns: &[Column], key: &[usize]| key.iter().map(|&i| columns[i].name.clone()).collect::<Vec<_>>();
     let (was, is) = (key(&before.columns, &before.key), key(&now.columns, &now.key));
     if was != is {
@@ -46,6 +46,9 @@ pub(super) fn compare(before: &Shape, now: &Table) -> Drift {
     };
     let added = missing(&now.columns, &before.columns);
     let dropped = missing(&before.columns, &now.columns);
+    if let Some(why) = altered(now, &added, raw) {
+        return Drift::Reload(why);
+    }
     match (added.is_empty(), dropped.is_empty()) {
         (true, true) => Drift::None,
         (false, true) => Drift::Added(added),
@@ -56,6 +59,27 @@ pub(super) fn compare(before: &Shape, now: &Table) -> Drift {
             dropped.join(", ")
         )),
     }
+}
+
+/// What somebody else has done to the raw table that a write would meet: why it must be loaded again.
+fn altered(now: &Table, added: &[String], raw: &RawTable) -> Option<String> {
+    for column in &now.columns {
+        let (name, wanted) = (column.raw_name(), column.source_type.warehouse().to_string());
+        match (raw.columns.get(&*name), added.contains(&column.name)) {
+            (Some(_), true) => {
+                return Some(format!("column {name} was dropped once and is back; what stands in it is old"));
+            }
+            (None, true) => {}
+            (None, false) => return Some(format!("the raw table has lost its column {name}")),
+            (Some(is), false) if *is == wanted => {}
+            (Some(is), false) => return Some(format!("the raw table's column {name} should be {wanted} and is {is}")),
+        }
+    }
+    if !raw.columns.contains_key(LOADED_AT) {
+        return Some(format!("the raw table has lost its column {LOADED_AT}"));
+    }
+    let key: Vec<String> = now.key_columns().map(|c| c.raw_name().into_owned()).collect();
+    (now.declares_key() && raw.key != key).then(|| "the raw table has lost its primary key".to_owned())
 }
 
 #[cfg(test)]
@@ -74,19 +98,63 @@ mod tests {
         }
     }
 
-    fn drift(before: &[(&str, &str)], now: &[(&str, &str)]) -> Drift {
-        let columns = |list: &[(&str, &str)]| list.iter().map(|(n, d)| column(n, d)).collect::<Vec<_>>();
-        let table = Table {
+    fn table(columns: Vec<Column>) -> Table {
+        Table {
             name: "t".into(),
             engine: Engine::MyIsam,
-            columns: columns(now),
+            columns,
             key: vec![0],
             indexed: vec![],
             rows: 0,
             data_bytes: 0,
             fingerprint: None,
+        }
+    }
+
+    fn drift(before: &[(&str, &str)], now: &[(&str, &str)]) -> Drift {
+        let columns = |list: &[(&str, &str)]| list.iter().map(|(n, d)| column(n, d)).collect::<Vec<_>>();
+        let table = table(columns(now));
+        compare(&Shape { columns: columns(before), key: vec![0] }, &table, &raw(before))
+    }
+
+    /// The twin of a table with these columns, the first of which is its key.
+    fn raw(columns: &[(&str, &str)]) -> RawTable {
+        let twins = columns.iter().map(|(n, d)| {
+            let twin = column(n, d);
+            (twin.name.clone(), twin.source_type.warehouse().to_string())
+        });
+        let loaded_at = (LOADED_AT.to_owned(), "timestamp with time zone".to_owned());
+        RawTable { columns: twins.chain([loaded_at]).collect(), key: vec![columns[0].0.to_owned()] }
+    }
+
+    #[test]
+    fn a_raw_table_that_was_altered_by_hand_is_loaded_again() {
+        let shape = [("k", "bigint(20)"), ("a", "int(11)")];
+        let now = |raw: RawTable| {
+            let columns: Vec<Column> = shape.iter().map(|(n, d)| column(n, d)).collect();
+            let before = Shape { columns: columns.clone(), key: vec![0] };
+            compare(&before, &table(columns), &raw)
         };
-        compare(&Shape { columns: columns(before), key: vec![0] }, &table)
+        let altered = |change: &dyn Fn(&mut RawTable)| {
+            let mut twin = raw(&shape);
+            change(&mut twin);
+            now(twin)
+        };
+        assert_eq!(altered(&|_| ()), Drift::None);
+        let of_their_own = |t: &mut RawTable| drop(t.columns.insert("note".to_owned(), "text".to_owned()));
+        assert_eq!(altered(&of_their_own), Drift::None);
+        for (change, told) in [
+            (&(|t: &mut RawTable| drop(t.columns.remove("a"))) as &dyn Fn(&mut RawTable), "lost its column a"),
+            (
+                &|t: &mut RawTable| drop(t.columns.insert("a".to_owned(), "text".to_owned())),
+                "should be integer and is text",
+            ),
+            (&|t: &mut RawTable| drop(t.columns.remove(LOADED_AT)), "lost its column _loaded_at"),
+            (&|t: &mut RawTable| t.key.clear(), "lost its primary key"),
+        ] {
+            let Drift::Reload(why) = altered(change) else { panic!("{told} is not noticed") };
+            assert!(why.contains(told), "{why}");
+        }
     }
 
     #[test]

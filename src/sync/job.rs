@@ -25,8 +25,8 @@ pub(super) struct Job<'a> {
     /// The table as the source has it now.
     pub table: &'a Table,
     pub mode: SyncMode,
-    /// The stamp column, in `merge` mode.
-    pub stamp: Option<(usize, &'a str)>,
+    /// The stamp column's position, in `merge` mode.
+    pub stamp: Option<usize>,
     pub drift: Drift,
     /// What the last sync left.
     pub state: Option<&'a TableState>,
@@ -64,17 +64,6 @@ impl Job<'_> {
             Action::Delta => Some(Watermark::advance(self.state.and_then(|s| s.watermark.as_ref()), read)),
             Action::Load | Action::Reconcile | Action::Skip => Some(read),
         }
-    }
-
-    /// Whether the raw table still has one of the columns that the source has gained: it was dropped
-    /// there once, and what stands in it is old.
-    pub(super) async fn regains_column(&self) -> Result<bool> {
-        let Drift::Added(names) = &self.drift else { return Ok(false) };
-        let sql = "select exists (select from pg_catalog.pg_attribute a \
-                   where a.attrelid = to_regclass($1) and a.attname = any($2) and not a.attisdropped)";
-        let session = self.warehouse.session().await?;
-        let row = session.query_one(sql, &[&self.raw().name(), names], "looking at the raw table's columns").await?;
-        Ok(row.get(0))
     }
 
     /// Writes the state of the table in the transaction of its rows.

@@ -16,8 +16,9 @@ use bytes::{BufMut, BytesMut};
 impl Job<'_> {
     /// Loads everything into a new table; where one is there already, beside it, and puts it in its place.
     pub(super) async fn load(&self) -> Result<SyncOutcome> {
-        let name = self.table.name.as_str();
-        let beside = format!("{name}__amalgam_new");
+        let name = self.table.raw_name();
+        // Not longer than a name may be, and nobody else's: it lives within this transaction alone.
+        let beside = format!("amalgam_new_{:016x}", fastrand::u64(..));
         let raw = self.raw();
         let mut session = self.warehouse.session().await?;
         session.ensure_schema(self.warehouse.raw_schema()).await?;
@@ -29,14 +30,14 @@ impl Job<'_> {
             )
             .await?
             .get::<_, bool>(0);
-        let target = if replaces { beside.as_str() } else { name };
+        let target = if replaces { beside.as_str() } else { name.as_ref() };
         // Open while the source is read: the new table is nobody else's to see or to wait for.
         let transaction = session.begin().await?;
         let doing = format!("loading {name}");
         transaction.batch(&self.lock_timeout(), &doing).await?;
         transaction.batch(&raw.create(target), &doing).await?;
         let found = self.fill(transaction.copy_in(&raw.copy_in(target)).await?).await?;
-        transaction.batch(&raw.finish(target, self.stamp.map(|(_, name)| name)), &doing).await?;
+        transaction.batch(&raw.finish(target, self.stamp.map(|at| &self.table.columns[at])), &doing).await?;
         if replaces {
             self.put_in_place(&transaction, &beside).await?;
         }
@@ -55,7 +56,7 @@ impl Job<'_> {
 
     /// Puts the new table in the old one's place; what hangs on the old one hangs on the new one then.
     async fn put_in_place(&self, transaction: &Transaction<'_>, beside: &str) -> Result<()> {
-        let (schema, name) = (self.warehouse.raw_schema(), self.table.name.as_str());
+        let (schema, name) = (self.warehouse.raw_schema(), &*self.table.raw_name());
         let doing = format!("putting the new {name} in place");
         let dependents = Dependents::take(transaction, schema, name).await?;
         let trappings = match dependents::oid(transaction, schema, name).await? {

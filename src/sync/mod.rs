@@ -157,12 +157,10 @@ impl Syncer {
         let looked = self.look(table).await?;
         let (plan, job) = self.plan_table(&looked.catalog, &looked.catalog.tables[0], looked.state.as_ref(), options);
         debug!(table = %table, mode = %plan.mode, action = ?plan.action, reason = plan.action_reason, "planned");
-        let regains = plan.action == Action::Reconcile && job.regains_column().await?;
         let outcome = match plan.action {
             Action::Skip => SyncOutcome::skipped(),
             Action::Load => job.load().await?,
             Action::Delta => job.delta().await?,
-            Action::Reconcile if regains => job.load().await?,
             Action::Reconcile => job.reconcile().await?,
         };
         self.count(table, &outcome);
@@ -202,7 +200,7 @@ impl Syncer {
         self.source.describe(only, |table| select::chosen(&self.config.sync, table)).await
     }
 
-    /// The states of tables whose raw table is there: without it, a state says nothing.
+    /// What is known of the tables named, or all.
     async fn states(&self, session: &Session, only: Option<&[TableName]>) -> Result<BTreeMap<TableName, TableState>> {
         session.table_states(self.warehouse.raw_schema(), only).await
     }
@@ -220,11 +218,18 @@ impl Syncer {
     ) -> (TablePlan, Job<'a>) {
         let by_hand = self.by_hand(table);
         let (mode, mode_reason) = plan::choose_mode(table, by_hand);
-        let drift = state.map_or(Drift::None, |s| drift::compare(&s.shape, table));
+        let present = state.and_then(|s| s.raw.as_ref().map(|raw| (s, raw)));
+        let drift = present.map_or(Drift::None, |(state, raw)| drift::compare(&state.shape, table, raw));
         let overlap =
             TimeDelta::seconds(i64::try_from(self.config.sync.overlap_seconds).unwrap_or(i64::from(i32::MAX)));
-        let present = state.filter(|s| s.raw_exists);
-        let situation = plan::Situation { table, mode, state: present, drift: &drift, now: catalog.taken_at, overlap };
+        let situation = plan::Situation {
+            table,
+            mode,
+            state: present.map(|(state, _)| state),
+            drift: &drift,
+            now: catalog.taken_at,
+            overlap,
+        };
         let (action, action_reason) = plan::choose_action(&situation, options);
         let plan = TablePlan { table: table.clone(), mode, mode_reason, action, action_reason };
         let job = Job {
@@ -233,7 +238,7 @@ impl Syncer {
             config: &self.config.sync,
             table,
             mode,
-            stamp: plan::stamp(table, by_hand).filter(|_| mode == SyncMode::Merge),
+            stamp: plan::stamp(table, by_hand).map(|(at, _)| at).filter(|_| mode == SyncMode::Merge),
             drift,
             state,
             taken_at: catalog.taken_at,

@@ -169,7 +169,7 @@ mod tests {
             revision: 1,
             row_count: 1,
             synced_at: at(0),
-            raw_exists: true,
+            raw: None,
         }
     }
 

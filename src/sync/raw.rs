@@ -3,18 +3,14 @@
 //! Pure: builds text. Names go through the one quoting builder.
 
 use crate::{
-    domain::Table,
-    warehouse::{quote, relation},
+    domain::{Column, Table, name::LOADED_AT},
+    warehouse::{OWN_INDEX_PREFIX, quote, relation},
 };
 
 /// The session's own table of rows to be written.
 pub(super) const STAGED: &str = "pg_temp.amalgam_staged";
 /// The session's own table of keys to be deleted.
 pub(super) const GONE: &str = "pg_temp.amalgam_gone";
-/// The column that says when a row was last written.
-const LOADED_AT: &str = "_loaded_at";
-/// Begins the names of keys and indexes that are ours, not a person's.
-const OWN_INDEX_PREFIX: &str = "amalgam_";
 
 /// One raw table, as far as SQL needs it.
 pub(super) struct Raw<'t> {
@@ -30,22 +26,26 @@ impl<'t> Raw<'t> {
 
     /// Its quoted name.
     pub(super) fn name(&self) -> String {
-        relation(self.schema, self.table.name.as_str())
+        relation(self.schema, &self.table.raw_name())
     }
 
     fn columns(&self) -> Vec<String> {
-        self.table.columns.iter().map(|c| quote(&c.name)).collect()
+        self.table.columns.iter().map(|c| quote(&c.raw_name())).collect()
     }
 
     fn key(&self) -> Vec<String> {
-        self.table.key_columns().map(|c| quote(&c.name)).collect()
+        self.table.key_columns().map(|c| quote(&c.raw_name())).collect()
     }
 
     /// Creates a table of this shape, without key or index, under a name of the same schema.
     /// `_loaded_at` comes with [`Raw::finish`].
     pub(super) fn create(&self, name: &str) -> String {
-        let columns: Vec<String> =
-            self.table.columns.iter().map(|c| format!("{} {}", quote(&c.name), c.source_type.warehouse())).collect();
+        let columns: Vec<String> = self
+            .table
+            .columns
+            .iter()
+            .map(|c| format!("{} {}", quote(&c.raw_name()), c.source_type.warehouse()))
+            .collect();
         format!("create table {} ({})", relation(self.schema, name), columns.join(", "))
     }
 
@@ -62,12 +62,12 @@ impl<'t> Raw<'t> {
     /// there (PostgreSQL docs, ALTER TABLE § Notes), the primary key, the index on the cursor, statistics.
     ///
     /// Key and index bear names that no other table has, the present one included: both stand beside each
-    /// other for a while. A key that a zero date can be part of is not declared: it would be null.
-    pub(super) fn finish(&self, name: &str, cursor: Option<&str>) -> String {
+    /// other for a while.
+    pub(super) fn finish(&self, name: &str, cursor: Option<&Column>) -> String {
         let target = relation(self.schema, name);
         let own = format!("{OWN_INDEX_PREFIX}{:016x}", fastrand::u64(..));
         let mut steps = vec![format!("alter table {target} add column {LOADED_AT} timestamptz not null default now()")];
-        if !self.table.key.is_empty() && !self.table.key_columns().any(|c| c.source_type.is_calendar()) {
+        if self.table.declares_key() {
             steps.push(format!(
                 "alter table {target} add constraint {} primary key ({})",
                 quote(&format!("{own}_key")),
@@ -75,7 +75,11 @@ impl<'t> Raw<'t> {
             ));
         }
         if let Some(cursor) = cursor {
-            steps.push(format!("create index {} on {target} ({})", quote(&format!("{own}_cursor")), quote(cursor)));
+            steps.push(format!(
+                "create index {} on {target} ({})",
+                quote(&format!("{own}_cursor")),
+                quote(&cursor.raw_name())
+            ));
         }
         steps.push(format!("analyze {target}"));
         steps.join(";\n")
@@ -88,7 +92,7 @@ impl<'t> Raw<'t> {
             .columns
             .iter()
             .filter(|c| names.contains(&c.name))
-            .map(|c| format!("add column {} {}", quote(&c.name), c.source_type.warehouse()))
+            .map(|c| format!("add column {} {}", quote(&c.raw_name()), c.source_type.warehouse()))
             .collect();
         format!("alter table {} {}", self.name(), added.join(", "))
     }
@@ -98,7 +102,8 @@ impl<'t> Raw<'t> {
         let columns = |positions: &mut dyn Iterator<Item = usize>| -> String {
             positions
                 .map(|i| {
-                    format!("{} {}", quote(&self.table.columns[i].name), self.table.columns[i].source_type.warehouse())
+                    let column = &self.table.columns[i];
+                    format!("{} {}", quote(&column.raw_name()), column.source_type.warehouse())
                 })
                 .collect::<Vec<_>>()
                 .join(", ")
@@ -123,18 +128,18 @@ impl<'t> Raw<'t> {
     /// Begins a copy of all rows out, in key order. Columns that the source has gained and the raw table
     /// still lacks come as null.
     pub(super) fn copy_out(&self, gained: &[String]) -> String {
-        let columns: Vec<String> =
-            self.table
-                .columns
-                .iter()
-                .map(|c| {
-                    if gained.contains(&c.name) {
-                        format!("null::{}", c.source_type.warehouse())
-                    } else {
-                        quote(&c.name)
-                    }
-                })
-                .collect();
+        let columns: Vec<String> = self
+            .table
+            .columns
+            .iter()
+            .map(|c| {
+                if gained.contains(&c.name) {
+                    format!("null::{}", c.source_type.warehouse())
+                } else {
+                    quote(&c.raw_name())
+                }
+            })
+            .collect();
         let (columns, key) = (columns.join(", "), self.key().join(", "));
         format!("copy (select {columns} from {} order by {key}) to stdout (format binary)", self.name())
     }

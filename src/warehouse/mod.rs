@@ -14,10 +14,10 @@ mod table_state;
 mod tls;
 
 pub use copy::{CopyIn, CopyOut};
-pub use dependents::{Dependents, Trappings};
+pub use dependents::{Dependents, OWN_INDEX_PREFIX, Trappings};
 pub use identifier::{literal, quote, relation};
 pub use pool::Warehouse;
 pub use preflight::{Preflight, Schema};
 pub use session::{Located, Session, Transaction};
-pub use table_state::{NewTableState, Shape, TableState};
+pub use table_state::{NewTableState, RawTable, Shape, TableState};
 pub use tokio_postgres::{Row, types::ToSql};

@@ -5,7 +5,7 @@
 
 use super::{Session, ToSql, Transaction};
 use crate::{
-    domain::{Column, Fingerprint, SyncMode, TableName, Watermark},
+    domain::{Column, Fingerprint, SyncMode, TableName, Watermark, name::in_warehouse},
     error::{Error, Kind, Result},
 };
 use chrono::{DateTime, Utc};
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 const READ: &str = include_str!("queries/table_states.sql");
+const RAW: &str = include_str!("queries/raw_tables.sql");
 const INSERT: &str = include_str!("queries/insert_table_state.sql");
 const UPDATE: &str = include_str!("queries/update_table_state.sql");
 
@@ -40,8 +41,17 @@ pub struct TableState {
     pub row_count: i64,
     /// When it was last brought in step, by the warehouse's clock.
     pub synced_at: DateTime<Utc>,
-    /// Whether the raw table is there; without it, the rest says nothing.
-    pub raw_exists: bool,
+    /// The raw table as it stands; `None`: it is gone, and the rest says nothing.
+    pub raw: Option<RawTable>,
+}
+
+/// What a raw table really looks like, whoever made it so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawTable {
+    /// Its columns, and the type of each as `format_type` writes it.
+    pub columns: BTreeMap<String, String>,
+    /// The primary key's columns, in key order.
+    pub key: Vec<String>,
 }
 
 /// What one sync leaves behind.
@@ -85,9 +95,11 @@ impl Session {
             return Ok(BTreeMap::new());
         }
         let names: Option<Vec<&str>> = only.map(|names| names.iter().map(TableName::as_str).collect());
-        let rows = self.query(READ, &[&names, &raw_schema], "reading the state of the tables").await?;
+        let mut raw = self.raw_tables(raw_schema, names.as_deref()).await?;
+        let rows = self.query(READ, &[&names], "reading the state of the tables").await?;
         rows.iter()
             .map(|row| {
+                let name = TableName::new(row.get::<_, String>(0));
                 let state = TableState {
                     shape: from_json(row.get(1), "shape")?,
                     fingerprint: row.get::<_, Option<String>>(2).map(Fingerprint),
@@ -98,11 +110,22 @@ impl Session {
                     revision: row.get(4),
                     row_count: row.get(5),
                     synced_at: row.get(6),
-                    raw_exists: row.get(7),
+                    raw: raw.remove(&*in_warehouse(name.as_str())),
                 };
-                Ok((TableName::new(row.get::<_, String>(0)), state))
+                Ok((name, state))
             })
             .collect()
+    }
+
+    /// The tables of the raw schema, or the twins of those named.
+    async fn raw_tables(&self, schema: &str, only: Option<&[&str]>) -> Result<BTreeMap<String, RawTable>> {
+        let twins: Option<Vec<_>> = only.map(|names| names.iter().map(|n| in_warehouse(n)).collect());
+        let rows = self.query(RAW, &[&schema, &twins], "looking at the raw tables").await?;
+        let table = |row: &tokio_postgres::Row| {
+            let columns = row.get::<_, Vec<String>>(1).into_iter().zip(row.get::<_, Vec<String>>(2)).collect();
+            (row.get(0), RawTable { columns, key: row.get(3) })
+        };
+        Ok(rows.iter().map(table).collect())
     }
 }
 

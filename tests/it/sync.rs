@@ -59,16 +59,16 @@ async fn every_type_of_the_practice_arrives_exact() {
              create table t (k bigint not null primary key, b bigint, ub bigint unsigned, i int, ui int unsigned, m mediumint,
                 s smallint unsigned, ti tinyint, flag tinyint(1), ut tinyint unsigned, d double, f float, n decimal(12,4),
                 da date, dt datetime, dt6 datetime(6), ts timestamp null, tm time, y year, vc varchar(200), tx mediumtext,
-                la varchar(50) character set latin1, bl mediumblob, bi bit(10), e enum('a','b c'), js json, v varbinary(10));
+                la varchar(50) character set latin1, bl mediumblob, bi bit(10), e enum('a','b c'), js json, v varbinary(10), ch char(7));
              insert into t values
                (1, -9223372036854775808, 18446744073709551615, -2147483648, 4294967295, -8388608, 65535, -128, 2, 255,
                 1e308, 1.5, -12345678.0001, '0001-01-01', '9999-12-31 23:59:59', '2024-02-29 12:34:56.789012',
                 '2024-11-03 06:30:00', '-838:59:59', 2155, 'tab\tnewline\nback\\\\slash \\'q\\' é 中 🦷', repeat('x', 70000),
-                'é', unhex('00ff10'), b'1000000001', 'b c', '{\"a\": 1}', unhex('00')),
+                'é', unhex('00ff10'), b'1000000001', 'b c', '{\"a\": 1}', unhex('00'), 'chär'),
                (2, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
-                null, null, null, null, null, null, null, null, null),
+                null, null, null, null, null, null, null, null, null, null),
                (-3, 0, 0, 0, 0, 0, 0, 0, 0, 0, -0.0, 0, 0, '0000-00-00', '0000-00-00 00:00:00', '2022-11-00 00:00:00',
-                '1970-01-01 00:00:01', '120:15:00', 1901, '', '', '', '', b'0', 'a', '[]', '');",
+                '1970-01-01 00:00:01', '120:15:00', 1901, '', '', '', '', b'0', 'a', '[]', '', '');",
         )
         .await;
     let syncer = syncer(&bench).await;
@@ -77,7 +77,7 @@ async fn every_type_of_the_practice_arrives_exact() {
     assert_equal(&syncer, 3).await;
     let row = bench
         .texts(
-            "set time zone 'UTC'; select b, ub, ui, m, s, flag, ut, d, f, n, da, dt, dt6, ts, tm, y, length(tx), la, bl, bi, e, js, v, \
+            "set time zone 'UTC'; select b, ub, ui, m, s, flag, ut, d, f, n, da, dt, dt6, ts, tm, y, length(tx), la, bl, bi, e, js, v, ch, \
              vc = E'tab\\tnewline\\nback\\\\slash ''q'' é 中 🦷' from raw.t where k = 1",
         )
         .await;
@@ -108,6 +108,7 @@ async fn every_type_of_the_practice_arrives_exact() {
             "b c",
             "{\"a\": 1}",
             "\\x00",
+            "chär",
             "t"
         ]
     );
@@ -363,6 +364,60 @@ async fn a_raw_table_that_was_dropped_by_hand_is_loaded_again() {
     bench.warehouse("drop table raw.t;").await;
     assert_eq!(sync(&syncer, SyncOptions::default()).await.action, Action::Load);
     assert_equal(&syncer, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_raw_table_that_was_altered_by_hand_is_loaded_again_with_its_views() {
+    let bench = Servers::fresh("altered").await;
+    bench.source("create table t (k int primary key, v int, w int); insert into t values (1, 5, 6);").await;
+    let syncer = syncer(&bench).await;
+    sync(&syncer, SyncOptions::default()).await;
+    bench.warehouse("create schema people; create view people.v as select k, w from raw.t;").await;
+    for harm in [
+        "alter table raw.t drop column v",
+        "alter table raw.t alter column v type bigint",
+        "alter table raw.t drop column _loaded_at",
+        "do $$ begin execute (select format('alter table raw.t drop constraint %I', conname) from pg_constraint where conrelid = 'raw.t'::regclass); end $$",
+    ] {
+        bench.warehouse(harm).await;
+        let refused = syncer.verify_table(&TableName::from("t")).await.expect_err("what was altered can't be compared");
+        assert_eq!(refused.kind, Kind::NotSynced, "{harm}");
+        assert_eq!(sync(&syncer, SyncOptions::default()).await.action, Action::Load, "{harm}");
+        assert_equal(&syncer, 1).await;
+    }
+    assert_eq!(bench.text("select w from people.v").await, "6");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_the_warehouse_has_no_room_for_are_kept_in_step_too() {
+    let bench = Servers::fresh("names").await;
+    let long = "ä".repeat(64);
+    bench
+        .source(&format!(
+            "create table `{long}` (`{long}` int primary key, ctid int, _loaded_at datetime, `Order` int, `a\"b` int, \
+             ts timestamp default current_timestamp on update current_timestamp) engine=MyISAM charset utf8mb4;
+             insert into `{long}` (`{long}`, ctid, _loaded_at, `Order`, `a\"b`) values (1, 2, '2024-02-29 10:00:00', 4, 5), (2, 3, null, 6, 7);",
+        ))
+        .await;
+    let mode = amalgam::config::TableOverride { mode: Some(SyncMode::Merge), cursor: None };
+    let syncer = syncer_with(&bench, |config| drop(config.tables.insert(long.clone(), mode))).await;
+    let name = TableName::new(long.clone());
+    let sync = async |options| syncer.sync_table(&name, options).await.expect("the table is synced");
+    assert_eq!(sync(SyncOptions::default()).await.rows_inserted, 2);
+    bench
+        .source(&format!("update `{long}` set ctid = 9 where `{long}` = 1; delete from `{long}` where `{long}` = 2;"))
+        .await;
+    assert_eq!(sync(SyncOptions::default()).await.action, Action::Delta);
+    bench.source(&format!("alter table `{long}` add column xmin int;")).await;
+    assert_eq!(sync(SyncOptions::default()).await.rows_deleted, 1);
+    let found = syncer.verify_table(&name).await.expect("the table is compared");
+    assert_eq!(found, Differences { rows: 1, ..Differences::default() });
+    let row = format!(
+        "select format('%s %s', t.\"ctid_{}\", t.\"Order\") from raw.\"{}\" t",
+        "0059f0df",
+        amalgam::domain::name::in_warehouse(&long)
+    );
+    assert_eq!(bench.text(&row).await, "9 4");
 }
 
 #[tokio::test(flavor = "multi_thread")]
