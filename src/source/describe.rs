@@ -69,7 +69,8 @@ impl Source {
 struct IndexColumn {
     primary: bool,
     position: u64,
-    column: String,
+    /// `None`: MySQL has an expression in its place.
+    column: Option<String>,
 }
 
 fn grouped<T>(rows: Vec<Row>, read: impl Fn(Row) -> Result<T>) -> Result<BTreeMap<String, Vec<T>>> {
@@ -104,7 +105,7 @@ fn index(row: &Row) -> Result<IndexColumn> {
 }
 
 fn table(row: &Row, name: String, columns: Vec<Column>, indexes: &[IndexColumn]) -> Result<Table> {
-    let place = |column: &str| columns.iter().position(|c| c.name == column);
+    let place = |column: &Option<String>| columns.iter().position(|c| Some(&c.name) == column.as_ref());
     let mut key: Vec<(u64, usize)> =
         indexes.iter().filter(|i| i.primary).filter_map(|i| place(&i.column).map(|at| (i.position, at))).collect();
     key.sort_unstable();

@@ -9,8 +9,13 @@ use mysql_async::{Conn, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts};
 use std::{path::PathBuf, time::Duration};
 use tokio::time::timeout;
 
-/// Where Debian keeps the authorities that the system trusts.
-const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// Where Linux distributions keep the authorities that the system trusts: Debian, Red Hat, SUSE, Alpine.
+const SYSTEM_AUTHORITIES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
 
 /// A row may be longer than what the server itself would take in: the protocol's own bound.
 const PACKET_BYTES_MAX: usize = 1 << 30;
@@ -82,10 +87,17 @@ impl Source {
 }
 
 /// What every session begins with: UTC, so that a stamp is one instant even when the clinic's clock is
-/// put back an hour; a bound on every statement, which MySQL passes over as a comment; and read-only.
+/// put back an hour; a bound on every statement; and read-only. MariaDB and MySQL know the bound by two
+/// names, and MySQL 8 would tell of a table's last write from yesterday's cache. Each passes over the
+/// other's part as a comment (MariaDB KB, "Comment Syntax").
 fn settings(config: &config::Source) -> Vec<String> {
+    let seconds = config.statement_seconds_max;
     vec![
-        format!("set time_zone = '+00:00' /*M!100101 , max_statement_time = {} */", config.statement_seconds_max),
+        format!(
+            "set time_zone = '+00:00' /*M!100101 , max_statement_time = {seconds} */ \
+             /*!50708 , max_execution_time = {} */ /*!80000 , information_schema_stats_expiry = 0 */",
+            seconds.saturating_mul(1000)
+        ),
         "set session transaction read only".to_owned(),
     ]
 }
@@ -97,8 +109,13 @@ fn tls(config: &config::Source) -> Option<SslOpts> {
             Some(SslOpts::default().with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true))
         }
         TlsMode::VerifyFull => {
-            let authorities = config.tls_ca_file.clone().unwrap_or_else(|| PathBuf::from(SYSTEM_AUTHORITIES));
+            let authorities = config.tls_ca_file.clone().unwrap_or_else(system_authorities);
             Some(SslOpts::default().with_disable_built_in_roots(true).with_root_certs(vec![authorities.into()]))
         }
     }
+}
+
+/// The first of the usual places that is there; else the first, for the error to name.
+fn system_authorities() -> PathBuf {
+    SYSTEM_AUTHORITIES.iter().map(PathBuf::from).find(|p| p.exists()).unwrap_or_else(|| SYSTEM_AUTHORITIES[0].into())
 }
