@@ -68,8 +68,11 @@ impl Work<'_> {
         let tests =
             testing::run(transaction, self.manifest, self.node, &new.quoted(), self.started, self.metrics).await?;
         testing::judge(self.node, &tests)?;
+        if kind == "r" {
+            // Before the swap: readers of the old one wait for a rename, not for indexes.
+            self.index(transaction, &new).await?;
+        }
         self.swap(transaction, &new, kind).await?;
-        self.index(transaction).await?;
         let rows = (kind == "r").then(|| i64::try_from(rows).unwrap_or(i64::MAX));
         Ok(Made { rows, tests })
     }
@@ -122,7 +125,12 @@ impl Work<'_> {
         };
         // A foreign key or a trigger may refuse it: then what hangs there is the cause that counts.
         match transaction.batch(&statements, "publishing a model in place").await {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                if kind == "r" {
+                    self.index(transaction, target).await?;
+                }
+                Ok(true)
+            }
             Err(error) if matches!(error.kind, Kind::WarehouseQuery | Kind::WarehouseDenied) => Ok(false),
             Err(error) => Err(error),
         }
@@ -226,28 +234,27 @@ impl Work<'_> {
         }
     }
 
-    /// Makes the indexes of the configuration.
-    async fn index(&self, transaction: &Transaction<'_>) -> Result<()> {
+    /// Makes the indexes of the configuration that a relation does not have yet.
+    ///
+    /// An index is known by a digest of what it is; behind that its name is chance, because those of
+    /// the old relation and of the new one stand beside each other for a while.
+    async fn index(&self, transaction: &Transaction<'_>, on: &Relation) -> Result<()> {
         let Some(serde_json::Value::Array(indexes)) = self.node.settings.get("indexes") else { return Ok(()) };
-        if self.node.materialized == Materialized::View {
-            return Ok(());
-        }
         for index in indexes {
             let columns: Vec<String> =
                 index["columns"].as_array().into_iter().flatten().filter_map(|c| c.as_str()).map(quote).collect();
             if columns.is_empty() {
                 return Err(Error::new(Kind::ModelProject, format!("{}: an index has no columns", self.node.file)));
             }
+            let digest = super::checksum::of([self.node.relation.quoted().as_str(), &index.to_string()]);
+            let known = format!("{}{}", dependents::OWN_INDEX_PREFIX, &digest[..16]);
+            if has_index(transaction, on, &known).await? {
+                continue;
+            }
             let unique = if index["unique"] == true { "unique " } else { "" };
             let method = index["type"].as_str().map_or_else(String::new, |m| format!(" using {}", quote(m)));
-            let digest = super::checksum::of([self.node.relation.quoted().as_str(), &index.to_string()]);
-            let name = format!("{}{}", dependents::OWN_INDEX_PREFIX, &digest[..16]);
-            let sql = format!(
-                "create {unique}index if not exists {} on {}{method} ({})",
-                quote(&name),
-                self.node.relation.quoted(),
-                columns.join(", ")
-            );
+            let name = quote(&format!("{known}_{:016x}", fastrand::u64(..)));
+            let sql = format!("create {unique}index {name} on {}{method} ({})", on.quoted(), columns.join(", "));
             transaction.batch(&sql, "making an index").await.map_err(|e| self.blame(e))?;
         }
         Ok(())
@@ -282,6 +289,14 @@ impl Work<'_> {
 enum Strategy {
     Append,
     DeleteInsert,
+}
+
+/// Whether a relation has an index whose name begins so.
+async fn has_index(transaction: &Transaction<'_>, of: &Relation, prefix: &str) -> Result<bool> {
+    let sql = "select exists (select from pg_catalog.pg_index x join pg_catalog.pg_class i on i.oid = x.indexrelid \
+               where x.indrelid = to_regclass($1) and starts_with(i.relname::text, $2))";
+    let row = transaction.query_one(sql, &[&of.quoted(), &prefix], "looking at a relation's indexes").await?;
+    Ok(row.get(0))
 }
 
 /// Names and types of a relation's columns, in order.

@@ -105,9 +105,17 @@ async fn a_view_that_is_not_ours_stays_where_it_is() {
     shop.config.warehouse.user = role;
     shop.build("mart").await.expect("built");
     shop.bench.warehouse("create view public.theirs as select sum(amount) as total from analytics_marts.mart").await;
-    shop.touch("insert into raw.payment values (3, 50, null)").await;
-    shop.build("mart").await.expect("built in place");
-    assert_eq!(shop.bench.text("select total from public.theirs").await, "80");
+    shop.write(
+        "models/mart.sql",
+        "{{ config(materialized='table', indexes=[{'columns': ['id']}]) }} select id, amount from {{ source('od', 'payment') }}",
+    );
+    for build in 1..=2 {
+        shop.touch("insert into raw.payment values (3, 50, null)").await;
+        shop.build("mart").await.expect("built in place");
+        let indexes = "select count(*) from pg_indexes where tablename = 'mart'";
+        assert_eq!(shop.bench.text(indexes).await, "1", "build {build}");
+    }
+    assert_eq!(shop.bench.text("select total from public.theirs").await, "130");
     shop.write(
         "models/mart.sql",
         "{{ config(materialized='table') }} select id, amount::text from {{ source('od', 'payment') }}",
@@ -115,7 +123,7 @@ async fn a_view_that_is_not_ours_stays_where_it_is() {
     let error = shop.build("mart").await.expect_err("the column's type changed");
     assert_eq!(error.kind, Kind::Dependent);
     assert!(error.to_string().contains("\"public\".\"theirs\""), "{error}");
-    assert_eq!(shop.bench.text("select total from public.theirs").await, "80");
+    assert_eq!(shop.bench.text("select total from public.theirs").await, "130");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -122,3 +122,39 @@ async fn an_incremental_model_replaces_the_keys_it_brings() {
     shop.load().expect("good").build(&id("inc"), true).await.expect("a full refresh");
     assert_eq!(list().await, ["1 11", "2 21", "3 30"]);
 }
+
+/// Writes down, for every index that is made, whether whoever reads the mart has to wait for it.
+const WATCH_INDEXES: &str = "
+    create table public.made (is_locked boolean);
+    create function public.watch() returns event_trigger language plpgsql as $$ begin
+        insert into public.made select exists (
+            select from pg_locks where pid = pg_backend_pid() and mode = 'AccessExclusiveLock'
+            and relation = to_regclass('analytics_marts.mart'));
+    end $$;
+    create event trigger watch on ddl_command_end when tag in ('CREATE INDEX') execute function public.watch()";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_models_indexes_are_made_before_its_readers_have_to_wait() {
+    let shop = Shop::open("models_indexes").await;
+    shop.bench.warehouse(WATCH_INDEXES).await;
+    shop.write(
+        "models/mart.sql",
+        "{{ config(materialized='table', indexes=[{'columns': ['id', 'day'], 'unique': true}, {'columns': ['amount'], 'type': 'hash'}]) }}
+         select id, amount, day from {{ source('od', 'payment') }}",
+    );
+    let look =
+        "select regexp_replace(indexdef, 'INDEX \\S+ ', 'INDEX ') from pg_indexes where tablename = 'mart' order by 1";
+    for build in 1..=3 {
+        shop.touch("update raw.payment set amount = amount + 1").await;
+        shop.build("mart").await.expect("built");
+        let indexes = shop.bench.texts(look).await;
+        let on = "INDEX ON analytics_marts.mart USING";
+        assert_eq!(
+            indexes.into_iter().flatten().flatten().collect::<Vec<_>>(),
+            [format!("CREATE {on} hash (amount)"), format!("CREATE UNIQUE {on} btree (id, day)")],
+            "build {build}"
+        );
+    }
+    assert_eq!(shop.bench.text("select count(*) from public.made").await, "6");
+    assert_eq!(shop.bench.text("select count(*) from public.made where is_locked").await, "0");
+}
