@@ -11,6 +11,8 @@ where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = $1 and d.d
            and exists (select from pg_catalog.pg_attrdef a where a.oid = d.objid and a.adrelid = $1))
   and not (d.classid = 'pg_catalog.pg_trigger'::regclass
            and exists (select from pg_catalog.pg_trigger t where t.oid = d.objid and t.tgrelid = $1))
+  and not (d.classid = 'pg_catalog.pg_publication_rel'::regclass
+           and exists (select from pg_catalog.pg_publication_rel p where p.oid = d.objid and p.prrelid = $1))
   and not (d.classid = 'pg_catalog.pg_class'::regclass and d.objid = $1)
 order by 1
 limit 10

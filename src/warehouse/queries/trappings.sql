@@ -1,15 +1,17 @@
 -- Statements that give relation $1, made anew under its own name, what it has now: owner, options,
--- indexes and constraints (not those with the prefix $2, which are made elsewhere), rules, triggers,
--- comments, publications, and at last its grants. Each with what it is about.
+-- indexes and constraints (not those with the prefix $2, which are made elsewhere), what they are for,
+-- rules, triggers, comments, publications, and at last its grants. Each with what it is about.
 -- $3 is the kind ("relkind") it is made as; where that is another one, only owner, comments and grants go along.
 with this as (
-    select c.oid, c.relkind, c.relowner, c.reloptions, c.relrowsecurity, c.relforcerowsecurity, c.relacl,
+    select c.oid, c.relkind, c.relowner, c.reloptions, c.relrowsecurity, c.relforcerowsecurity, c.relreplident, c.relacl,
            format('%I.%I', n.nspname, c.relname) as name,
            case $3 when 'v' then 'view' when 'm' then 'materialized view' else 'table' end as word,
            c.relkind::text = $3 as same
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where c.oid = $1
+), states(state, word) as (
+    values ('D'::"char", 'disable'), ('R'::"char", 'enable replica'), ('A'::"char", 'enable always')
 ), parts(place, about, statement) as (
     select 10, 'owner', format('alter %s %s owner to %I', word, name, pg_catalog.pg_get_userbyid(relowner))
     from this where pg_catalog.pg_get_userbyid(relowner) <> current_user
@@ -34,8 +36,23 @@ with this as (
     join pg_catalog.pg_class i on i.oid = x.indexrelid
     where not starts_with(i.relname::text, $2)
     union all
+    -- Not of a key that is made elsewhere: it may be another one by now.
+    select 32, format('column %I', a.attname), format('alter table %s alter column %I set not null', name, a.attname)
+    from this join pg_catalog.pg_attribute a on a.attrelid = this.oid and a.attnotnull and a.attnum > 0 and not a.attisdropped
+    where this.relkind in ('r', 'p')
+      and not exists (select from pg_catalog.pg_constraint k where k.conrelid = this.oid and k.contype = 'p'
+                      and a.attnum = any (k.conkey) and starts_with(k.conname::text, $2))
+    union all
     select 33, format('statistics %I', s.stxname), pg_catalog.pg_get_statisticsobjdef(s.oid)
     from this join pg_catalog.pg_statistic_ext s on s.stxrelid = this.oid
+    union all
+    select 34, 'replica identity', format('alter table %s replica identity %s', name, case relreplident when 'f' then 'full' else 'nothing' end)
+    from this where relreplident in ('f', 'n') and relkind in ('r', 'p', 'm')
+    union all
+    select 34, 'replica identity', format('alter table %s replica identity using index %I', name, i.relname)
+    from this join pg_catalog.pg_index x on x.indrelid = this.oid and x.indisreplident
+    join pg_catalog.pg_class i on i.oid = x.indexrelid
+    where this.relreplident = 'i' and not starts_with(i.relname::text, $2)
     union all
     select 35, format('default of column %I', a.attname),
            format('alter view %s alter column %I set default %s', name, a.attname, pg_catalog.pg_get_expr(d.adbin, d.adrelid))
@@ -47,6 +64,15 @@ with this as (
     union all
     select 41, format('trigger %I', t.tgname), pg_catalog.pg_get_triggerdef(t.oid)
     from this join pg_catalog.pg_trigger t on t.tgrelid = this.oid where not t.tgisinternal
+    union all
+    -- When they fire; o, as all are made: at the source of a change and not where it is replicated to.
+    select 44, format('rule %I', r.rulename), format('alter table %s %s rule %I', name, s.word, r.rulename)
+    from this join pg_catalog.pg_rewrite r on r.ev_class = this.oid join states s on s.state = r.ev_enabled
+    where this.relkind in ('r', 'p')
+    union all
+    select 44, format('trigger %I', t.tgname), format('alter table %s %s trigger %I', name, s.word, t.tgname)
+    from this join pg_catalog.pg_trigger t on t.tgrelid = this.oid join states s on s.state = t.tgenabled
+    where this.relkind in ('r', 'p') and not t.tgisinternal
     union all
     select 42, format('policy %I', p.polname),
            format('create policy %I on %s as %s for %s to %s%s%s', p.polname, name,

@@ -65,6 +65,66 @@ async fn what_hangs_on_a_model_survives_its_rebuild() {
     assert_eq!(shop.bench.texts(look).await, before);
 }
 
+const GIVEN: &str = "
+    create table own.log (what text);
+    create function own.note() returns trigger language plpgsql as $$ begin return null; end $$;
+    create trigger on_off after insert on mart execute function own.note();
+    create trigger always after insert on mart execute function own.note();
+    create trigger replica after insert on mart execute function own.note();
+    create trigger usual after insert on mart execute function own.note();
+    alter table mart disable trigger on_off;
+    alter table mart enable always trigger always;
+    alter table mart enable replica trigger replica;
+    create rule logged as on delete to mart do also insert into own.log values ('gone');
+    create rule ignored as on update to mart do also insert into own.log values ('changed');
+    alter table mart disable rule ignored;
+    alter table mart alter column id set not null;
+    create unique index one_id on mart (id);
+    create index by_amount on mart (amount);
+    alter table mart cluster on by_amount;
+    alter table mart replica identity using index one_id;
+    alter table mart enable row level security;
+    create policy rich on mart for select using (amount > 10);
+    create statistics id_amount (dependencies) on id, amount from mart;
+    alter table mart set (fillfactor = 70);
+    create publication told for table mart (id) where (id > 0)";
+
+/// What the table has beside its rows, a line each.
+const HAS: &str = "
+    select concat_ws(' ', 'trigger', tgname, tgenabled) from pg_trigger where tgrelid = 'mart'::regclass and not tgisinternal
+    union all select concat_ws(' ', 'rule', rulename, ev_enabled) from pg_rewrite where ev_class = 'mart'::regclass
+    union all select concat_ws(' ', 'index', indexrelid::regclass, indisclustered, indisreplident) from pg_index where indrelid = 'mart'::regclass
+    union all select concat_ws(' ', 'table', relreplident, relrowsecurity, reloptions) from pg_class where oid = 'mart'::regclass
+    union all select concat_ws(' ', 'policy', polname) from pg_policy where polrelid = 'mart'::regclass
+    union all select concat_ws(' ', 'statistics', stxname) from pg_statistic_ext where stxrelid = 'mart'::regclass
+    union all select concat_ws(' ', 'publication', prattrs, pg_get_expr(prqual, prrelid)) from pg_publication_rel where prrelid = 'mart'::regclass
+    order by 1";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_gave_a_table_is_there_after_its_rebuild() {
+    let shop = Shop::open("models_trappings").await;
+    shop.write(
+        "models/mart.sql",
+        "{{ config(materialized='table') }} select id, amount from {{ source('od', 'payment') }}",
+    );
+    shop.build("mart").await.expect("built");
+    let here = |sql: &str| format!("set search_path = analytics_marts; {sql}");
+    shop.bench.warehouse(&here(&format!("create schema own; {GIVEN}"))).await;
+    let before = shop.bench.texts(&here(HAS)).await;
+    assert_eq!(before.len(), 12, "{before:?}");
+    shop.touch("insert into raw.payment values (3, 50, null)").await;
+    shop.build("mart").await.expect("built again");
+    assert_eq!(shop.bench.texts(&here(HAS)).await, before);
+    assert_eq!(shop.bench.text("select max(id) from analytics_marts.mart").await, "3");
+    for identity in ["full", "nothing", "default"] {
+        shop.bench.warehouse(&here(&format!("alter table mart replica identity {identity}"))).await;
+        let before = shop.bench.texts(&here(HAS)).await;
+        shop.touch("update raw.payment set amount = amount + 1").await;
+        shop.build("mart").await.expect("built again");
+        assert_eq!(shop.bench.texts(&here(HAS)).await, before, "{identity}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_view_and_hangs_on_a_model_is_named() {
     let shop = Shop::open("models_other_dependents").await;
