@@ -6,6 +6,7 @@
 pub mod catalog;
 pub mod clock;
 pub mod name;
+pub mod pattern;
 pub mod run;
 pub mod source_type;
 pub mod watermark;

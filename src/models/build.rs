@@ -77,7 +77,7 @@ impl Models {
             Decision::Nothing(reason) => return Ok(nothing(reason)),
             Decision::Test(reason) | Decision::Build(reason) => reason.clone(),
         };
-        materialize::ensure_schema(&session, &node.relation.schema).await?;
+        session.ensure_schema(&node.relation.schema).await?;
         let transaction = session.begin().await?;
         let bound = format!("set local lock_timeout = '{}s'", self.warehouse.lock_seconds_max());
         transaction.batch(&bound, "setting a bound").await?;

@@ -312,22 +312,6 @@ fn line_of(text: &str, character: usize) -> usize {
     1 + text.chars().take(character).filter(|c| *c == '\n').count()
 }
 
-/// Makes a schema where it is missing.
-pub(super) async fn ensure_schema(session: &crate::warehouse::Session, schema: &str) -> Result<()> {
-    let there = session
-        .query_opt("select 1 from pg_catalog.pg_namespace where nspname = $1", &[&schema], "looking for a schema")
-        .await?;
-    if there.is_some() {
-        return Ok(());
-    }
-    let create = format!("create schema if not exists {}", quote(schema));
-    match session.batch(&create, "making a schema").await {
-        // Two that make it at once: the server lets one of them fail.
-        Err(error) if error.kind == Kind::WarehouseConflict => session.batch(&create, "making a schema").await,
-        other => other,
-    }
-}
-
 /// How a relation is named in messages about it.
 pub(super) fn shown(of: &Relation) -> String {
     relation(&of.schema, &of.name)

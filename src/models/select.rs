@@ -9,7 +9,7 @@ use super::{
     names::hint,
 };
 use crate::{
-    domain::ModelId,
+    domain::{ModelId, pattern::fits},
     error::{Error, Kind, Result},
 };
 use std::collections::BTreeSet;
@@ -143,45 +143,4 @@ fn folder(node: &Node, value: &str) -> bool {
 fn on_path(node: &Node, value: &str) -> bool {
     let value = value.trim_start_matches("./").trim_end_matches('/');
     fits(value, &node.file) || node.file.strip_prefix(value).is_some_and(|rest| rest.starts_with('/'))
-}
-
-/// Whether a name fits a pattern in which `*` stands for anything and `?` for one character.
-fn fits(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    let (mut p, mut n, mut star) = (0, 0, None);
-    while n < name.len() {
-        if pattern.get(p).is_some_and(|c| *c == '?' || (*c != '*' && *c == name[n])) {
-            (p, n) = (p + 1, n + 1);
-        } else if pattern.get(p) == Some(&'*') {
-            star = Some((p, n));
-            p += 1;
-        } else if let Some((at, taken)) = star {
-            star = Some((at, taken + 1));
-            (p, n) = (at + 1, taken + 1);
-        } else {
-            return false;
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_fit() {
-        for (pattern, name, expected) in [
-            ("stg_*", "stg_patient", true),
-            ("*_pat*", "stg_patient", true),
-            ("stg_*", "mart", false),
-            ("a*b*c", "aXbYbZc", true),
-            ("a?c", "abc", true),
-            ("", "", true),
-            ("*", "", true),
-            ("ab", "abc", false),
-        ] {
-            assert_eq!(fits(pattern, name), expected, "{pattern} {name}");
-        }
-    }
 }
