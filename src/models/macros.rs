@@ -56,13 +56,19 @@ pub(super) fn call(env: &Environment<'_>, scope: &Arc<Scope>, name: &str, values
     let Some(home) = scope.shared.macros.files.get(name) else {
         return Err(Error::new(ErrorKind::UnknownFunction, format!("macro {name} is not known")));
     };
+    let _entered = scope.effort.enter(name)?;
     let template = env.get_template(&home.template)?;
     let mut module = template.render_captured(Value::from_dyn_object(scope.clone()))?;
-    let called = module.with_state_mut(|state| match state.lookup(name) {
-        Some(found) => found.call(state, values),
-        None => {
-            Err(Error::new(ErrorKind::UnknownFunction, format!("macro {name} is not defined at the top of its file")))
-        }
+    let called = module.with_state_mut(|state| {
+        let called = match state.lookup(name) {
+            Some(found) => found.call(state, values),
+            None => {
+                let what = format!("macro {name} is not defined at the top of its file");
+                Err(Error::new(ErrorKind::UnknownFunction, what))
+            }
+        };
+        scope.effort.add(state);
+        called
     });
     match lock(&scope.returned).take() {
         Some(value) => Ok(value),

@@ -13,6 +13,7 @@ mod checksum;
 mod compile;
 mod config;
 mod decide;
+mod effort;
 mod generic_test;
 mod json;
 mod ledger;

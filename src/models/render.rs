@@ -4,6 +4,7 @@
 //! project is read, not when the model is built.
 
 use super::{
+    effort,
     macros::{self, Macros},
     methods,
     scope::Scope,
@@ -29,6 +30,7 @@ impl Templates {
         let mut env = Environment::new();
         env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         env.set_unknown_method_callback(methods::call);
+        env.set_fuel(Some(effort::STEPS_MAX));
         for name in ["as_text", "as_native", "as_bool", "as_number"] {
             env.add_filter(name, |value: Value| value);
         }
@@ -116,6 +118,7 @@ fn explain(error: &minijinja::Error, source: impl Fn(&str) -> Option<String>) ->
 fn message(error: &minijinja::Error) -> String {
     let own = error.kind() == minijinja::ErrorKind::InvalidOperation;
     match error.detail() {
+        _ if error.kind() == minijinja::ErrorKind::OutOfFuel => effort::too_much(),
         Some(detail) if own => detail.to_owned(),
         Some(detail) => format!("{}: {detail}", error.kind()),
         None => error.kind().to_string(),

@@ -6,6 +6,7 @@
 use super::{
     callable::{Callable, What},
     config::Settings,
+    effort::Effort,
     json,
     macros::{MacroCall, Macros, Namespace},
     names::Names,
@@ -45,6 +46,8 @@ pub(super) struct Scope {
     pub task: Task,
     /// What a macro gave to `return()` and its caller has not taken yet.
     pub returned: Mutex<Option<Value>>,
+    /// What the rendering has taken so far.
+    pub effort: Effort,
 }
 
 /// The node that is rendered, as far as it knows itself.
@@ -98,7 +101,7 @@ pub(super) struct Compile {
 impl Scope {
     /// A scope for a node.
     pub(super) fn new(shared: Arc<Shared>, node: NodeScope, task: Task) -> Arc<Self> {
-        Arc::new(Self { shared, node, task, returned: Mutex::default() })
+        Arc::new(Self { shared, node, task, returned: Mutex::default(), effort: Effort::default() })
     }
 
     /// Whether names are resolved: `execute`.
