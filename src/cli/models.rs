@@ -85,7 +85,11 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
         Verb::Ls(_) => {
             let rows: Vec<_> = ids.iter().map(|id| models.summary(id)).collect::<Result<_, _>>()?;
             output::rows(context.format(), &rows)?;
-            Ok(Outcome::Done)
+            let faults = models.faults();
+            for error in &faults {
+                eprintln!("{error}\n  what to do: {}", error.remedy());
+            }
+            Ok(if faults.is_empty() { Outcome::Done } else { Outcome::Failed })
         }
     }
 }

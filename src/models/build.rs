@@ -33,7 +33,7 @@ impl Models {
     /// changed since its last success. Dropping the future rolls everything back.
     pub async fn build(&self, model: &ModelId, full_refresh: bool) -> Result<BuildOutcome> {
         let node = self.manifest.node(model)?;
-        if node.materialized == Materialized::Ephemeral {
+        if node.materialized == Materialized::Ephemeral && node.fault.is_none() {
             return Ok(nothing("ephemeral: a part of the queries that read it"));
         }
         match self.try_build(node, full_refresh).await {
@@ -48,6 +48,7 @@ impl Models {
     /// Runs the tests of a model on what is published.
     pub async fn test(&self, model: &ModelId) -> Result<Vec<TestVerdict>> {
         let node = self.manifest.node(model)?;
+        node.sound()?;
         if node.materialized == Materialized::Ephemeral {
             return Ok(Vec::new());
         }
@@ -60,6 +61,7 @@ impl Models {
     /// What a build of one model would do now, and why.
     pub async fn plan(&self, model: &ModelId, full_refresh: bool) -> Result<(bool, String)> {
         let node = self.manifest.node(model)?;
+        node.sound()?;
         if node.materialized == Materialized::Ephemeral {
             return Ok((false, "ephemeral: a part of the queries that read it".to_owned()));
         }

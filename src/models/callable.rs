@@ -293,6 +293,7 @@ impl Object for Callable {
 
 fn resolve(compile: &Compile, package: Option<&str>, name: &str) -> Result<Value, Error> {
     match compile.names.model(package, name).map_err(invalid)? {
+        Referred::Faulty => Err(invalid(format!("ref('{name}'): that model's own file must be corrected first"))),
         Referred::Relation(relation) => Ok(Value::from_object(relation.clone())),
         Referred::Ephemeral | Referred::Disabled => {
             let mut ephemeral = lock(&compile.ephemeral);

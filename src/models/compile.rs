@@ -34,6 +34,7 @@ pub(super) fn part_name(model: &str) -> String {
 impl Manifest {
     /// The SQL of a model.
     pub(super) fn compile(&self, node: &Node, manner: Manner) -> Result<String> {
+        node.sound()?;
         let mut parts = Vec::new();
         let sql = self.compile_into(node, manner, &mut parts, 0)?;
         Ok(inject(&sql, &parts))

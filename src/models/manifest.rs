@@ -1,9 +1,11 @@
 //! A project, parsed: every model with what it reads, and the graph of them.
+//!
+//! Guarantee: what is wrong with one model's own file is that model's fault alone; the others are there.
 
 use super::{
-    config::{self, Materialized, Settings},
+    config::{Materialized, Settings},
+    draft::Draft,
     generic_test::GenericTest,
-    json,
     macros::Macros,
     names::{Names, Referred},
     project::Project,
@@ -17,7 +19,6 @@ use crate::{
     domain::{ModelId, TableName},
     error::{Error, Kind, Result},
 };
-use minijinja::value::Value;
 use serde_json::{Map, Value as Json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -66,6 +67,34 @@ pub(super) struct Node {
     pub sources: BTreeSet<SourceRead>,
     /// Its tests.
     pub tests: Vec<AttachedTest>,
+    /// Why its own file can't be used; everything above it is then what could be found out.
+    pub fault: Option<Fault>,
+}
+
+/// What is wrong with a model's own file. It is that model's failure, not the project's.
+#[derive(Clone, Debug)]
+pub(super) struct Fault {
+    kind: Kind,
+    context: String,
+}
+
+impl Fault {
+    /// Keeps an error that has nothing below it.
+    pub(super) fn new(error: Error) -> Self {
+        Self { kind: error.kind, context: error.context }
+    }
+
+    /// The error again: each who needs the model meets it.
+    pub(super) fn error(&self) -> Error {
+        Error::new(self.kind, self.context.clone())
+    }
+}
+
+impl Node {
+    /// Refuses a model whose own file can't be used.
+    pub(super) fn sound(&self) -> Result<()> {
+        self.fault.as_ref().map_or(Ok(()), |fault| Err(fault.error()))
+    }
 }
 
 /// A table of a source that a model reads.
@@ -90,6 +119,8 @@ pub(super) struct AttachedTest {
     pub subject: ModelId,
     /// Where it is said, for messages.
     pub shown: String,
+    /// Whether what it compares with can't be read: then it waits, as for a relation that isn't there.
+    pub waits: bool,
 }
 
 /// What the command and the configuration say about a project.
@@ -129,8 +160,8 @@ impl Manifest {
         let files = project.files(&project.model_paths, &["sql"])?;
         let mut drafts = BTreeMap::new();
         for file in files {
-            templates.add(&file, &text(&project, &file)?)?;
-            let draft = Draft::parse(&project, &templates, &shared, &book, &file)?;
+            let added = text(&project, &file).and_then(|source| templates.add(&file, &source));
+            let draft = Draft::read(&project, &templates, &shared, &book, &file, added);
             if let Some(twin) = drafts.insert(draft.name.clone(), draft) {
                 return Err(wrong(&twin.file, &format!("there are two models named '{}'", twin.name)));
             }
@@ -152,6 +183,7 @@ impl Manifest {
         for draft in drafts.values() {
             let referred = match (draft.enabled, draft.materialized) {
                 (false, _) => Referred::Disabled,
+                (true, _) if draft.fault.is_some() => Referred::Faulty,
                 (true, Materialized::Ephemeral) => Referred::Ephemeral,
                 (true, _) => {
                     if let Some(twin) = relations.insert(draft.relation.clone(), draft.file.clone()) {
@@ -165,7 +197,7 @@ impl Manifest {
         let names = Arc::new(names);
         let mut nodes = BTreeMap::new();
         for draft in drafts.into_values().filter(|d| d.enabled) {
-            let node = draft.resolve(&shared, &names, setting)?;
+            let node = draft.resolve(&shared, &names, setting);
             nodes.insert(node.id.clone(), node);
         }
         let graph = |nodes: &BTreeMap<ModelId, Node>| {
@@ -176,7 +208,7 @@ impl Manifest {
         for (model, tests) in book.tests {
             let Some(id) = nodes.values().find(|n| n.name == model).map(|n| n.id.clone()) else { continue };
             for (test, shown) in tests {
-                let attached = AttachedTest { test, subject: id.clone(), shown };
+                let attached = AttachedTest { test, subject: id.clone(), shown, waits: false };
                 if attach(&mut nodes, &dag, &templates, &shared, &names, attached)? {
                     dag = graph(&nodes)?;
                 }
@@ -204,7 +236,7 @@ fn attach(
     templates: &Templates,
     shared: &Arc<Shared>,
     names: &Arc<Names>,
-    attached: AttachedTest,
+    mut attached: AttachedTest,
 ) -> Result<bool> {
     let mut gained = false;
     let mut runner = attached.subject.clone();
@@ -216,7 +248,8 @@ fn attach(
             names.source(source, table).map_err(|e| wrong(&attached.shown, &e))?;
         }
         for (package, name) in &collected.refs {
-            names.model(package.as_deref(), name).map_err(|e| wrong(&attached.shown, &e))?;
+            let referred = names.model(package.as_deref(), name).map_err(|e| wrong(&attached.shown, &e))?;
+            attached.waits |= matches!(referred, Referred::Faulty);
             let other = id_of(shared, name);
             if other == attached.subject {
                 continue;
@@ -234,131 +267,8 @@ fn attach(
     Ok(gained)
 }
 
-/// A model between parsing and resolving.
-struct Draft {
-    name: String,
-    file: String,
-    path: Vec<String>,
-    settings: Settings,
-    enabled: bool,
-    materialized: Materialized,
-    relation: Relation,
-    refs: Vec<(Option<String>, String)>,
-    sources: Vec<(String, String)>,
-}
-
-impl Draft {
-    fn parse(
-        project: &Project,
-        templates: &Templates,
-        shared: &Arc<Shared>,
-        book: &PropertyBook,
-        file: &str,
-    ) -> Result<Self> {
-        let below = project.model_paths.iter().find_map(|p| file.strip_prefix(p.as_str())?.strip_prefix('/'));
-        let below = below.unwrap_or(file).trim_end_matches(".sql");
-        let path: Vec<String> = below.split('/').map(str::to_owned).collect();
-        let name = path.last().cloned().unwrap_or_default();
-        let mut settings = project.settings(&path.iter().map(String::as_str).collect::<Vec<_>>());
-        // What stands in dbt_project.yml may hold Jinja.
-        for (key, value) in settings.clone().as_map() {
-            if let Json::String(text) = value {
-                let scope = Scope::new(shared.clone(), NodeScope::default(), Task::Parse(Mutex::default()));
-                settings.set(key, templates.render_text(text, "dbt_project.yml", &scope)?.into());
-            }
-        }
-        if let Some(said) = book.settings.get(&name) {
-            settings.merge(said);
-        }
-        let node = |settings: &Settings, this| NodeScope {
-            id: id_of(shared, &name).as_str().to_owned(),
-            name: name.clone(),
-            this,
-            settings: settings.clone(),
-        };
-        let here = Relation { database: shared.database.clone(), schema: String::new(), name: name.clone() };
-        let parse = Task::Parse(Mutex::default());
-        let scope = Scope::new(shared.clone(), node(&settings, Some(here)), parse);
-        let enabled_by_project = settings.flag("enabled") != Some(false);
-        if enabled_by_project {
-            templates.render(file, &scope)?;
-        }
-        let collected = scope.collected();
-        settings.merge(collected.settings.as_map());
-        let scope = Scope::new(shared.clone(), node(&settings, None), Task::Parse(Mutex::default()));
-        let relation = place(templates, &scope, file)?;
-        let not_yet = config::not_yet(&settings);
-        if !not_yet.is_empty() {
-            tracing::warn!(model = %name, keys = not_yet.join(", "), "configuration has no effect yet");
-        }
-        Ok(Self {
-            enabled: settings.flag("enabled") != Some(false),
-            materialized: Materialized::of(&settings, file)?,
-            relation: relation.checked(file)?,
-            refs: collected.refs,
-            sources: collected.sources,
-            file: file.to_owned(),
-            name,
-            path,
-            settings,
-        })
-    }
-
-    fn resolve(self, shared: &Shared, names: &Names, setting: &Setting) -> Result<Node> {
-        let mut parents = BTreeSet::new();
-        for (package, name) in &self.refs {
-            names.model(package.as_deref(), name).map_err(|e| wrong(&self.file, &e))?;
-            parents.insert(id_of(shared, name));
-        }
-        let mut sources = BTreeSet::new();
-        for (source, table) in &self.sources {
-            let relation = names.source(source, table).map_err(|e| wrong(&self.file, &e))?.clone();
-            let is_raw = relation.schema == setting.raw_schema && relation.database == shared.database;
-            let raw = is_raw.then(|| TableName::from(relation.name.as_str()));
-            sources.insert(SourceRead { source: source.clone(), table: table.clone(), relation, raw });
-        }
-        Ok(Node {
-            id: id_of(shared, &self.name),
-            name: self.name,
-            file: self.file,
-            path: self.path,
-            settings: self.settings,
-            materialized: self.materialized,
-            relation: self.relation,
-            parents,
-            tested_against: BTreeSet::new(),
-            sources,
-            tests: Vec::new(),
-        })
-    }
-}
-
-/// Where a model goes: what the project's macros say.
-fn place(templates: &Templates, scope: &Arc<Scope>, file: &str) -> Result<Relation> {
-    let node = json::to_jinja(&serde_json::json!({
-        "name": scope.node.name,
-        "unique_id": scope.node.id,
-        "resource_type": "model",
-        "package_name": scope.shared.project,
-        "config": scope.node.settings.as_map(),
-    }));
-    let ask = |name: &str, custom: Option<String>| {
-        let custom = custom.map_or(Value::from(()), Value::from);
-        let said = templates.call(scope, name, &[custom, node.clone()], file)?;
-        Ok::<_, Error>(said.to_string().trim().to_owned())
-    };
-    let database = scope.shared.database.clone();
-    if let Some(other) = scope.node.settings.text("database").filter(|d| *d != database) {
-        return Err(wrong(file, &format!("database '{other}' is not the warehouse's; PostgreSQL can't reach another")));
-    }
-    Ok(Relation {
-        database,
-        schema: ask("generate_schema_name", scope.node.settings.text("schema"))?,
-        name: ask("generate_alias_name", scope.node.settings.text("alias"))?,
-    })
-}
-
-fn id_of(shared: &Shared, name: &str) -> ModelId {
+/// The unique id of a model, as dbt makes it.
+pub(super) fn id_of(shared: &Shared, name: &str) -> ModelId {
     ModelId::new(format!("model.{}.{name}", shared.project))
 }
 
@@ -366,6 +276,7 @@ fn text(project: &Project, file: &str) -> Result<String> {
     std::fs::read_to_string(project.root.join(file)).map_err(|e| wrong(file, &e.to_string()))
 }
 
-fn wrong(shown: &str, what: &str) -> Error {
+/// Something is wrong with the project, at a place.
+pub(super) fn wrong(shown: &str, what: &str) -> Error {
     Error::new(Kind::ModelProject, format!("{shown}: {what}"))
 }

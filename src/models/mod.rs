@@ -13,6 +13,7 @@ mod checksum;
 mod compile;
 mod config;
 mod decide;
+mod draft;
 mod effort;
 mod generic_test;
 mod json;
@@ -36,7 +37,7 @@ mod yaml;
 use crate::{
     config as configuration,
     domain::{Clock, ModelId, TableName},
-    error::Result,
+    error::{Error, Result},
     telemetry::Metrics,
     warehouse::Warehouse,
 };
@@ -73,7 +74,7 @@ pub struct ModelNode {
 pub struct ModelSummary {
     /// Its name.
     pub name: String,
-    /// How it becomes a relation.
+    /// How it becomes a relation; `unreadable` where its own file can't be used.
     pub materialized: String,
     /// The relation.
     pub relation: String,
@@ -156,11 +157,18 @@ impl Models {
         let node = self.manifest.node(model)?;
         Ok(ModelSummary {
             name: node.name.clone(),
-            materialized: node.materialized.as_str().to_owned(),
+            materialized: node.fault.as_ref().map_or(node.materialized.as_str(), |_| "unreadable").to_owned(),
             relation: materialize::shown(&node.relation),
             tests: node.tests.len(),
             file: node.file.clone(),
         })
+    }
+
+    /// What is wrong with models' own files, parents first. Building one of these models fails with the
+    /// same, and what reads them can't be built.
+    pub fn faults(&self) -> Vec<Error> {
+        let nodes = self.manifest.dag.order().iter().filter_map(|id| self.manifest.nodes.get(id));
+        nodes.filter_map(|node| node.sound().err()).collect()
     }
 
     /// The SQL of a model, as for a first build; also written below the target folder.

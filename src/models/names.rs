@@ -23,6 +23,8 @@ pub(super) enum Referred {
     Ephemeral,
     /// Nothing: the model is there and not enabled.
     Disabled,
+    /// Nobody knows: the model's own file can't be used.
+    Faulty,
 }
 
 impl Names {

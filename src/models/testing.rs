@@ -45,6 +45,10 @@ async fn run_one(
     scope: &Arc<Scope>,
 ) -> Result<TestVerdict> {
     let test = &attached.test;
+    let skipped = || TestVerdict { name: test.name.clone(), status: TestStatus::Skip, failures: 0 };
+    if attached.waits {
+        return Ok(skipped());
+    }
     let subject = manifest.node(&attached.subject)?;
     let relation = if subject.id == node.id { under.to_owned() } else { subject.relation.to_string() };
     let condition = match test.condition() {
@@ -60,7 +64,7 @@ async fn run_one(
             transaction.query_one("select to_regclass($1) is not null", &[&to], "looking for a relation").await?;
         // What a test compares with may come later the first time; it then runs when that is there.
         if !there.get::<_, bool>(0) {
-            return Ok(TestVerdict { name: test.name.clone(), status: TestStatus::Skip, failures: 0 });
+            return Ok(skipped());
         }
     }
     let sql = test.sql(&relation, to.as_deref(), condition.as_deref());

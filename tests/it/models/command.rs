@@ -49,3 +49,57 @@ async fn a_failed_model_skips_only_what_is_below_it() {
     status.sort_unstable();
     assert_eq!(status, [("bad", "built"), ("bad_table", "failed"), ("below", "skipped"), ("pay", "built")]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_read_fails_its_model_and_skips_what_is_below() {
+    let shop = Shop::open("models_cli_fault").await;
+    shop.write("models/bad.sql", "select {{ nothing( }}");
+    shop.write("models/below.sql", "select * from {{ ref('bad') }}");
+    let run = async |verb: &str| {
+        let mut command = shop.bench.amalgam();
+        command.args(["models", verb, "--format", "json", "--project-dir"]).arg(shop.root());
+        let output = command.output().await.expect("it runs");
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{verb}: {errors}");
+        assert!(errors.contains("models/bad.sql:1: syntax error"), "{verb}: {errors}");
+        output.stdout
+    };
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&run("build").await).expect("JSON");
+    let mut told: Vec<(&str, &str, &str)> = rows
+        .iter()
+        .filter_map(|r| Some((r["model"].as_str()?, r["status"].as_str()?, r["reason"].as_str()?)))
+        .collect();
+    told.sort_unstable();
+    assert_eq!(
+        told,
+        [("bad", "failed", "model_render"), ("below", "skipped", "bad failed"), ("pay", "built", "never built")]
+    );
+    for verb in ["ls", "compile"] {
+        run(verb).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_goes_on_without_a_model_whose_file_is_wrong() {
+    let shop = Shop::open("models_run_fault").await;
+    shop.bench.source("create table payment (id int primary key, amount decimal(9, 2), day date)").await;
+    shop.bench.source("insert into payment values (1, 10, '2024-01-01')").await;
+    shop.bench.warehouse("drop table raw.payment; delete from amalgam.table_state").await;
+    shop.write("models/bad.sql", "select {{ nothing( }}");
+    shop.write("models/below.sql", "select * from {{ ref('bad') }}");
+    let models = format!("[models]\nproject_dir = {:?}", shop.root());
+    let output = shop.bench.amalgam_with(&models).arg("run").output().await.expect("it runs");
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let look =
+        "select subject || ' ' || state || coalesce(' ' || substr(error, 1, 31), '') from amalgam.task order by 1";
+    let tasks = shop.bench.texts(look).await.into_iter().flatten().flatten().collect::<Vec<_>>();
+    assert_eq!(
+        tasks,
+        [
+            "model.p.bad failed models/bad.sql:1: syntax error:",
+            "model.p.below skipped model bad failed: models/bad.sq",
+            "model.p.pay succeeded",
+            "payment succeeded",
+        ]
+    );
+}
