@@ -9,7 +9,10 @@ use amalgam::{
     domain::Clock,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 /// Amounts are doubles at the source: sums of them may be off by less than a cent.
 const SPLITS_SUM_TO_THEIR_PAYMENT: &str = "select count(*) from (select p.PayNum from payment p \
@@ -85,6 +88,123 @@ async fn money_adds_up_in_the_history_and_as_life_goes_on() {
         "{seen:?}"
     );
     assert_money_adds_up(&server, "life").await;
+}
+
+/// What an act leaves in the database, as a number each.
+const MARKS: &str = "select (select count(*) from appointment), (select count(*) from appointment where AptStatus = 2), \
+     (select count(*) from appointment where AptStatus = 5), (select count(*) from payment), (select count(*) from paysplit), \
+     (select count(*) from claim where ClaimStatus = 'R'), (select count(*) from procedurelog), \
+     (select count(*) from commlog), (select count(*) from patient)";
+const EDITED: &str = "checksum table patient, appointment, recall";
+const EDITED_SILENTLY: &str = "checksum table procnote, sheetfield, definition, payment";
+
+#[derive(Clone, Copy, Debug)]
+struct Marks {
+    appointments: i64,
+    kept: i64,
+    broken: i64,
+    payments: i64,
+    splits: i64,
+    settled: i64,
+    procedures: i64,
+    calls: i64,
+    patients: i64,
+}
+
+impl Marks {
+    async fn look(server: &Server) -> Self {
+        let row = harness::source_texts_at(server.port(), DATABASE, MARKS).await.remove(0);
+        let mut numbers = row.into_iter().map(|n| n.expect("a count").parse().expect("a number"));
+        let mut next = || numbers.next().expect("a count each");
+        Self {
+            appointments: next(),
+            kept: next(),
+            broken: next(),
+            payments: next(),
+            splits: next(),
+            settled: next(),
+            procedures: next(),
+            calls: next(),
+            patients: next(),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_act_leaves_its_mark() {
+    let server = start(Kind::MariaDb, "marks");
+    let practice = Practice::new(server.socket());
+    let clock = Clock::manual(noon());
+    practice.fill(Size { patients: 60, ..SMALL }, &clock, |_| {}).await.expect("the practice fills");
+    let mut life = practice.live(SMALL.seed, clock.clone()).await.expect("life begins");
+    let sums = async |sql| harness::source_texts_at(server.port(), DATABASE, sql).await;
+    let mut seen: BTreeMap<Act, u32> = BTreeMap::new();
+    let (mut before, mut edited, mut silent) =
+        (Marks::look(&server).await, sums(EDITED).await, sums(EDITED_SILENTLY).await);
+    for second in 0..300 {
+        clock.set(noon() + TimeDelta::seconds(second));
+        let act = life.act().await.expect("life goes on");
+        let (now, edited_now, silent_now) =
+            (Marks::look(&server).await, sums(EDITED).await, sums(EDITED_SILENTLY).await);
+        let is_marked = match act {
+            Act::Booked => now.appointments == before.appointments + 1,
+            Act::Kept => now.kept == before.kept + 1,
+            Act::Broke => now.broken == before.broken + 1,
+            Act::Paid => now.payments == before.payments + 1 && now.splits > before.splits,
+            Act::Settled => now.settled == before.settled + 1,
+            Act::Edited => edited_now != edited,
+            Act::EditedSilently => silent_now != silent,
+            Act::Deleted => {
+                now.payments < before.payments || now.procedures < before.procedures || now.calls < before.calls
+            }
+            Act::Registered => now.patients > before.patients && now.appointments > before.appointments,
+            Act::Called => now.calls == before.calls + 1,
+            Act::Nothing => true,
+        };
+        assert!(is_marked, "{second}: {act:?}: {before:?} {now:?}");
+        *seen.entry(act).or_default() += 1;
+        (before, edited, silent) = (now, edited_now, silent_now);
+    }
+    assert_eq!(seen.keys().filter(|act| **act != Act::Nothing).count(), 10, "{seen:?}");
+}
+
+/// A column as OpenDental declares it: type, whether it may be null, its place in the primary key, and
+/// whether every edit moves it.
+type Declared = (String, String, String, String, bool);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_practices_tables_are_opendentals_own() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/opendental/schema.tsv");
+    let text = std::fs::read_to_string(file).expect("OpenDental's declarations are at hand");
+    let mut opendental: BTreeMap<String, Vec<Declared>> = BTreeMap::new();
+    for line in text.lines().skip(1) {
+        let [table, name, kind, null, key, extra] = line.split('\t').collect::<Vec<_>>()[..] else {
+            panic!("six fields: {line}");
+        };
+        let column = (name.to_owned(), kind.to_owned(), null.to_owned(), key.to_owned(), extra == "onupdate");
+        opendental.entry(table.to_owned()).or_default().push(column);
+    }
+    let server = start(Kind::MariaDb, "declared");
+    let practice = Practice::new(server.socket());
+    practice.fill(Size { patients: 1, ..SMALL }, &Clock::manual(noon()), |_| {}).await.expect("the practice fills");
+    let sql = format!(
+        "select c.table_name, c.column_name, c.column_type, c.is_nullable, coalesce(s.seq_in_index, ''), \
+                if(c.extra like '%on update%', 'yes', '') \
+         from information_schema.columns c left join information_schema.statistics s \
+           on s.table_schema = c.table_schema and s.table_name = c.table_name \
+           and s.column_name = c.column_name and s.index_name = 'PRIMARY' \
+         where c.table_schema = '{DATABASE}' order by c.table_name, c.ordinal_position"
+    );
+    let mut ours: BTreeMap<String, Vec<Declared>> = BTreeMap::new();
+    for row in harness::source_texts_at(server.port(), DATABASE, &sql).await {
+        let [table, name, kind, null, key, moved] =
+            row.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>().try_into().expect("six columns");
+        ours.entry(table).or_default().push((name, kind, null, key, moved == "yes"));
+    }
+    assert!(ours.len() > 40, "{}", ours.len());
+    for (table, columns) in &ours {
+        assert_eq!(Some(columns), opendental.get(table), "{table}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,31 +14,27 @@ impl Life {
             2 => format!("update appointment set Note = concat(Note, ' +') where AptNum = {visit}"),
             _ => format!("update recall set DateDue = date_add(DateDue, interval 1 month) where PatNum = {patient}"),
         };
-        send(&mut self.connection, &sql).await?;
-        Ok(Some(0))
+        self.change(&sql).await
     }
 
     /// Edits that a pipeline reading stamps never sees: tables without one, and a stamp put back.
     pub(super) async fn edit_silently(&mut self) -> Result<Option<i64>, PracticeError> {
-        match self.desk.random.between(1, 4) {
+        let sql = match self.desk.random.between(1, 4) {
             1 => {
                 let note = self.any("procnote");
-                let sql = format!("update procnote set Note = concat(Note, '\\nAddendum.') where ProcNoteNum = {note}");
-                send(&mut self.connection, &sql).await?;
+                format!("update procnote set Note = concat(Note, '\\nAddendum.') where ProcNoteNum = {note}")
             }
             2 => {
                 let field = self.any("sheetfield");
-                let sql = format!("update sheetfield set FieldValue = 'corrected' where SheetFieldNum = {field}");
-                send(&mut self.connection, &sql).await?;
+                format!("update sheetfield set FieldValue = concat(FieldValue, ' *') where SheetFieldNum = {field}")
             }
             3 => {
                 let definition = self.any("definition");
-                let sql = format!("update definition set ItemColor = ItemColor - 1 where DefNum = {definition}");
-                send(&mut self.connection, &sql).await?;
+                format!("update definition set ItemColor = ItemColor - 1 where DefNum = {definition}")
             }
             _ => return self.correct_payment().await,
-        }
-        Ok(Some(0))
+        };
+        self.change(&sql).await
     }
 
     pub(super) async fn delete(&mut self) -> Result<Option<i64>, PracticeError> {
@@ -58,9 +54,15 @@ impl Life {
             }
             _ => {
                 let call = self.any("commlog");
-                send(&mut self.connection, &format!("delete from commlog where CommlogNum = {call}")).await?;
+                return self.change(&format!("delete from commlog where CommlogNum = {call}")).await;
             }
         }
         Ok(Some(0))
+    }
+
+    /// Runs one statement; `None` where it met no row, or one that was so already.
+    async fn change(&mut self, sql: &str) -> Result<Option<i64>, PracticeError> {
+        send(&mut self.connection, sql).await?;
+        Ok((self.connection.affected_rows() > 0).then_some(0))
     }
 }
