@@ -20,13 +20,14 @@ demo: prerequisites ## an invented practice, a private warehouse and the service
 test: prerequisites ## the whole suite, on real servers of its own
 	$(CARGO) test --locked -- $(ARGS)
 
-check: prerequisites ## format, lints, licences, scripts
+check: prerequisites ## format, lints, the code's own pages, licences, scripts
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps --document-private-items --locked
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 	  $(CARGO) deny --locked check licenses bans sources; \
 	else \
-	  echo "check: cargo-deny is not installed, so licences and sources were NOT checked (cargo install cargo-deny --locked)"; \
+	  echo "check: cargo-deny is not installed; what crates say of their licences and sources is held by make test, their files are NOT read (cargo install cargo-deny --locked)"; \
 	fi
 	@for script in scripts/* .ci/run; do bash -n "$$script" || exit 1; done; echo "check: scripts parse"
 
