@@ -13,6 +13,7 @@ use tracing::{
 };
 use tracing_subscriber::{
     EnvFilter,
+    filter::{LevelFilter, ParseError},
     fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, format::JsonFields, format::Writer},
     registry::LookupSpan,
 };
@@ -31,7 +32,7 @@ pub enum Form {
 pub enum LogError {
     /// The filter isn't one.
     #[error("log filter: {0}")]
-    Filter(#[from] tracing_subscriber::filter::ParseError),
+    Filter(#[from] ParseError),
     /// Logging was begun before.
     #[error("logging has begun already")]
     Begun,
@@ -55,7 +56,7 @@ pub fn init_to<W>(form: Form, filter: &str, writer: W) -> Result<(), LogError>
 where
     W: for<'a> tracing_subscriber::fmt::MakeWriter<'a> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(filter)?).with_writer(writer);
+    let builder = tracing_subscriber::fmt().with_env_filter(parsed(filter)?).with_writer(writer);
     match form {
         Form::Text => {
             let colours =
@@ -67,6 +68,16 @@ where
         }
     }
     .map_err(|_| LogError::Begun)
+}
+
+/// What others log of their own insides, which is no news to an operator. The filter can still ask for it.
+const QUIETER: &str = "tokio_cron_scheduler=warn";
+
+fn parsed(filter: &str) -> Result<EnvFilter, ParseError> {
+    let asked = EnvFilter::try_new(filter)?;
+    let is_loud = asked.max_level_hint().is_none_or(|level| level > LevelFilter::WARN);
+    // Of two directives for one target the later counts.
+    if is_loud { EnvFilter::try_new(format!("{QUIETER},{filter}")) } else { Ok(asked) }
 }
 
 /// One flat object a line: time, level, target, message, then the fields of the spans from the
@@ -181,6 +192,31 @@ mod tests {
         assert_eq!(line["level"], "info");
         assert_eq!(line["message"], "synced \"all\"\nof it");
         assert_eq!(line.keys().next().map(String::as_str), Some("time"));
+    }
+
+    /// What is logged with a filter: an event of the scheduler crate's, and one of ours, both of level info.
+    fn logged(filter: &str) -> String {
+        let sink = Sink::default();
+        let writer = sink.clone();
+        let filter = parsed(filter).expect("the filter is one");
+        let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(target: "tokio_cron_scheduler::job_scheduler", "theirs");
+            tracing::info!("ours");
+        });
+        String::from_utf8(sink.0.lock().expect("no writer panics").clone()).expect("it is text")
+    }
+
+    #[test]
+    fn the_scheduler_crates_insides_are_logged_only_when_asked_for() {
+        let told = |filter: &str| {
+            let text = logged(filter);
+            (text.contains("ours"), text.contains("theirs"))
+        };
+        assert_eq!(told("info"), (true, false));
+        assert_eq!(told("debug,amalgam=off"), (false, false));
+        assert_eq!(told("info,tokio_cron_scheduler=info"), (true, true));
+        assert_eq!(told("off"), (false, false));
     }
 
     #[test]
