@@ -8,7 +8,7 @@ use crate::{
     config,
     error::{Error, Kind, Result},
 };
-use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, Offset, TimeZone, Utc};
+use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, Offset, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 use croner::{
     Cron, JobType,
@@ -101,9 +101,10 @@ impl Timetable {
         Some(at.min(moment))
     }
 
-    /// What a clock in the zone shows.
+    /// What a clock in the zone shows, to the second: croner carries a fraction on into what it finds.
     fn face(&self, moment: DateTime<Utc>) -> NaiveDateTime {
-        moment.with_timezone(&self.zone).naive_local()
+        let face = moment.with_timezone(&self.zone).naive_local();
+        face.with_nanosecond(0).expect("every second begins")
     }
 
     fn next_face(&self, face: NaiveDateTime, inclusive: bool) -> Option<NaiveDateTime> {
@@ -147,6 +148,15 @@ mod tests {
     fn five_fields_mean_minutes_and_six_seconds() {
         assert_eq!(fires("*/5 * * * *", "2026-06-01T00:01:30Z", 2), ["06-01 00:05:00", "06-01 00:10:00"]);
         assert_eq!(fires("*/20 * * * * *", "2026-06-01T00:01:30Z", 2), ["06-01 00:01:40", "06-01 00:02:00"]);
+    }
+
+    #[test]
+    fn a_fire_is_at_a_full_second_whenever_it_is_asked_for() {
+        let timetable = timetable("* * * * *", "America/Chicago").expect("a good expression");
+        let at = |text: &str| -> DateTime<Utc> { text.parse().expect("a time") };
+        assert_eq!(timetable.next_after(at("2026-06-01T00:00:59.9Z")), Some(at("2026-06-01T00:01:00Z")));
+        assert_eq!(timetable.next_after(at("2026-06-01T00:01:00.3Z")), Some(at("2026-06-01T00:02:00Z")));
+        assert_eq!(timetable.last_before(at("2026-06-01T00:01:00.3Z")), Some(at("2026-06-01T00:01:00Z")));
     }
 
     #[test]
