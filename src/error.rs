@@ -114,6 +114,27 @@ kinds! {
     Internal = "internal" => Fail, "this is a fault in Amalgam: report it with the log around this time";
 }
 
+impl Kind {
+    /// The kind of an error of PostgreSQL's: PostgreSQL docs, appendix A. For whoever speaks to it.
+    pub fn of_sqlstate(code: &str) -> Self {
+        match code {
+            // Serialization, deadlock, a lock not had in time; or another was faster to make or to hold a name.
+            "40001" | "40P01" | "55P03" | "55006" | "42P07" => Self::WarehouseConflict,
+            "28000" | "28P01" | "3D000" => Self::WarehouseAuth,
+            "42501" => Self::WarehouseDenied,
+            "53100" => Self::WarehouseFull,
+            "57014" => Self::WarehouseTimeout,
+            // The server ends, starts, or ends a session that did nothing for too long.
+            "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" => Self::WarehouseLost,
+            _ => match code.get(..2) {
+                Some("08") => Self::WarehouseLost,
+                Some("53") => Self::WarehouseBusy,
+                _ => Self::WarehouseQuery,
+            },
+        }
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -173,5 +194,15 @@ mod tests {
         let words: std::collections::BTreeSet<_> = Kind::ALL.iter().map(|k| k.as_str()).collect();
         assert_eq!(words.len(), Kind::ALL.len());
         assert!(Kind::ALL.iter().all(|k| k.policy().1.len() > 10));
+    }
+
+    #[test]
+    fn what_postgresql_says_of_its_own_state_is_tried_again_and_what_it_says_of_us_is_not() {
+        for code in ["40001", "40P01", "55P03", "42P07", "53100", "53300", "57014", "57P03", "57P05", "08006"] {
+            assert_eq!(Kind::of_sqlstate(code).policy().0, Policy::Retry, "{code}");
+        }
+        for code in ["42501", "42P01", "23505", "22P02", "28P01", "3D000", "", "é"] {
+            assert_ne!(Kind::of_sqlstate(code).policy().0, Policy::Retry, "{code}");
+        }
     }
 }

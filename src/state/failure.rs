@@ -43,21 +43,10 @@ fn io(error: &std::io::Error) -> Kind {
     }
 }
 
-/// The kind of a SQLSTATE: PostgreSQL docs, appendix A.
+/// A statement that the schema's rules refuse is this program's fault; any other error is what it always is.
 fn kind(code: &str) -> Kind {
     match code {
-        "40001" | "40P01" | "55P03" => Kind::WarehouseConflict,
-        "28000" | "28P01" | "3D000" => Kind::WarehouseAuth,
-        "42501" => Kind::WarehouseDenied,
-        "53100" => Kind::WarehouseFull,
-        "57014" => Kind::WarehouseTimeout,
-        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" => Kind::WarehouseLost,
-        // A statement that the schema's rules refuse is this program's fault.
         "23514" | "23503" | "23502" => Kind::Internal,
-        _ => match code.get(..2) {
-            Some("08") => Kind::WarehouseLost,
-            Some("53") => Kind::WarehouseBusy,
-            _ => Kind::WarehouseQuery,
-        },
+        _ => Kind::of_sqlstate(code),
     }
 }

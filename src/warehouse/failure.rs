@@ -13,7 +13,7 @@ pub(super) fn failure(error: &tokio_postgres::Error, doing: &str) -> Error {
         Some(db) if db.code() == &SqlState::UNIQUE_VIOLATION && db.schema() == Some("pg_catalog") => {
             Error::new(Kind::WarehouseConflict, format!("{doing}: {}", describe(db)))
         }
-        Some(db) => Error::new(kind(db.code()), format!("{doing}: {}", describe(db))),
+        Some(db) => Error::new(Kind::of_sqlstate(db.code().code()), format!("{doing}: {}", describe(db))),
         None => connection(error, doing),
     }
 }
@@ -43,24 +43,6 @@ fn connection(error: &tokio_postgres::Error, doing: &str) -> Error {
         Kind::WarehouseLost
     };
     Error::new(kind, format!("{doing}: {text}"))
-}
-
-/// The kind of a SQLSTATE: PostgreSQL docs, appendix A.
-fn kind(code: &SqlState) -> Kind {
-    let code = code.code();
-    match code {
-        "40001" | "40P01" | "55P03" | "55006" | "42P07" => Kind::WarehouseConflict,
-        "28000" | "28P01" | "3D000" => Kind::WarehouseAuth,
-        "42501" => Kind::WarehouseDenied,
-        "53100" => Kind::WarehouseFull,
-        "57014" => Kind::WarehouseTimeout,
-        "57P01" | "57P02" | "57P03" | "57P04" => Kind::WarehouseLost,
-        _ => match code.get(..2) {
-            Some("08") => Kind::WarehouseLost,
-            Some("53") => Kind::WarehouseBusy,
-            _ => Kind::WarehouseQuery,
-        },
-    }
 }
 
 /// What may be told: the message where it can't hold a value, else the code and the names.
