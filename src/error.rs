@@ -58,6 +58,8 @@ kinds! {
     SourceDatabaseMissing = "source_database_missing" => Halt, "correct [source] database; SHOW DATABASES lists what the user may see";
     /// A table was named that isn't there.
     UnknownTable = "unknown_table" => Halt, "spell the table as the source does; `amalgam discover` lists them all";
+    /// A run was asked for that isn't remembered.
+    UnknownRun = "unknown_run" => Fail, "`amalgam history` lists the last runs, and with -n more of them; runs that ended long ago are forgotten";
     /// A table can't be compared, because it was never synced or its columns have changed since.
     NotSynced = "not_synced" => Fail, "run `amalgam sync` for the table first";
     /// A connection to the source broke in the middle.

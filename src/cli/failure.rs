@@ -26,7 +26,7 @@ fn describe(error: &anyhow::Error) -> (String, u8) {
     match error.chain().find_map(|e| e.downcast_ref::<Error>()) {
         Some(known) => {
             text.push_str(&format!("\nremedy: {}", known.remedy()));
-            (text, if matches!(known.kind, Kind::Config | Kind::UnknownTable) { 2 } else { 1 })
+            (text, if matches!(known.kind, Kind::Config | Kind::UnknownTable | Kind::UnknownRun) { 2 } else { 1 })
         }
         None => (text, 1),
     }

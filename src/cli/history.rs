@@ -26,11 +26,12 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
     let state = context.state()?;
-    if !state.is_migrated().await? {
-        output::write("nothing has run yet\n")?;
-        return Ok(Outcome::Done);
-    }
     match args.run {
+        Some(run) if !state.is_migrated().await? => Err(unknown(RunId(run)).into()),
+        None if !state.is_migrated().await? => {
+            output::write("nothing has run yet\n")?;
+            Ok(Outcome::Done)
+        }
         Some(run) => one(&state, RunId(run), &context).await,
         None => last(&state, args.limit, &context).await,
     }
@@ -106,10 +107,7 @@ impl TaskLine {
 }
 
 async fn one(state: &State, run: RunId, context: &Context) -> anyhow::Result<Outcome> {
-    let record = state.run_record(run).await?;
-    let Some(record) = record else {
-        return Err(Error::new(Kind::Config, format!("there is no run {run}; `amalgam history` lists them")).into());
-    };
+    let record = state.run_record(run).await?.ok_or_else(|| unknown(run))?;
     let tasks = state.task_records(run).await?;
     match context.format() {
         Format::Json => context.print_record(&json!({ "run": record, "tasks": tasks }))?,
@@ -120,4 +118,8 @@ async fn one(state: &State, run: RunId, context: &Context) -> anyhow::Result<Out
         }
     }
     Ok(Outcome::Done)
+}
+
+fn unknown(run: RunId) -> Error {
+    Error::new(Kind::UnknownRun, format!("there is no run {run}"))
 }
