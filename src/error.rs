@@ -107,7 +107,7 @@ kinds! {
     /// The work was called off, by a person or by the end of the process.
     Cancelled = "cancelled" => Fail, "nothing to do; the work is taken up again at the next start";
     /// The task's time was up.
-    Timeout = "timeout" => Retry, "raise [sync] timeout_minutes if the table needs longer";
+    Timeout = "timeout" => Retry, "raise [sync] timeout_minutes if the table or model needs longer";
     /// The address for health and metrics can't be listened on.
     Listen = "listen" => Halt, "stop the program that uses the address, or set another [http] listen";
     /// A file or folder of this machine.

@@ -18,7 +18,7 @@ pub struct Sync {
     pub batch_bytes_max: usize,
     /// Seconds read again before the watermark: rows stamped by a statement that was under way.
     pub overlap_seconds: u64,
-    /// Minutes after which the sync of one table is given up.
+    /// Minutes after which one try of a table's sync, or of a model's build, is given up.
     pub timeout_minutes: u64,
 }
 
