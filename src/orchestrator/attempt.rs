@@ -1,10 +1,12 @@
 //! One try of one task: begun, done within its time, its end recorded.
 
-use super::{Orchestrator, RunRequest, request::Event, selection::short, writer::Writership};
+use super::{
+    Orchestrator, RunRequest, planning::Project, request::Event, selection::short, writer::Writership,
+};
 use crate::{
     domain::{ModelId, RunId, TableName, TaskKind, TaskState},
     error::{Error, Kind, Policy, Result},
-    models::{BuildOutcome, Models},
+    models::BuildOutcome,
     retry::Backoff,
     state::TaskRow,
     sync::{Action, SyncOptions, SyncOutcome},
@@ -22,7 +24,7 @@ pub(super) struct Attempt {
     pub(super) run: RunId,
     pub(super) task: TaskRow,
     pub(super) request: RunRequest,
-    pub(super) models: Option<Arc<Models>>,
+    pub(super) project: Project,
     pub(super) writership: Writership,
 }
 
@@ -110,7 +112,10 @@ impl Attempt {
             TaskKind::Model => {
                 let gone =
                     || Error::new(Kind::ModelProject, format!("{} is not in the project any more", short(subject)));
-                let models = self.models.as_ref().ok_or_else(gone)?;
+                // Planned by a process before this one, which could still read it. Not the kind of the failure to
+                // read: tables go on, whatever it is.
+                let unread = |e: &Arc<Error>| Error::new(Kind::ModelProject, format!("the models can't be read: {e}"));
+                let models = self.project.as_ref().map_err(unread)?.as_ref().ok_or_else(gone)?;
                 let model = ModelId::new(subject);
                 if !models.nodes().iter().any(|node| node.id == model) {
                     return Err(gone());

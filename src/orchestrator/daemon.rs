@@ -2,7 +2,7 @@
 
 use super::{
     Orchestrator,
-    executor::{Execution, Stop},
+    executor::{Execution, Outcome, Stop},
     health::Health,
     patience::Patience,
     recovery::Orphan,
@@ -28,7 +28,8 @@ impl Orchestrator {
     /// waited out, however long.
     ///
     /// # Errors
-    /// A schedule that can't be read; nothing else.
+    /// A schedule that can't be read, or a worker of this process that ended by itself: whoever started
+    /// the process starts it again.
     pub async fn serve(
         &self,
         health: watch::Sender<Health>,
@@ -37,26 +38,71 @@ impl Orchestrator {
     ) -> Result<()> {
         let scheduler = Scheduler::new(&self.config)?;
         let ticker = Ticker::start().await?;
-        let (sender, mut standing) = watch::channel(Standing::Waiting);
+        let (sender, standing) = watch::channel(Standing::Waiting);
         let over = CancellationToken::new();
         let mut background = JoinSet::new();
         let (state, clock, metrics) = (self.state.clone(), self.clock.clone(), Arc::clone(&self.metrics));
-        background.spawn(writer::keep(state, clock, metrics, None, sender, over.clone()));
+        background.spawn(writer::keep(state, clock, metrics, writer::holder("serve"), None, sender, over.clone()));
         let me = self.clone();
         let asking = over.clone();
         background.spawn(async move { me.watch_health(health, asking).await });
+        let reigns = async {
+            let reigned = self.reign(&scheduler, &ticker, standing, &drain, &abort).await;
+            over.cancel();
+            reigned
+        };
+        let (reigned, watched) = tokio::join!(reigns, supervise(&mut background, &over, &drain));
+        ticker.stop().await;
+        reigned.and(watched)
+    }
+
+    /// One reign after the other, until told to stop.
+    async fn reign(
+        &self,
+        scheduler: &Scheduler,
+        ticker: &Ticker,
+        mut standing: watch::Receiver<Standing>,
+        drain: &CancellationToken,
+        abort: &CancellationToken,
+    ) -> Result<()> {
         let watched = standing.clone();
-        while drain.run_until_cancelled(standing.wait_for(|s| *s != Standing::Waiting)).await.is_some() {
-            let Standing::Writer(reign) = *standing.borrow() else { continue };
+        while let Some(reign) = next_reign(&mut standing, drain).await? {
             let writership = Writership::new(watched.clone(), reign);
             let stop = Stop { drain: drain.clone(), abort: abort.clone(), cancels: false };
-            Reign::new(self, &scheduler, writership, stop).last(&ticker).await;
+            Reign::new(self, scheduler, writership, stop).last(ticker).await;
         }
-        over.cancel();
-        while background.join_next().await.is_some() {}
-        ticker.stop().await;
         Ok(())
     }
+}
+
+/// Waits until this process is the writer, and says in which reign. `None`: told to stop.
+///
+/// # Errors
+/// Nobody asks for the lock any more.
+async fn next_reign(standing: &mut watch::Receiver<Standing>, drain: &CancellationToken) -> Result<Option<i64>> {
+    loop {
+        let Some(stands) = drain.run_until_cancelled(standing.wait_for(|s| *s != Standing::Waiting)).await else {
+            return Ok(None);
+        };
+        match stands.as_deref() {
+            Ok(Standing::Writer(reign)) => return Ok(Some(*reign)),
+            Ok(Standing::Waiting) => {}
+            Err(_) => return Err(Error::new(Kind::Internal, "nobody looks after the writer's lock any more")),
+        }
+    }
+}
+
+/// Waits for the workers behind the reign. One that ends before it is told to ends them all: without it
+/// this process would go on, and know nothing.
+async fn supervise(workers: &mut JoinSet<()>, over: &CancellationToken, drain: &CancellationToken) -> Result<()> {
+    let mut watched = Ok(());
+    while workers.join_next().await.is_some() {
+        if !over.is_cancelled() {
+            watched = Err(Error::new(Kind::Internal, "a worker in the background ended by itself"));
+            drain.cancel();
+        }
+    }
+    watched
 }
 
 /// The time between becoming the writer and the end, or another's becoming it.
@@ -65,12 +111,13 @@ struct Reign<'a> {
     scheduler: &'a Scheduler,
     writership: Writership,
     stop: Stop,
-    /// The runs under way; each ends with its number.
-    runs: JoinSet<RunId>,
+    /// The runs under way; each ends with its number, and whether the control plane knows of its end.
+    runs: JoinSet<(RunId, bool)>,
     /// Their schedules.
     running: BTreeMap<RunId, String>,
     forgot_at: Option<DateTime<Utc>>,
-    /// A turn failed: a run may have begun whose number got lost on the way.
+    /// A turn failed, and a run may have begun whose number got lost on the way; or one ended, and the
+    /// control plane does not know it.
     in_doubt: bool,
 }
 
@@ -91,9 +138,8 @@ impl<'a> Reign<'a> {
                     Some(ended) = self.runs.join_next() => self.take_end(ended),
                     () = ticker.tick() => {
                         // While the lock is away, what is due waits; the catch-up rule decides later.
-                        if self.writership.is_held() && let Err(error) = self.turn().await {
-                            self.in_doubt = true;
-                            patience.after(&error, "the schedules can't be read; trying again").await;
+                        if self.writership.is_held() {
+                            self.take_turn(&mut patience).await;
                         }
                     }
                 }
@@ -121,7 +167,8 @@ impl<'a> Reign<'a> {
                     Err(error) => error,
                 }
             };
-            patience.after(&error, "the control plane does not answer; trying again").await;
+            let patient = patience.after(&error, "the control plane does not answer; trying again");
+            self.stop.drain.run_until_cancelled(patient).await?;
         }
     }
 
@@ -130,7 +177,19 @@ impl<'a> Reign<'a> {
         self.orchestrator.take_over(|_| true).await
     }
 
-    /// One tick.
+    /// One tick, and a wait behind it where it failed.
+    async fn take_turn(&mut self, patience: &mut Patience) {
+        match self.turn().await {
+            Ok(()) => patience.reset(),
+            Err(error) => {
+                self.in_doubt = true;
+                let patient = patience.after(&error, "the schedules can't be read; trying again");
+                // Whether it was cut short is seen at the next turn of the loop.
+                let _ = self.stop.drain.run_until_cancelled(patient).await;
+            }
+        }
+    }
+
     async fn turn(&mut self) -> Result<()> {
         let o = self.orchestrator;
         let now = o.clock.now();
@@ -175,19 +234,59 @@ impl<'a> Reign<'a> {
         self.running.insert(execution.run, schedule);
         let (state, clock, number) = (self.orchestrator.state.clone(), self.orchestrator.clock.clone(), execution.run);
         let carried_out = async move {
-            if AssertUnwindSafe(execution.carry_out()).catch_unwind().await.is_err() {
-                let cause = Error::new(Kind::Internal, "the run panicked");
-                error!(kind = %cause.kind, error = %cause, remedy = cause.remedy(), "the run failed");
-                // Should this fail too, the next start goes on with the run.
-                let _ = state.end_run(number, RunState::Failed, Some(&cause), clock.now()).await;
+            match AssertUnwindSafe(execution.carry_out()).catch_unwind().await {
+                Ok(Outcome::Ended(..) | Outcome::Interrupted) => (number, true),
+                Ok(Outcome::Unrecorded(_)) => (number, false),
+                Err(_) => {
+                    let cause = Error::new(Kind::Internal, "the run panicked");
+                    error!(kind = %cause.kind, error = %cause, remedy = cause.remedy(), "the run failed");
+                    // Should this fail too, the next start goes on with the run.
+                    let _ = state.end_run(number, RunState::Failed, Some(&cause), clock.now()).await;
+                    (number, true)
+                }
             }
-            number
         };
         self.runs.spawn(carried_out.instrument(span));
     }
 
-    fn take_end(&mut self, ended: Result<RunId, tokio::task::JoinError>) {
-        let run = ended.expect("a run catches its own panics and is not aborted");
+    fn take_end(&mut self, ended: Result<(RunId, bool), tokio::task::JoinError>) {
+        let (run, is_known) = ended.expect("a run catches its own panics and is not aborted");
         self.running.remove(&run);
+        // It is taken up again, and ends as it ended, once the control plane lets it.
+        self.in_doubt |= !is_known;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lock_that_nobody_looks_after_is_an_error_and_no_hot_loop() {
+        let drain = CancellationToken::new();
+        let (keeper, mut standing) = watch::channel(Standing::Waiting);
+        drop(keeper);
+        let error = next_reign(&mut standing, &drain).await.expect_err("it can't become the writer any more");
+        assert_eq!(error.kind, Kind::Internal);
+        // Told to stop, it stops without an error.
+        let (_keeper, mut standing) = watch::channel(Standing::Waiting);
+        drain.cancel();
+        assert_eq!(next_reign(&mut standing, &drain).await.expect("it is told to stop"), None);
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_ends_by_itself_ends_the_daemon_and_one_that_is_told_to_does_not() {
+        let (over, drain) = (CancellationToken::new(), CancellationToken::new());
+        let mut workers = JoinSet::new();
+        workers.spawn(over.clone().cancelled_owned());
+        workers.spawn(async { panic!("a fault of this program") });
+        let reigns = async {
+            drain.cancelled().await;
+            over.cancel();
+        };
+        let ((), watched) = tokio::join!(reigns, supervise(&mut workers, &over, &drain));
+        assert_eq!(watched.expect_err("one of them fell").kind, Kind::Internal);
+        workers.spawn(over.clone().cancelled_owned());
+        assert!(supervise(&mut workers, &over, &CancellationToken::new()).await.is_ok());
     }
 }

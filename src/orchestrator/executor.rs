@@ -7,15 +7,15 @@ use super::{
     Orchestrator,
     attempt::{Attempt, End},
     graph::Graph,
+    planning::Project,
     request::Event,
     writer::Writership,
 };
 use crate::{
     domain::{RunId, RunState, TaskId, TaskKind, TaskState},
     error::{Error, Kind, Policy, Result},
-    models::Models,
 };
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, warn};
@@ -62,6 +62,16 @@ struct Progress {
     astray: bool,
 }
 
+/// What came of carrying a run out.
+pub(super) enum Outcome {
+    /// It ended, and that is recorded: how, and what went wrong with the run itself.
+    Ended(RunState, Option<String>),
+    /// It waits for the next process.
+    Interrupted,
+    /// It ended for this process alone: the control plane refused to record it.
+    Unrecorded(Error),
+}
+
 /// How the tasks of a run ended.
 enum Ran {
     /// The process stops, or another took the run over.
@@ -71,53 +81,51 @@ enum Ran {
         /// Whether one of them failed.
         failed: bool,
     },
-    /// One failed in a way that leaves no hope for the others.
+    /// One failed in a way that leaves no hope for the others, and has told its story.
     Halted(Error),
     /// What the control plane knows is not what this process knows: it is read again.
     Astray,
 }
 
 impl Execution {
-    /// Plans the run, unless that was done before, and carries it out. `None`: it was interrupted and
-    /// waits for the next process.
-    pub(super) async fn carry_out(mut self) -> Option<(RunState, Option<String>)> {
+    /// Plans the run, unless that was done before, and carries it out.
+    pub(super) async fn carry_out(mut self) -> Outcome {
         let planned = match self.planned().await {
             Ok(Some(planned)) => planned,
             Ok(None) => return self.interrupted().await,
-            Err(error) => return self.ended(RunState::Failed, Some(error)).await,
+            Err(error) => return self.failed(error).await,
         };
-        let models = planned.models.map(Arc::new);
-        let mut ran = self.tasks(models.as_ref()).await;
+        let mut ran = self.tasks(&planned.project).await;
         for _ in 0..READ_AGAIN_MAX {
             if !matches!(ran, Ok(Ran::Astray)) {
                 break;
             }
-            ran = self.read_again(models.as_ref()).await;
+            ran = self.read_again(&planned.project).await;
         }
         match ran {
             Ok(Ran::Interrupted) => self.interrupted().await,
             Ok(Ran::Ended { failed }) if !failed && !planned.in_part => self.ended(RunState::Succeeded, None).await,
             Ok(Ran::Ended { .. }) => self.ended(RunState::Failed, None).await,
-            Ok(Ran::Halted(error)) | Err(error) => self.ended(RunState::Failed, Some(error)).await,
+            Ok(Ran::Halted(error)) => self.ended(RunState::Failed, Some(error)).await,
             Ok(Ran::Astray) => {
-                let cause = Error::new(Kind::Internal, "what was recorded of the run keeps getting lost");
-                self.ended(RunState::Failed, Some(cause)).await
+                self.failed(Error::new(Kind::Internal, "what was recorded of the run keeps getting lost")).await
             }
+            Err(error) => self.failed(error).await,
         }
     }
 
     /// Goes on from what the control plane knows, as a new process would.
-    async fn read_again(&mut self, models: Option<&Arc<Models>>) -> Result<Ran> {
+    async fn read_again(&mut self, project: &Project) -> Result<Ran> {
         warn!("the control plane knows another state of the run; it is read again");
         let o = self.orchestrator.clone();
         match self.persisted(|| o.state.interrupt(self.run, o.clock.now())).await? {
-            Some(_) => self.tasks(models).await,
+            Some(_) => self.tasks(project).await,
             None => Ok(Ran::Interrupted),
         }
     }
 
     /// Runs every task to its end.
-    async fn tasks(&mut self, models: Option<&Arc<Models>>) -> Result<Ran> {
+    async fn tasks(&mut self, project: &Project) -> Result<Ran> {
         let state = self.orchestrator.state.clone();
         let run = self.run;
         let Some(rows) = self.persisted(|| state.tasks(run)).await? else { return Ok(Ran::Interrupted) };
@@ -126,7 +134,7 @@ impl Execution {
         let skips = p.graph.overdue_skips();
         self.skipped(skips).await?;
         while !p.astray {
-            self.start_tasks(&mut p, models);
+            self.start_tasks(&mut p, project);
             let waits = p.halted.is_none() && !p.graph.is_done() && !self.stop.drain.is_cancelled();
             if p.running.is_empty() && (!waits || self.is_stuck(&p)) {
                 break;
@@ -148,7 +156,7 @@ impl Execution {
             None if p.graph.count(TaskState::Running) > 0 => Ran::Interrupted,
             None if p.graph.is_done() => Ran::Ended { failed: p.graph.count(TaskState::Failed) > 0 },
             None if self.is_stuck(&p) => {
-                Ran::Halted(Error::new(Kind::Internal, "tasks wait for something that never ends"))
+                return Err(Error::new(Kind::Internal, "tasks wait for something that never ends"));
             }
             None => Ran::Interrupted,
         })
@@ -163,7 +171,7 @@ impl Execution {
     }
 
     /// Starts what may start, as far as there is room.
-    fn start_tasks(&self, p: &mut Progress, models: Option<&Arc<Models>>) {
+    fn start_tasks(&self, p: &mut Progress, project: &Project) {
         if p.halted.is_some() || self.stop.drain.is_cancelled() || !self.writership.is_held() {
             return;
         }
@@ -180,7 +188,7 @@ impl Execution {
                 run: self.run,
                 task,
                 request: self.request.clone(),
-                models: models.cloned(),
+                project: project.clone(),
                 writership: self.writership.clone(),
             };
             p.running.spawn(async move { (id, kind, attempt.carry_out().await) }.in_current_span());
@@ -240,7 +248,7 @@ impl Execution {
     /// Does something at the control plane, however long it is away. `None`: told to stop meanwhile.
     ///
     /// # Errors
-    /// Only what no patience heals: the control plane contradicts this process.
+    /// What does not heal by itself, as the table in `error.rs` has it.
     pub(super) async fn persisted<T, F>(&self, action: impl Fn() -> F) -> Result<Option<T>>
     where
         F: Future<Output = Result<T>>,
@@ -254,30 +262,36 @@ impl Execution {
         }
     }
 
-    /// Ends the run. A failed task has told its own story; a cause is what went wrong with the run itself.
-    async fn ended(&mut self, state: RunState, cause: Option<Error>) -> Option<(RunState, Option<String>)> {
+    /// Ends the run for what went wrong with the run itself.
+    async fn failed(&mut self, cause: Error) -> Outcome {
+        error!(kind = %cause.kind, error = %cause, remedy = cause.remedy(), "the run failed");
+        self.ended(RunState::Failed, Some(cause)).await
+    }
+
+    /// Ends the run. Whatever failed has been told.
+    async fn ended(&mut self, state: RunState, cause: Option<Error>) -> Outcome {
         let o = self.orchestrator.clone();
         let now = o.clock.now();
-        if let Some(error) = &cause {
-            error!(kind = %error.kind, %error, remedy = error.remedy(), "the run failed");
-        }
         match self.persisted(|| o.state.end_run(self.run, state, cause.as_ref(), now)).await {
             Ok(Some(())) => {}
             Ok(None) => return self.interrupted().await,
-            Err(error) => error!(kind = %error.kind, %error, "the end of the run is not recorded"),
+            Err(error) => {
+                error!(kind = %error.kind, %error, remedy = error.remedy(), "the end of the run is not recorded");
+                return Outcome::Unrecorded(error);
+            }
         }
         o.metrics.runs.with_label_values(&[self.schedule.as_str(), state.as_str()]).inc();
         info!(state = %state, "run ended");
-        Some((state, cause.map(|c| c.to_string())))
+        Outcome::Ended(state, cause.map(|c| c.to_string()))
     }
 
     /// Leaves the run to the next process, or calls it off for good.
-    async fn interrupted(&mut self) -> Option<(RunState, Option<String>)> {
+    async fn interrupted(&mut self) -> Outcome {
         let o = &self.orchestrator;
         let now = o.clock.now();
         // Who may not write any more leaves the run to whoever may.
         if !self.writership.is_held() {
-            return None;
+            return Outcome::Interrupted;
         }
         // One try each: who comes next finds out by itself what was under way.
         let recorded = if self.stop.cancels {
@@ -290,7 +304,7 @@ impl Execution {
             error!(kind = %error.kind, %error, "the interruption of the run is not recorded");
         }
         info!(cancelled = self.stop.cancels, "run interrupted");
-        self.stop.cancels.then_some((RunState::Cancelled, None))
+        if self.stop.cancels { Outcome::Ended(RunState::Cancelled, None) } else { Outcome::Interrupted }
     }
 
     /// Tells whoever watches.

@@ -44,7 +44,7 @@ use crate::{
     warehouse::Warehouse,
 };
 use bounds::Bounds;
-use executor::{Execution, Stop};
+use executor::{Execution, Outcome, Stop};
 use std::sync::Arc;
 use tokio::{
     sync::{broadcast, watch},
@@ -123,7 +123,8 @@ impl Orchestrator {
     /// The control plane fails before the run has begun, or another process is the writer.
     pub async fn run_once(&self, request: RunRequest, shutdown: CancellationToken) -> Result<RunSummary> {
         self.state.migrate().await?;
-        let lease = match self.state.acquire(&writer::holder("run"), self.clock.now()).await? {
+        let holder = writer::holder("run");
+        let lease = match self.state.acquire(&holder, self.clock.now()).await? {
             Acquired::Held(lease) => lease,
             Acquired::By(other) => {
                 return Err(Error::new(Kind::WriterElsewhere, format!("another process writes: {other}")));
@@ -140,7 +141,7 @@ impl Orchestrator {
         let over = CancellationToken::new();
         let mut background = JoinSet::new();
         let (state, clock, metrics) = (self.state.clone(), self.clock.clone(), Arc::clone(&self.metrics));
-        background.spawn(writer::keep(state, clock, metrics, Some(lease), sender, over.clone()));
+        background.spawn(writer::keep(state, clock, metrics, holder, Some(lease), sender, over.clone()));
         let execution = Execution {
             orchestrator: self.clone(),
             run: orphan.as_ref().map(|o| o.run).or(run).expect("it is one or the other"),
@@ -155,11 +156,16 @@ impl Orchestrator {
         let ended = execution.carry_out().instrument(info_span!("run", run = run.0)).await;
         over.cancel();
         while background.join_next().await.is_some() {}
-        let (state, error) = ended.ok_or_else(|| match called_off.is_cancelled() {
-            true => Error::new(Kind::Cancelled, format!("run {run} was called off while the warehouse was away")),
-            false => Error::new(Kind::WriterElsewhere, format!("another process wrote and goes on with run {run}")),
-        })?;
-        Ok(RunSummary { run, state, error })
+        match ended {
+            Outcome::Ended(state, error) => Ok(RunSummary { run, state, error }),
+            Outcome::Unrecorded(error) => Err(error.during(format!("recording the end of run {run}"))),
+            Outcome::Interrupted if called_off.is_cancelled() => {
+                Err(Error::new(Kind::Cancelled, format!("run {run} was called off while the warehouse was away")))
+            }
+            Outcome::Interrupted => {
+                Err(Error::new(Kind::WriterElsewhere, format!("another process wrote and goes on with run {run}")))
+            }
+        }
     }
 
     /// Ends the connections of the control plane.

@@ -21,9 +21,17 @@ impl Patience {
 
     /// Waits; each time longer, up to the bound.
     pub(super) async fn pause(&mut self) {
+        tokio::time::sleep(self.next_delay()).await;
+    }
+
+    /// What was waited for is there: the next outage begins afresh, and is logged.
+    pub(super) fn reset(&mut self) {
+        *self = Self::new();
+    }
+
+    fn next_delay(&mut self) -> Duration {
         self.failures = self.failures.saturating_add(1).min(u32::MAX - 1);
-        let delay = BACKOFF.delay(self.failures).expect("attempts are not bounded");
-        tokio::time::sleep(delay).await;
+        BACKOFF.delay(self.failures).expect("attempts are not bounded")
     }
 
     /// Logs the failure, unless the same was logged before, and waits.
@@ -34,5 +42,19 @@ impl Patience {
             self.told = text;
         }
         self.pause().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_grows_up_to_its_bound_and_begins_afresh_after_a_success() {
+        let mut patience = Patience::new();
+        let delays: Vec<_> = (0..20).map(|_| patience.next_delay()).collect();
+        assert!(delays.iter().all(|d| *d <= BACKOFF.delay_max) && delays[19] >= BACKOFF.delay_max / 2);
+        patience.reset();
+        assert!(patience.next_delay() <= BACKOFF.delay_initial && patience.told.is_empty());
     }
 }

@@ -30,8 +30,7 @@ pub(super) fn draw(
     stale: &BTreeSet<String>,
     by_method: &dyn Fn(&str) -> Result<Vec<ModelId>>,
 ) -> Result<Plan> {
-    let whole = whole(tables, models)?;
-    let selected = select(&request.select, &whole, by_method)?;
+    let (whole, selected) = selected(request, tables, models, by_method)?;
     let plans: BTreeMap<&str, &TablePlan> = tables.iter().map(|p| (p.table.name.as_str(), p)).collect();
     let mut plan = Plan {
         tables: Some(plans.keys().map(ToString::to_string).collect()),
@@ -63,6 +62,21 @@ pub(super) fn draw(
     }
     plan.edges.extend(after(&whole, models, &positions));
     Ok(plan)
+}
+
+/// Everything there is, and what of it is selected.
+///
+/// # Errors
+/// A selection that names nothing, or models that wait for each other.
+pub(super) fn selected(
+    request: &RunRequest,
+    tables: &[TablePlan],
+    models: &[ModelNode],
+    by_method: &dyn Fn(&str) -> Result<Vec<ModelId>>,
+) -> Result<(Dag<Node>, BTreeSet<Node>)> {
+    let whole = whole(tables, models)?;
+    let selected = select(&request.select, &whole, by_method)?;
+    Ok((whole, selected))
 }
 
 /// Models whose tests look at others come after them, unless those in turn wait for these.

@@ -3,19 +3,24 @@
 //! A failure that may heal is tried again with backoff; when no try is left, the run fails and the
 //! next fire plans afresh.
 
-use super::{attempt::backoff, executor::Execution, plan::draw, request::Event};
+use super::{Orchestrator, RunRequest, attempt::backoff, executor::Execution, plan::draw, request::Event};
 use crate::{
-    error::{Error, Policy, Result},
+    domain::ModelId,
+    error::{Error, Kind, Policy, Result},
     models::{ModelNode, Models},
     state::Plan,
+    sync::TablePlan,
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeMap, sync::Arc};
 use tracing::{error, info, warn};
+
+/// The project as it was read for one run; `None` where there is none, an error where it can't be read.
+pub(super) type Project = std::result::Result<Option<Arc<Models>>, Arc<Error>>;
 
 /// What carrying a planned run out needs.
 pub(super) struct Planned {
-    /// The project, as it was read for this run.
-    pub(super) models: Option<Models>,
+    /// The project.
+    pub(super) project: Project,
     /// Whether a part could not be planned; the run then ends as failed.
     pub(super) in_part: bool,
 }
@@ -24,7 +29,11 @@ impl Execution {
     /// Plans the run, or takes the plan that a process before this one made. `None`: told to stop.
     pub(super) async fn planned(&self) -> Result<Option<Planned>> {
         if self.is_planned {
-            return Ok(Some(Planned { models: self.models().await.unwrap_or(None), in_part: self.in_part }));
+            let project = self.orchestrator.project().await;
+            if let Err(error) = &project {
+                self.tell_unread(error);
+            }
+            return Ok(Some(Planned { project, in_part: self.in_part }));
         }
         let mut failures = 0;
         loop {
@@ -34,7 +43,7 @@ impl Execution {
                 () = self.stop.drain.cancelled() => return Ok(None),
                 () = self.writership.lost() => return Ok(None),
                 plan = planning => match plan {
-                    Ok((plan, models)) => return self.written(plan, models).await,
+                    Ok((plan, project)) => return self.written(plan, project).await,
                     Err(error) => error,
                 }
             };
@@ -51,40 +60,24 @@ impl Execution {
         }
     }
 
-    async fn plan(&self) -> Result<(Plan, Option<Models>)> {
-        // Read for each run, so that an edited model counts from the next run on.
-        let models = self.models().await;
-        let nodes = models.as_ref().ok().and_then(Option::as_ref).map(Models::nodes).unwrap_or_default();
-        let tables = self.orchestrator.syncer.plan(None, self.request.sync_options()).await?;
-        let known = models.as_ref().ok().and_then(Option::as_ref);
-        let stale = match known {
-            Some(models) => stale(models, &nodes).await?,
-            None => BTreeSet::new(),
-        };
-        let by_method = |pattern: &str| match known {
-            Some(models) => models.select(&[pattern.to_owned()], &[]),
-            None => Ok(Vec::new()),
-        };
-        let mut plan = draw(&self.request, &tables, &nodes, &stale, &by_method)?;
-        let models = models.unwrap_or_else(|error| {
-            error!(kind = %error.kind, %error, remedy = error.remedy(), "the models can't be read; only tables are synced");
+    async fn plan(&self) -> Result<(Plan, Project)> {
+        let Look { mut plan, project, .. } = self.orchestrator.look(&self.request).await?;
+        if let Err(error) = &project {
+            self.tell_unread(error);
             plan.error = Some((error.kind.as_str().to_owned(), error.to_string()));
             // What can't be read is not gone.
             plan.models = None;
-            None
-        });
-        Ok((plan, models))
+        }
+        Ok((plan, project))
     }
 
-    async fn models(&self) -> Result<Option<Models>> {
-        let o = self.orchestrator.clone();
-        let read = move || Models::load(&o.config, o.warehouse.clone(), o.metrics.clone());
-        tokio::task::spawn_blocking(read)
-            .await
-            .map_err(|e| Error::new(crate::error::Kind::Internal, format!("reading the models: {e}")))?
+    /// That the project can't be read is no reason not to sync the tables.
+    fn tell_unread(&self, error: &Error) {
+        error!(kind = %error.kind, %error, remedy = error.remedy(), "the models can't be read; only tables are synced");
+        self.orchestrator.metrics.failures.with_label_values(&[error.kind.as_str()]).inc();
     }
 
-    async fn written(&self, plan: Plan, models: Option<Models>) -> Result<Option<Planned>> {
+    async fn written(&self, plan: Plan, project: Project) -> Result<Option<Planned>> {
         let o = &self.orchestrator;
         let written = self.persisted(|| o.state.plan_run(self.run, &plan, o.clock.now())).await?;
         if written.is_none() {
@@ -93,25 +86,79 @@ impl Execution {
         let (tasks, unchanged) = (plan.tasks.len(), plan.unchanged.len());
         info!(tasks, tables_unchanged = unchanged, "run planned");
         self.tell(Event::Planned { run: self.run, tasks, unchanged });
-        Ok(Some(Planned { models, in_part: plan.error.is_some() }))
+        Ok(Some(Planned { project, in_part: plan.error.is_some() }))
     }
 }
 
-/// The models that have something to do by themselves: never built, edited, or failed.
-///
-/// # Errors
-/// The warehouse fails. What is wrong with a model itself is told by its task.
-async fn stale(models: &Models, nodes: &[ModelNode]) -> Result<BTreeSet<String>> {
-    let mut stale = BTreeSet::new();
-    for node in nodes {
-        let is_stale = match models.plan(&node.id, false).await {
-            Ok((is_stale, _)) => is_stale,
-            Err(error) if error.policy() == Policy::Fail => true,
-            Err(error) => return Err(error),
-        };
-        if is_stale {
-            stale.insert(node.id.as_str().to_owned());
+/// What is seen when a run is planned.
+pub(super) struct Look {
+    pub(super) tables: Vec<TablePlan>,
+    pub(super) project: Project,
+    pub(super) nodes: Vec<ModelNode>,
+    /// Whether each model has something to do by itself, by its unique id, and why.
+    pub(super) models: BTreeMap<String, (bool, String)>,
+    /// The graph.
+    pub(super) plan: Plan,
+}
+
+impl Look {
+    /// The models that a pattern names the way dbt does.
+    pub(super) fn by_method(project: &Project, pattern: &str) -> Result<Vec<ModelId>> {
+        match project {
+            Ok(Some(models)) => models.select(&[pattern.to_owned()], &[]),
+            _ => Ok(Vec::new()),
         }
     }
-    Ok(stale)
+}
+
+impl Orchestrator {
+    /// Looks at both databases and the project, and draws what a run would do. Changes nothing.
+    pub(super) async fn look(&self, request: &RunRequest) -> Result<Look> {
+        let tables = self.syncer.plan(None, request.sync_options()).await?;
+        let project = self.project().await;
+        let known = project.as_ref().ok().and_then(Option::as_deref);
+        let nodes = known.map(Models::nodes).unwrap_or_default();
+        let models = match known {
+            Some(models) => self.look_at(models, &nodes).await?,
+            None => BTreeMap::new(),
+        };
+        let stale = models.iter().filter(|(_, (is_stale, _))| *is_stale).map(|(id, _)| id.clone()).collect();
+        let drawn = draw(request, &tables, &nodes, &stale, &|pattern| Look::by_method(&project, pattern));
+        let plan = drawn.map_err(|error| match &project {
+            // The selection may well name a model that only can't be seen now.
+            Err(unread) => Error::new(Kind::ModelProject, format!("{error}, and the models can't be read: {unread}")),
+            Ok(_) => error,
+        })?;
+        Ok(Look { tables, project, nodes, models, plan })
+    }
+
+    /// Reads the project: for each run afresh, so that an edited model counts from the next run on.
+    async fn project(&self) -> Project {
+        let o = self.clone();
+        let read = move || Models::load(&o.config, o.warehouse.clone(), o.metrics.clone());
+        let read = tokio::task::spawn_blocking(read)
+            .await
+            .unwrap_or_else(|_| Err(Error::new(Kind::Internal, "reading the models panicked")));
+        read.map(|models| models.map(Arc::new)).map_err(Arc::new)
+    }
+
+    /// Which models have something to do by themselves: never built, edited, or failed.
+    ///
+    /// # Errors
+    /// The warehouse fails. What is wrong with a model itself is told by its task.
+    async fn look_at(&self, models: &Models, nodes: &[ModelNode]) -> Result<BTreeMap<String, (bool, String)>> {
+        let was_ever_built = self.state.is_migrated().await?;
+        let mut looked = BTreeMap::new();
+        for node in nodes {
+            let decided = match models.plan(&node.id, false).await {
+                Ok(decided) => decided,
+                // Where nothing has ever run, there is no record of a build to look at.
+                Err(error) if error.kind == Kind::WarehouseQuery && !was_ever_built => (true, "never built".to_owned()),
+                Err(error) if error.policy() == Policy::Fail => (true, error.to_string()),
+                Err(error) => return Err(error),
+            };
+            looked.insert(node.id.as_str().to_owned(), decided);
+        }
+        Ok(looked)
+    }
 }

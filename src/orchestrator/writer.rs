@@ -7,7 +7,7 @@
 use super::patience::Patience;
 use crate::{
     domain::Clock,
-    error::{Error, Kind, Result},
+    error::{Error, Policy, Result},
     state::{Acquired, Lease, State},
     telemetry::Metrics,
 };
@@ -46,45 +46,43 @@ impl Writership {
         Self { standing, reign }
     }
 
-    /// Whether it is held at this moment.
+    /// Whether it is held at this moment. Not where nobody keeps the lock any more: it went with its keeper.
     pub(super) fn is_held(&self) -> bool {
-        *self.standing.borrow() == Standing::Writer(self.reign)
+        self.standing.has_changed().is_ok() && *self.standing.borrow() == Standing::Writer(self.reign)
     }
 
-    /// Waits until another process has been the writer; for ever, if that never comes.
+    /// Waits until another process has been the writer, or nobody keeps the lock any more; for ever, if
+    /// that never comes.
     pub(super) async fn lost(&self) {
-        self.wait(|s| matches!(s, Standing::Writer(reign) if *reign != self.reign)).await;
+        let other = |s: &Standing| matches!(s, Standing::Writer(reign) if *reign != self.reign);
+        let _ = self.standing.clone().wait_for(other).await;
     }
 
     /// Does something at the control plane, however long it is away; only while the lock is held. Waits
     /// for ever once it is lost: whoever asks watches [`Writership::lost`] beside it.
     ///
     /// # Errors
-    /// Only what no patience heals: the control plane contradicts this process.
+    /// What does not heal by itself, as the table in `error.rs` has it.
     pub(super) async fn persisted<T, F>(&self, action: impl Fn() -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {
         let mut patience = Patience::new();
         loop {
-            self.wait(|s| *s == Standing::Writer(self.reign)).await;
+            if self.standing.clone().wait_for(|s| *s == Standing::Writer(self.reign)).await.is_err() {
+                std::future::pending::<()>().await;
+            }
             match action().await {
                 Ok(done) => return Ok(done),
-                Err(error) if error.kind == Kind::Internal => return Err(error),
+                Err(error) if error.policy() != Policy::Retry => return Err(error),
                 Err(error) => patience.after(&error, "the control plane does not answer; the run waits").await,
             }
         }
     }
-
-    async fn wait(&self, condition: impl FnMut(&Standing) -> bool) {
-        // Where nobody keeps the lock any more, the process is at its end.
-        if self.standing.clone().wait_for(condition).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
 }
 
-/// Who asks for the lock, in words, for those who come second.
+/// Who asks for the lock, in words, for those who come second. The same for as long as the process asks:
+/// by it, the lock tells that nobody else had it in between.
 pub(super) fn holder(command: &str) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = match host.trim() {
@@ -96,11 +94,12 @@ pub(super) fn holder(command: &str) -> String {
     format!("amalgam {command}, process {} on {host} ({nonce:08x})", std::process::id())
 }
 
-/// Holds the lock, and asks for it again whenever it is lost, until told to stop.
+/// Holds the lock as `holder`, and asks for it again whenever it is lost, until told to stop.
 pub(super) async fn keep(
     state: State,
     clock: Clock,
     metrics: Arc<Metrics>,
+    holder: String,
     held: Option<Lease>,
     standing: watch::Sender<Standing>,
     stop: CancellationToken,
@@ -110,7 +109,7 @@ pub(super) async fn keep(
     loop {
         let lease = match held.take() {
             Some(lease) => lease,
-            None => match stop.run_until_cancelled(acquire(&state, &clock)).await {
+            None => match stop.run_until_cancelled(acquire(&state, &clock, &holder)).await {
                 Some(lease) => lease,
                 None => return,
             },
@@ -145,25 +144,82 @@ async fn hold(mut lease: Lease, stop: &CancellationToken) -> Option<Error> {
 }
 
 /// Waits for the lock, however long it takes.
-async fn acquire(state: &State, clock: &Clock) -> Lease {
-    let mut patience = Patience::new();
+async fn acquire(state: &State, clock: &Clock, holder: &str) -> Lease {
+    let (mut with_outage, mut with_other) = (Patience::new(), Patience::new());
     let mut told = String::new();
     loop {
-        match attempt(state, clock).await {
+        match attempt(state, clock, holder).await {
             Ok(Acquired::Held(lease)) => return lease,
             Ok(Acquired::By(other)) => {
+                with_outage.reset();
                 if other != told {
                     info!(holder = other, "another process is the writer; waiting for it to end");
                     told = other;
                 }
-                patience.pause().await;
+                with_other.pause().await;
             }
-            Err(error) => patience.after(&error, "the control plane does not answer; trying again").await,
+            Err(error) => {
+                with_other.reset();
+                with_outage.after(&error, "the control plane does not answer; trying again").await;
+            }
         }
     }
 }
 
-async fn attempt(state: &State, clock: &Clock) -> Result<Acquired> {
+async fn attempt(state: &State, clock: &Clock, holder: &str) -> Result<Acquired> {
     state.migrate().await?;
-    state.acquire(&holder("serve"), clock.now()).await
+    state.acquire(holder, clock.now()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+    use futures_util::FutureExt;
+    use std::cell::Cell;
+
+    fn held() -> (watch::Sender<Standing>, Writership) {
+        let (sender, standing) = watch::channel(Standing::Writer(1));
+        (sender, Writership::new(standing, 1))
+    }
+
+    /// How often it was tried, and what came of it.
+    async fn persisted(kind: Kind) -> (u32, Result<()>) {
+        let (_keeper, writership) = held();
+        let tries = Cell::new(0);
+        let done = writership.persisted(|| {
+            tries.set(tries.get() + 1);
+            let first = tries.get() == 1;
+            async move { if first { Err(Error::new(kind, "it fails")) } else { Ok(()) } }
+        });
+        let done = done.await;
+        (tries.get(), done)
+    }
+
+    #[tokio::test]
+    async fn what_heals_by_itself_is_waited_out_and_nothing_else() {
+        let (tries, done) = persisted(Kind::WarehouseUnreachable).await;
+        assert!(tries == 2 && done.is_ok());
+        for kind in [Kind::WarehouseDenied, Kind::WarehouseAuth, Kind::Internal] {
+            let (tries, done) = persisted(kind).await;
+            assert_eq!((tries, done.expect_err("no patience heals it").kind), (1, kind));
+        }
+    }
+
+    #[test]
+    fn the_lock_is_lost_with_its_keeper() {
+        let (keeper, writership) = held();
+        assert!(writership.is_held() && writership.lost().now_or_never().is_none());
+        drop(keeper);
+        assert!(!writership.is_held() && writership.lost().now_or_never().is_some());
+    }
+
+    #[test]
+    fn the_lock_is_lost_to_another_and_not_for_a_moment() {
+        let (keeper, writership) = held();
+        keeper.send_replace(Standing::Waiting);
+        assert!(!writership.is_held() && writership.lost().now_or_never().is_none());
+        keeper.send_replace(Standing::Writer(2));
+        assert!(!writership.is_held() && writership.lost().now_or_never().is_some());
+    }
 }
