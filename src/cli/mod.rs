@@ -68,7 +68,7 @@ enum Command {
     Run(run::Args),
     /// List what the practice's database holds, and how each table would be kept in step
     Discover(discover::Args),
-    /// Show what a sync would do now, table by table, and why; changes nothing
+    /// Show what a run would do now with each table and model, and why; changes nothing
     Plan(plan::Args),
     /// Bring tables of the warehouse in step with the practice's database
     Sync(sync::Args),

@@ -1,20 +1,25 @@
-//! `amalgam plan`: what a sync would do now, and why; changes nothing.
+//! `amalgam plan`: what a run would do now, and why; changes nothing.
 
-use super::{Context, Outcome, output, tables};
-use crate::sync::{Action, SyncOptions};
+use super::{Context, Outcome, failure, output};
+use crate::{
+    orchestrator::{ModelAction, ModelPlan, Orchestrator, RunRequest, short},
+    sync::{Action, TablePlan},
+};
 use serde::Serialize;
+use serde_json::json;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Tables, in the source's spelling; none: all
-    tables: Vec<String>,
-    /// Also show tables with nothing to do
+    /// Tables and models, as `run --select` names them; none: all
+    #[arg(value_name = "PATTERN")]
+    select: Vec<String>,
+    /// Also show tables and models with nothing to do
     #[arg(long)]
     all: bool,
 }
 
 #[derive(Serialize)]
-struct Row {
+struct TableRow {
     table: String,
     mode: &'static str,
     mode_reason: String,
@@ -23,26 +28,71 @@ struct Row {
     rows: u64,
 }
 
+#[derive(Serialize)]
+struct ModelRow {
+    model: String,
+    action: ModelAction,
+    reason: String,
+}
+
 pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
-    let syncer = context.syncer()?;
-    let plans = syncer.plan(tables::named(&args.tables).as_deref(), SyncOptions::default()).await?;
-    tables::refuse_unknown(&args.tables, plans.iter().map(|p| p.table.name.as_str()))?;
-    let rows: Vec<Row> = plans
-        .iter()
-        .filter(|p| args.all || !args.tables.is_empty() || p.action != Action::Skip)
-        .map(|p| Row {
-            table: p.table.name.to_string(),
-            mode: p.mode.as_str(),
-            mode_reason: p.mode_reason.clone(),
-            action: p.action,
-            reason: p.action_reason.clone(),
-            rows: p.table.rows,
-        })
-        .collect();
-    output::rows(context.format(), &rows)?;
-    if context.format() == output::Format::Table {
-        let skipped = plans.iter().filter(|p| p.action == Action::Skip).count();
-        output::write(&format!("{} tables: {} to do, {skipped} unchanged\n", plans.len(), plans.len() - skipped))?;
+    let config = context.config()?;
+    config.source.require()?;
+    let orchestrator = Orchestrator::new(config, context.clock(), context.metrics())?;
+    let shows_all = args.all || !args.select.is_empty();
+    let request = if args.select.is_empty() {
+        RunRequest::default()
+    } else {
+        RunRequest { select: args.select, ..RunRequest::default() }
+    };
+    let outlook = orchestrator.outlook(&request).await;
+    orchestrator.close().await;
+    let outlook = outlook?;
+    let (tables, models) = (outlook.tables.len(), outlook.models.len());
+    let has_work = (
+        outlook.tables.iter().filter(|t| t.action != Action::Skip).count(),
+        outlook.models.iter().filter(|m| m.action != ModelAction::Skip).count(),
+    );
+    let table_rows: Vec<TableRow> =
+        outlook.tables.iter().filter(|t| shows_all || t.action != Action::Skip).map(TableRow::new).collect();
+    let model_rows: Vec<ModelRow> =
+        outlook.models.into_iter().filter(|m| shows_all || m.action != ModelAction::Skip).map(ModelRow::new).collect();
+    match context.format() {
+        output::Format::Json => context.print_record(&json!({ "tables": table_rows, "models": model_rows }))?,
+        output::Format::Table => {
+            context.print_rows(&table_rows)?;
+            output::write(&format!("{tables} tables: {} to do, {} unchanged\n", has_work.0, tables - has_work.0))?;
+            if models > 0 {
+                output::write("\n")?;
+                context.print_rows(&model_rows)?;
+                output::write(&format!("{models} models: {} to do, {} up to date\n", has_work.1, models - has_work.1))?;
+            }
+        }
     }
-    Ok(Outcome::Done)
+    Ok(match outlook.unread {
+        Some(error) => {
+            failure::tell("reading the models", &error);
+            Outcome::Failed
+        }
+        None => Outcome::Done,
+    })
+}
+
+impl TableRow {
+    fn new(plan: &TablePlan) -> Self {
+        Self {
+            table: plan.table.name.to_string(),
+            mode: plan.mode.as_str(),
+            mode_reason: plan.mode_reason.clone(),
+            action: plan.action,
+            reason: plan.action_reason.clone(),
+            rows: plan.table.rows,
+        }
+    }
+}
+
+impl ModelRow {
+    fn new(plan: ModelPlan) -> Self {
+        Self { model: short(plan.model.as_str()).to_owned(), action: plan.action, reason: plan.reason }
+    }
 }

@@ -18,6 +18,7 @@ mod executor;
 mod graph;
 mod health;
 mod lateness;
+mod outlook;
 mod patience;
 mod plan;
 mod planning;
@@ -30,6 +31,7 @@ mod writer;
 pub use cron::Timetable;
 pub use health::{Health, Side};
 pub use lateness::late_before;
+pub use outlook::{ModelAction, ModelPlan, Outlook};
 pub use request::{Event, RunRequest, RunSummary};
 pub use selection::short;
 
