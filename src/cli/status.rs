@@ -8,7 +8,7 @@ use super::{
 use crate::{
     error::Kind,
     orchestrator::{late_before, short},
-    state::{ModelHealth, State, TableHealth},
+    state::{ModelHealth, RunFailure, State, TableHealth},
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -26,6 +26,7 @@ struct Status {
     now: DateTime<Utc>,
     schedules: Vec<ScheduleStatus>,
     runs_running: Vec<i64>,
+    runs_failing: Vec<FailingRun>,
     tables: usize,
     tables_fresh: usize,
     tables_late: usize,
@@ -43,6 +44,14 @@ struct ScheduleStatus {
     next_fire_at: Option<DateTime<Utc>>,
     last_fire_at: Option<DateTime<Utc>>,
     last_success_at: Option<DateTime<Utc>>,
+}
+
+/// What is wrong with a schedule's newest run itself: it, or a part of it, could not even be planned.
+#[derive(Serialize)]
+struct FailingRun {
+    #[serde(flatten)]
+    failure: RunFailure,
+    remedy: Option<&'static str>,
 }
 
 /// One table or model.
@@ -98,6 +107,12 @@ async fn read(state: &State, now: DateTime<Utc>, late: Option<DateTime<Utc>>, al
             })
             .collect(),
         runs_running: state.running_runs().await?.iter().map(|r| r.run_id).collect(),
+        runs_failing: state
+            .run_failures()
+            .await?
+            .into_iter()
+            .map(|failure| FailingRun { remedy: remedy(Some(failure.error_kind.as_str())), failure })
+            .collect(),
         tables: tables.len(),
         tables_fresh: count(&tables, "fresh"),
         tables_late: count(&tables, "late"),
@@ -162,6 +177,16 @@ fn show(status: &Status, context: &Context) -> anyhow::Result<()> {
     if !status.runs_running.is_empty() {
         let runs: Vec<_> = status.runs_running.iter().map(ToString::to_string).collect();
         text.push_str(&format!("running run {}\n", runs.join(", ")));
+    }
+    for FailingRun { failure, remedy } in &status.runs_failing {
+        let by = failure.schedule.as_deref().unwrap_or("hand");
+        text.push_str(&format!(
+            "\nrun {} by {by} failed {}: {}\n  remedy: {}\n",
+            failure.run_id,
+            ago(failure.at, status.now),
+            failure.error,
+            remedy.unwrap_or_default()
+        ));
     }
     for s in &status.subjects {
         let good = told(s.good_at).unwrap_or_else(|| "never".to_owned());

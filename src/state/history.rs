@@ -41,6 +41,21 @@ pub struct RunRecord {
     pub error: Option<String>,
 }
 
+/// What went wrong with a schedule's newest run itself, and not with one of its tasks.
+#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+pub struct RunFailure {
+    /// The run's number.
+    pub run_id: i64,
+    /// The schedule that started it; `None`: a person.
+    pub schedule: Option<String>,
+    /// The failure's kind.
+    pub error_kind: String,
+    /// The failure, in words.
+    pub error: String,
+    /// When it was known.
+    pub at: DateTime<Utc>,
+}
+
 /// A task of a past run.
 #[derive(Clone, Debug, Serialize, sqlx::FromRow)]
 pub struct TaskRecord {
@@ -93,6 +108,17 @@ impl State {
     /// The server fails.
     pub async fn history(&self, limit: u32) -> Result<Vec<RunRecord>> {
         self.run_records(None, limit).await
+    }
+
+    /// What is wrong with the runs themselves, by the newest of each schedule.
+    ///
+    /// # Errors
+    /// The server fails.
+    pub async fn run_failures(&self) -> Result<Vec<RunFailure>> {
+        sqlx::query_as(include_str!("queries/run_failures.sql"))
+            .fetch_all(&self.pool)
+            .await
+            .during("reading what is wrong with runs")
     }
 
     /// One run; `None` where there is none of that number.

@@ -15,7 +15,7 @@ mod schedules;
 mod tasks;
 
 pub use freshness::{ModelHealth, SubjectKind, TableHealth};
-pub use history::{AttemptRecord, RunRecord, TaskRecord};
+pub use history::{AttemptRecord, RunFailure, RunRecord, TaskRecord};
 pub use lease::{Acquired, Lease};
 pub use runs::{NewEdge, NewRun, NewTask, Plan, RunRow};
 pub use schedules::{Fire, ScheduleRow};
