@@ -20,10 +20,10 @@ use chrono::{DateTime, NaiveTime, Utc};
 use std::time::Instant;
 
 /// What is known before anything is done.
-struct Plan {
+pub(super) struct Plan {
     decision: Decision,
-    checksum: String,
-    versions: Versions,
+    pub(super) checksum: String,
+    pub(super) versions: Versions,
     started: DateTime<Utc>,
     since: Instant,
 }
@@ -36,10 +36,11 @@ impl Models {
         if node.materialized == Materialized::Ephemeral && node.fault.is_none() {
             return Ok(nothing("ephemeral: a part of the queries that read it"));
         }
-        match self.try_build(node, full_refresh).await {
+        let mut tried = None;
+        match self.try_build(node, full_refresh, &mut tried).await {
             Ok(outcome) => Ok(outcome),
             Err(error) => {
-                self.remember(node, &error).await;
+                self.remember(node, &error, tried.as_ref()).await;
                 Err(error)
             }
         }
@@ -72,9 +73,10 @@ impl Models {
         })
     }
 
-    async fn try_build(&self, node: &Node, full_refresh: bool) -> Result<BuildOutcome> {
+    /// `tried` is what is built, once that is known.
+    async fn try_build(&self, node: &Node, full_refresh: bool, tried: &mut Option<Plan>) -> Result<BuildOutcome> {
         let mut session = self.warehouse.session().await?;
-        let plan = self.look(node, full_refresh, &mut session).await?;
+        let plan = tried.insert(self.look(node, full_refresh, &mut session).await?);
         let reason = match &plan.decision {
             Decision::Nothing(reason) => return Ok(nothing(reason)),
             Decision::Test(reason) | Decision::Build(reason) => reason.clone(),
@@ -133,7 +135,7 @@ impl Models {
     }
 
     /// Looks at everything that decides whether a model is built.
-    async fn look(&self, node: &Node, full_refresh: bool, session: &mut Session) -> Result<Plan> {
+    pub(super) async fn look(&self, node: &Node, full_refresh: bool, session: &mut Session) -> Result<Plan> {
         let (since, now) = (Instant::now(), self.clock.now());
         // Compiled as if the day had just begun, so that the checksum of a model that shows when the
         // run started changes once a day and not each time.
@@ -160,10 +162,11 @@ impl Models {
 
     /// Writes a failure down, for `status` and for the next decision. That this may fail too, when the
     /// warehouse is gone, changes nothing: the model is then built again because its inputs changed.
-    async fn remember(&self, node: &Node, error: &Error) {
+    async fn remember(&self, node: &Node, error: &Error, tried: Option<&Plan>) {
+        let tried = tried.map(|plan| (plan.checksum.as_str(), &plan.versions));
         let written = async {
             let session = self.warehouse.session().await?;
-            ledger::record_failure(&session, node, error, self.clock.now()).await
+            ledger::record_failure(&session, node, error, tried, self.clock.now()).await
         };
         if let Err(unwritten) = written.await {
             tracing::debug!(model = %node.id, error = %unwritten, "a failure could not be written down");

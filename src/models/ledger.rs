@@ -144,7 +144,8 @@ pub(super) async fn record_success(transaction: &Transaction<'_>, success: &Succ
                    data_version = s.data_version + case when $10 then 1 else 0 end, \
                    built_at = case when $10 then excluded.built_at else s.built_at end, checked_at = excluded.checked_at, \
                    row_count = case when $10 then excluded.row_count else s.row_count end, seconds = excluded.seconds, \
-                   tests = excluded.tests, failed_at = null, error_kind = null, last_error = null";
+                   tests = excluded.tests, failed_at = null, error_kind = null, last_error = null, \
+                   failed_checksum = null, failed_versions = null";
     let tests = serde_json::to_value(success.tests).expect("names, words and numbers are JSON");
     let versions = Json::Object(success.versions.clone());
     let relation = success.node.relation.quoted();
@@ -170,19 +171,65 @@ pub(super) async fn record_success(transaction: &Transaction<'_>, success: &Succ
     Ok(())
 }
 
-/// Writes a failure beside what is known of the last good version.
-pub(super) async fn record_failure(session: &Session, node: &Node, error: &Error, now: DateTime<Utc>) -> Result<()> {
-    let sql = "insert into amalgam.model_state as s (model_id, relation, materialized, failed_at, error_kind, last_error) \
-               values ($1, $2, $3, $4, $5, $6) \
+/// Writes a failure beside what is known of the last good version. `tried`: the checksum of what was built,
+/// and the versions that it read; unknown where the failure came before that.
+pub(super) async fn record_failure(
+    session: &Session,
+    node: &Node,
+    error: &Error,
+    tried: Option<(&str, &Versions)>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let sql = "insert into amalgam.model_state as s (model_id, relation, materialized, failed_at, error_kind, last_error, \
+                   failed_checksum, failed_versions) \
+               values ($1, $2, $3, $4, $5, $6, $7, $8) \
                on conflict (model_id) do update set failed_at = excluded.failed_at, \
-                   error_kind = excluded.error_kind, last_error = excluded.last_error";
+                   error_kind = excluded.error_kind, last_error = excluded.last_error, \
+                   failed_checksum = excluded.failed_checksum, failed_versions = excluded.failed_versions";
     let relation = node.relation.quoted();
     let materialized = node.materialized.as_str();
     let (kind, text) = (error.kind.as_str(), error.to_string());
+    let (checksum, versions) = tried.map(|(checksum, versions)| (checksum, Json::Object(versions.clone()))).unzip();
     session
-        .execute(sql, &[&node.id.as_str(), &relation, &materialized, &now, &kind, &text], "writing a model's failure")
+        .execute(
+            sql,
+            &[&node.id.as_str(), &relation, &materialized, &now, &kind, &text, &checksum, &versions],
+            "writing a model's failure",
+        )
         .await?;
     Ok(())
+}
+
+/// What the last try of a model left that failed.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Its kind's word.
+    pub kind: String,
+    /// What went wrong.
+    pub text: String,
+    /// The checksum of what was built; `None` where it did not come so far.
+    pub checksum: Option<String>,
+    /// What was read.
+    pub versions: Option<Versions>,
+}
+
+/// Reads the last failure of a model; `None` where it ended well since, or was never tried.
+pub(super) async fn failure(session: &Session, id: &ModelId) -> Result<Option<Failure>> {
+    let sql = "select failed_at, error_kind, last_error, failed_checksum, failed_versions \
+               from amalgam.model_state where model_id = $1 and failed_at is not null";
+    let row = session.query_opt(sql, &[&id.as_str()], "reading the failure of a model").await?;
+    Ok(row.map(|row| Failure {
+        at: row.get(0),
+        kind: row.get(1),
+        text: row.get(2),
+        checksum: row.get(3),
+        versions: match row.get::<_, Option<Json>>(4) {
+            Some(Json::Object(map)) => Some(map),
+            _ => None,
+        },
+    }))
 }
 
 /// What a model reads besides its inputs: the time. Two texts differ where it must be built again.

@@ -16,6 +16,7 @@ mod decide;
 mod draft;
 mod effort;
 mod generic_test;
+mod hold;
 mod json;
 mod ledger;
 mod macros;

@@ -1,8 +1,6 @@
 //! One try of one task: begun, done within its time, its end recorded.
 
-use super::{
-    Orchestrator, RunRequest, planning::Project, request::Event, selection::short, writer::Writership,
-};
+use super::{Orchestrator, RunRequest, planning::Project, request::Event, selection::short, writer::Writership};
 use crate::{
     domain::{ModelId, RunId, TableName, TaskKind, TaskState},
     error::{Error, Kind, Policy, Result},
@@ -24,6 +22,8 @@ pub(super) struct Attempt {
     pub(super) run: RunId,
     pub(super) task: TaskRow,
     pub(super) request: RunRequest,
+    /// Nobody asked for it now: a model that would only fail again is not tried.
+    pub(super) is_scheduled: bool,
     pub(super) project: Project,
     pub(super) writership: Writership,
 }
@@ -119,6 +119,12 @@ impl Attempt {
                 let model = ModelId::new(subject);
                 if !models.nodes().iter().any(|node| node.id == model) {
                     return Err(gone());
+                }
+                if self.is_scheduled
+                    && !self.request.full
+                    && let Some(failure) = models.held(&model).await?
+                {
+                    return Err(failure);
                 }
                 let outcome = models.build(&model, self.request.full).await?;
                 Ok(Done::model(&outcome))

@@ -188,6 +188,7 @@ impl Execution {
                 run: self.run,
                 task,
                 request: self.request.clone(),
+                is_scheduled: !self.schedule.is_empty(),
                 project: project.clone(),
                 writership: self.writership.clone(),
             };
