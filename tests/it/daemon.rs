@@ -1,17 +1,22 @@
 //! The daemon as a process: what it tells, what it survives, how it stops.
 
 use crate::harness::{Bench, Servers, start, until};
-use amalgam::demo::servers::Kind;
+use amalgam::{demo::servers::Kind, error::Kind as Problem};
+use serde_json::{Value, json};
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     process::Stdio,
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::TcpStream,
+    net::{TcpStream, UnixDatagram},
     process::{Child, Command},
     sync::mpsc,
 };
+
+/// A daemon that is told to stop has ended by then: what is under way has 4 s, connections 1 s more, and
+/// the machine may be busy.
+const STOP_MAX: std::time::Duration = std::time::Duration::from_secs(12);
 
 /// A daemon that runs, with its log.
 pub(crate) struct Daemon {
@@ -24,8 +29,14 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts it on a free port, and waits until it says which.
     pub(crate) async fn start(bench: &Bench, more: &str) -> Self {
+        Self::start_as(bench, more, |_| {}).await
+    }
+
+    /// The same, with more arguments or another environment.
+    pub(crate) async fn start_as(bench: &Bench, more: &str, adapt: impl FnOnce(&mut Command)) -> Self {
         let mut command = bench.amalgam_with(&format!("[http]\nlisten = \"127.0.0.1:0\"\n\n{more}"));
         command.args(["--log-format", "json", "--log-filter", "info", "serve"]);
+        adapt(&mut command);
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
         let mut reader = BufReader::new(child.stderr.take().expect("it is piped")).lines();
         let mut log = Vec::new();
@@ -101,6 +112,13 @@ async fn daemon_starts_unready_with_databases_down_and_becomes_ready_by_itself()
         body.contains("source_unreachable") && body.contains("warehouse_unreachable")
     })
     .await;
+    let told = healthz(&daemon).await;
+    assert_eq!((&told["ready"], &told["writer"], &told["known"]), (&json!(false), &json!(false), &Value::Null));
+    for (side, kind) in [("source", Problem::SourceUnreachable), ("warehouse", Problem::WarehouseUnreachable)] {
+        let side = &told[side];
+        assert_eq!((&side["up"], &side["error_kind"]), (&json!(false), &json!(kind.as_str())), "{told:#}");
+        assert!(side["since"].is_string() && side["error"].is_string() && side["remedy"] == kind.policy().1);
+    }
     postgres.start_again().expect("it starts again");
     daemon.until_status("/startupz", 200).await;
     assert_eq!(daemon.get("/readyz").await.expect("it answers").0, 503);
@@ -201,4 +219,128 @@ async fn daemon_drains_at_the_first_signal() {
         async move { stopped }
     })
     .await;
+}
+
+async fn healthz(daemon: &Daemon) -> Value {
+    let (status, body) = daemon.get("/healthz").await.expect("it answers");
+    assert_eq!(status, 200, "{body}");
+    serde_json::from_str(&body).unwrap_or_else(|e| panic!("not JSON: {e}: {body}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn healthz_tells_what_there_is_to_know_in_one_object() {
+    let bench = Servers::fresh("healthz").await;
+    bench.source("create table patient (PatNum bigint primary key); insert into patient values (1)").await;
+    let project = bench.files().join("project");
+    std::fs::create_dir_all(project.join("models")).expect("a folder can be made");
+    std::fs::write(project.join("dbt_project.yml"), "name: p\n").expect("a file can be written");
+    std::fs::write(project.join("models/broken.sql"), "select no_such_column").expect("a file can be written");
+    let more = format!(
+        "[models]\nproject_dir = \"{}\"\n\n[[schedule]]\nname = \"often\"\ncron = \"*/2 * * * * *\"\n",
+        project.display()
+    );
+    let daemon = Daemon::start(&bench, &more).await;
+    until("a run has ended", || async {
+        let told = healthz(&daemon).await;
+        told["known"]["tables"] == 1 && told["known"]["models_failing"].as_array().is_some_and(|m| m.len() == 1)
+    })
+    .await;
+    let mut told = healthz(&daemon).await;
+    let fields = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>().join(" ");
+    assert_eq!(fields(&told), "version now ready writer source warehouse migrated known");
+    assert_eq!(fields(&told["source"]), "up since error_kind error remedy");
+    assert_eq!(told["version"], env!("CARGO_PKG_VERSION"));
+    for what in ["ready", "writer", "migrated"] {
+        assert_eq!(told[what], json!(true), "{told:#}");
+    }
+    assert_eq!((&told["source"]["up"], &told["warehouse"]["error"]), (&json!(true), &Value::Null));
+    let known = told["known"].take();
+    assert_eq!(
+        fields(&known),
+        "tables tables_oldest_fresh_at tables_failing models models_failing schedules runs_running"
+    );
+    let moment = |value: &Value| value.as_str().and_then(|t| t.parse::<chrono::DateTime<chrono::Utc>>().ok());
+    let now = moment(&told["now"]).expect("a time");
+    assert!(moment(&known["tables_oldest_fresh_at"]).is_some_and(|fresh| fresh <= now), "{known:#}");
+    assert_eq!((&known["tables_failing"], &known["models"]), (&json!([]), &json!(1)));
+    let failing = &known["models_failing"][0];
+    assert_eq!((&failing["name"], &failing["error_kind"]), (&json!("model.p.broken"), &json!("model_sql")));
+    assert!(moment(&failing["since"]).is_some_and(|since| since <= now), "{known:#}");
+    let schedule = &known["schedules"][0];
+    assert_eq!(schedule["name"], "often");
+    assert!(moment(&schedule["last_fire_at"]) < moment(&schedule["next_fire_at"]), "{known:#}");
+    assert!(known["runs_running"].is_array());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn systemd_is_told_of_the_start_of_each_sign_of_life_and_of_the_end() {
+    let bench = Servers::fresh("systemd").await;
+    let path = bench.files().join("notify");
+    let socket = UnixDatagram::bind(&path).expect("a socket can be made");
+    let mut daemon = Daemon::start_as(&bench, "", |command| {
+        command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000");
+    })
+    .await;
+    let mut told: Vec<String> = Vec::new();
+    let mut listen = |wanted: &str, times: usize| {
+        let mut buffer = [0; 512];
+        while let Ok(length) = socket.try_recv(&mut buffer) {
+            told.extend(String::from_utf8_lossy(&buffer[..length]).lines().map(ToOwned::to_owned));
+        }
+        let heard = told.iter().filter(|line| *line == wanted).count() >= times;
+        async move { heard }
+    };
+    until("it says that it is ready", || listen("READY=1", 1)).await;
+    until("it shows signs of life", || listen("WATCHDOG=1", 3)).await;
+    daemon.signal("TERM");
+    until("it says that it stops", || listen("STOPPING=1", 1)).await;
+    assert!(daemon.child.wait().await.expect("it ends").success());
+}
+
+/// In a unit's file, the watchdog is on: a process that hangs is started again.
+#[test]
+fn the_unit_has_a_watchdog_and_starts_again_what_failed() {
+    let unit = include_str!("../../systemd/amalgam.service");
+    for line in ["Type=notify", "WatchdogSec=60s", "Restart=on-failure"] {
+        assert!(unit.lines().any(|l| l == line), "{line} is missing");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_load_is_cut_off_in_time_at_a_signal_and_the_next_start_does_it_again() {
+    let bench = Servers::fresh("cut_off").await;
+    bench.source("create table big (id bigint primary key, name varchar(40)); insert into big select seq, md5(seq) from seq_1_to_400000").await;
+    // In small ranges, so that there is time to stop it, and a place to.
+    let more = "[[schedule]]\nname = \"often\"\ncron = \"* * * * * *\"\n";
+    let small = |command: &mut Command| {
+        command.args(["--set", "source.range_rows=200"]);
+    };
+    let mut daemon = Daemon::start_as(&bench, more, small).await;
+    until("rows are on their way", || async {
+        let copied =
+            "select coalesce(sum(tuples_processed), 0) from pg_stat_progress_copy where datname = current_database()";
+        bench.text(copied).await != "0"
+    })
+    .await;
+    // Whoever writes to it stops the reader; so the load is not at its end when the time is up.
+    let writer = bench.lock_source("big").await;
+    let under_way = "select count(*) from amalgam.task where subject = 'big' and state = 'running'";
+    assert_eq!(bench.text(under_way).await, "1");
+    daemon.signal("TERM");
+    let began = std::time::Instant::now();
+    assert!(daemon.child.wait().await.expect("it ends").success());
+    assert!(began.elapsed() < STOP_MAX, "it took {:?}", began.elapsed());
+    assert_eq!(bench.text("select to_regclass('raw.big') is null").await, "t");
+    assert_eq!(bench.text("select string_agg(state, ' ') from amalgam.run").await, "running");
+    drop(writer);
+
+    let mut daemon = Daemon::start_as(&bench, more, small).await;
+    until("it is loaded", || async { bench.text("select to_regclass('raw.big') is not null").await == "t" }).await;
+    let attempts = "select string_agg(a.state, ' ' order by number) from amalgam.attempt a join amalgam.task t using (task_id) where t.run_id = (select min(run_id) from amalgam.run)";
+    until("its end is recorded", || async { bench.text(attempts).await == "interrupted succeeded" }).await;
+    daemon.signal("TERM");
+    assert!(daemon.child.wait().await.expect("it ends").success());
+    let verified = bench.amalgam().arg("verify").output().await.expect("it ends");
+    let told = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(verified.status.success() && told.contains("400000 rows compared: every value equal"), "{told}");
 }

@@ -176,8 +176,8 @@ async fn tls_that_the_server_lacks_or_nobody_vouches_for_is_refused() {
     }
 }
 
-/// Two servers that show a certificate of an authority that no system knows.
-fn tls_servers(folder: &Path) -> (Private, Private) {
+/// Makes a server's certificate, of an authority that no system knows. Both files' paths: it, and its key.
+fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
     let script = "set -e; cd \"$1\"; chmod 755 .; \
         openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem; \
         openssl req -newkey rsa:2048 -nodes -subj /CN=server -keyout server.key -out server.csr; \
@@ -186,7 +186,12 @@ fn tls_servers(folder: &Path) -> (Private, Private) {
         if [ \"$(id -u)\" = 0 ]; then chown nobody server.key; fi; chmod 600 server.key";
     let made = Command::new("sh").args(["-c", script, "sh"]).arg(folder).output().expect("sh is there");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let (certificate, key) = (folder.join("server.pem"), folder.join("server.key"));
+    (folder.join("server.pem"), folder.join("server.key"))
+}
+
+/// Two servers that show a certificate.
+fn tls_servers(folder: &Path) -> (Private, Private) {
+    let (certificate, key) = certificate(folder);
     let server = |kind, name, flags: [String; 3]| {
         let mut options = Options::throw_away(harness::folder(name));
         options.flags = flags
@@ -369,6 +374,74 @@ async fn a_daemon_outlives_its_warehouse() {
     daemon.until_status("/readyz", 200).await;
     posted(&bench, 3).await;
     assert!(logged(&mut daemon, Kind::WarehouseUnreachable) && logged(&mut daemon, Kind::WarehouseAuth));
+    quiet(&mut daemon);
+}
+
+/// A server that is ended and started again with other flags, on the same port and data.
+struct Restarted {
+    kind: Server,
+    options: Options,
+    server: Option<Private>,
+}
+
+impl Restarted {
+    fn start(kind: Server, name: &str) -> Self {
+        let options = Options { durable: false, ..Options::keep(harness::folder(name)) };
+        let mut server = Self { kind, options, server: None };
+        server.again(&[]);
+        server.options.port = Some(server.running().port());
+        server
+    }
+
+    fn running(&self) -> &Private {
+        self.server.as_ref().expect("it was started")
+    }
+
+    fn again(&mut self, flags: &[String]) {
+        self.server = None;
+        self.options.flags = flags.to_vec();
+        self.server = Some(Private::start(self.kind, &self.options).expect("a private server starts"));
+    }
+}
+
+impl Drop for Restarted {
+    fn drop(&mut self) {
+        self.server = None;
+        // What can't be removed lies in the system's folder for temporary files.
+        let _ = amalgam::demo::servers::remove_folder(&self.options.folder);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_is_refused_tls_goes_on_when_it_is_offered() {
+    let certificates = tempfile::tempdir().expect("a temporary folder can be made");
+    let (certificate, key) = certificate(certificates.path());
+    let mut mariadb = Restarted::start(Server::MariaDb, "tls-later-source");
+    let mut postgres = Restarted::start(Server::PostgreSql, "tls-later-warehouse");
+    let bench = Bench::on(mariadb.running(), postgres.running()).await;
+    bench.source("create table patient (PatNum bigint primary key auto_increment, LName varchar(50))").await;
+    let mut daemon = Daemon::start_as(&bench, EVERY_SECOND, |command| {
+        command.args(set(&[("source.tls", "require"), ("warehouse.tls", "require")]));
+    })
+    .await;
+    unready(&daemon, Kind::SourceTls).await;
+    unready(&daemon, Kind::WarehouseTls).await;
+
+    let (certificate, key) = (certificate.display(), key.display());
+    let flags = ["ssl=on".to_owned(), format!("ssl_cert_file={certificate}"), format!("ssl_key_file={key}")];
+    postgres.again(&flags.map(|flag| ["-c".to_owned(), flag]).concat());
+    until("a run says that the source refuses", || async {
+        let status = bench.amalgam().arg("status").output().await.expect("it ends");
+        let told = String::from_utf8_lossy(&status.stdout).into_owned();
+        told.contains("by often failed") && told.contains(Kind::SourceTls.policy().1)
+    })
+    .await;
+    mariadb.again(&["--ssl".to_owned(), format!("--ssl-cert={certificate}"), format!("--ssl-key={key}")]);
+    daemon.until_status("/readyz", 200).await;
+    posted(&bench, 1).await;
+    assert!(logged(&mut daemon, Kind::SourceTls) && logged(&mut daemon, Kind::WarehouseTls));
+    let encrypted = "select bool_and(ssl) from pg_stat_ssl join pg_stat_activity using (pid) where application_name like 'amalgam%'";
+    assert_eq!(bench.text(encrypted).await, "t");
     quiet(&mut daemon);
 }
 

@@ -147,6 +147,13 @@ impl Bench {
         source_texts_at(self.source_port, &self.database, sql).await
     }
 
+    /// Locks a table at the source against all others, as a front desk that writes, until it is dropped.
+    pub(crate) async fn lock_source(&self, table: &str) -> mysql_async::Conn {
+        let mut connection = connect_source(self.source_port, Some(&self.database)).await;
+        connection.query_drop(format!("lock tables {table} write")).await.expect("the table is there");
+        connection
+    }
+
     /// Runs statements at the warehouse.
     pub(crate) async fn warehouse(&self, sql: &str) {
         let (client, _connection) = connect_warehouse(self.warehouse_port, &self.database).await;
@@ -195,14 +202,23 @@ impl Bench {
 }
 
 /// Asks again every 50 ms until the condition holds; panics with `what` after half a minute.
-pub(crate) async fn until<F, Fut>(what: &str, mut condition: F)
+pub(crate) async fn until<F, Fut>(what: &str, condition: F)
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = bool>,
+{
+    until_within(PATIENCE, what, condition).await;
+}
+
+/// The same with a bound of its own, for what takes longer by its nature.
+pub(crate) async fn until_within<F, Fut>(patience: Duration, what: &str, mut condition: F)
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = bool>,
 {
     let began = Instant::now();
     while !condition().await {
-        assert!(began.elapsed() < PATIENCE, "not within {} s: {what}", PATIENCE.as_secs());
+        assert!(began.elapsed() < patience, "not within {} s: {what}", patience.as_secs());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
