@@ -479,7 +479,7 @@ async fn a_model_that_failed_for_good_is_tried_again_when_something_changes_or_b
     std::fs::write(&model, r#"select 1 / ("PayAmt" - 100)::int as amount from {{ source('od', 'payment') }}"#)
         .expect("a file can be written");
     let more = models_section(&bench) + "[[schedule]]\nname = \"often\"\ncron = \"* * * * * *\"\n";
-    let _daemon = Daemon::start(&bench, &more).await;
+    let mut daemon = Daemon::start(&bench, &more).await;
     let ended_runs = async || -> u32 {
         bench
             .text("select count(*) from amalgam.task where subject like '%stg_payment' and state = 'failed'")
@@ -508,6 +508,14 @@ async fn a_model_that_failed_for_good_is_tried_again_when_something_changes_or_b
         "{told:#}"
     );
 
+    daemon.signal("TERM");
+    assert!(daemon.child.wait().await.expect("it ends").success());
+    let before = tried_at().await;
+    let by_hand = bench.amalgam_with(&more).args(["--log-filter", "off", "run"]).output().await.expect("it ends");
+    assert_eq!(by_hand.status.code(), Some(1));
+    assert_ne!(tried_at().await, before, "by hand it is tried");
+
+    let _daemon = Daemon::start(&bench, &more).await;
     let before = tried_at().await;
     bench.source("insert into payment (PatNum, PayAmt) values (1, 7)").await;
     until("it is tried again with the new row", || async { tried_at().await != before }).await;
