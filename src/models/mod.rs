@@ -17,6 +17,7 @@ mod draft;
 mod effort;
 mod generic_test;
 mod hold;
+mod increment;
 mod json;
 mod ledger;
 mod macros;
