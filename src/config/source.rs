@@ -42,6 +42,8 @@ pub struct Source {
     pub statement_seconds_max: u64,
     /// Rows that one statement reads at most: a long read of a MyISAM table stops its writers.
     pub range_rows: u64,
+    /// Milliseconds that one statement is to take: it asks for fewer rows where the last was slower.
+    pub range_milliseconds: u64,
 }
 
 impl Default for Source {
@@ -62,6 +64,7 @@ impl Default for Source {
             connect_seconds_max: 10,
             statement_seconds_max: 60,
             range_rows: 50_000,
+            range_milliseconds: 100,
         }
     }
 }
@@ -76,6 +79,7 @@ impl Source {
         within(&mut problems, "source.connect_seconds_max", self.connect_seconds_max, 1..=600);
         within(&mut problems, "source.statement_seconds_max", self.statement_seconds_max, 1..=86_400);
         within(&mut problems, "source.range_rows", self.range_rows, 1..=10_000_000);
+        within(&mut problems, "source.range_milliseconds", self.range_milliseconds, 1..=60_000);
         problems.extend(check_authority("source", self.tls, self.tls_ca_file.as_deref()));
         problems
     }

@@ -7,6 +7,7 @@
 
 mod describe;
 mod failure;
+mod pace;
 mod pool;
 mod preflight;
 mod read;

@@ -26,6 +26,7 @@ pub struct Source {
     pool: Pool,
     pub(super) database: String,
     pub(super) range_rows: u64,
+    pub(super) range_time: Duration,
     connect_seconds_max: u64,
     /// Where the server is, for error texts.
     place: String,
@@ -56,6 +57,7 @@ impl Source {
             pool: Pool::new(options),
             database: config.database.clone(),
             range_rows: config.range_rows,
+            range_time: Duration::from_millis(config.range_milliseconds),
             connect_seconds_max: config.connect_seconds_max,
             place: match &config.socket {
                 Some(socket) => socket.display().to_string(),

@@ -3,10 +3,11 @@
 //! A [`Reader`] remembers where the last range ended; a [`Range`] is one statement's rows. A range that
 //! breaks can be read again: the reader goes on from the last row that was handed out.
 
-use super::{Source, failure::failure};
+use super::{Source, failure::failure, pace::Pace};
 use crate::{domain::Table, error::Result};
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use mysql_async::{BinaryProtocol, Conn, Params, QueryResult, Value, prelude::Queryable};
+use std::time::Instant;
 
 /// In what order, and from where, a table is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub struct Reader<'t> {
     first: First,
     /// The cursor's values in the last row handed out.
     last: Option<Vec<Value>>,
-    range_rows: u64,
+    pace: Pace,
     done: bool,
 }
 
@@ -55,8 +56,11 @@ pub struct Range<'r> {
     cursor: &'r [usize],
     last: &'r mut Option<Vec<Value>>,
     done: &'r mut bool,
+    pace: &'r mut Pace,
+    begun: Instant,
     rows: u64,
     rows_max: u64,
+    bytes: u64,
 }
 
 impl Source {
@@ -72,14 +76,17 @@ impl Source {
                 (std::iter::once(*column).chain(key).collect(), First::From(moment(*from)))
             }
         };
+        // Without an order there are no ranges: the server sets the rows aside and lets go of the table,
+        // however long they take on their way (MariaDB KB, SELECT § SQL_BUFFER_RESULT).
+        let set_aside = if cursor.is_empty() { "sql_buffer_result " } else { "" };
         Ok(Reader {
             connection: self.connection().await?,
             table,
-            select: format!("select {} from {}", columns.join(", "), quote(table.name.as_str())),
+            select: format!("select {set_aside}{} from {}", columns.join(", "), quote(table.name.as_str())),
             cursor,
             first,
             last: None,
-            range_rows: self.range_rows,
+            pace: Pace::new(self.range_rows, self.range_time, table),
             done: false,
         })
     }
@@ -91,8 +98,10 @@ impl Reader<'_> {
         if self.done {
             return Ok(None);
         }
-        let (sql, parameters) = self.statement();
+        let rows_max = if self.cursor.is_empty() { u64::MAX } else { self.pace.rows() };
+        let (sql, parameters) = self.statement(rows_max);
         let doing = format!("reading {}", self.table.name);
+        let begun = Instant::now();
         let result = self.connection.exec_iter(sql, parameters).await.map_err(|e| failure(&e, &doing))?;
         Ok(Some(Range {
             result,
@@ -100,12 +109,15 @@ impl Reader<'_> {
             cursor: &self.cursor,
             last: &mut self.last,
             done: &mut self.done,
+            pace: &mut self.pace,
+            begun,
             rows: 0,
-            rows_max: if self.cursor.is_empty() { u64::MAX } else { self.range_rows },
+            rows_max,
+            bytes: 0,
         }))
     }
 
-    fn statement(&self) -> (String, Params) {
+    fn statement(&self, rows_max: u64) -> (String, Params) {
         let names: Vec<String> = self.cursor.iter().map(|&i| quote(&self.table.columns[i].name)).collect();
         if names.is_empty() {
             return (self.select.clone(), Params::Empty);
@@ -116,7 +128,7 @@ impl Reader<'_> {
             (None, First::Above(key)) => (format!(" where {} > ?", names[0]), vec![key.clone()]),
             (None, First::From(moment)) => (format!(" where {} >= ?", names[0]), vec![moment.clone()]),
         };
-        let sql = format!("{}{condition} order by {} limit {}", self.select, names.join(", "), self.range_rows);
+        let sql = format!("{}{condition} order by {} limit {}", self.select, names.join(", "), rows_max);
         (sql, if parameters.is_empty() { Params::Empty } else { Params::Positional(parameters) })
     }
 }
@@ -129,6 +141,7 @@ impl Range<'_> {
             Some(row) => {
                 let cells = row.unwrap();
                 self.rows += 1;
+                self.bytes += cells.iter().map(bytes).sum::<u64>();
                 if !self.cursor.is_empty() {
                     let last = self.last.get_or_insert_default();
                     last.clear();
@@ -138,9 +151,18 @@ impl Range<'_> {
             }
             None => {
                 *self.done = self.rows < self.rows_max;
+                self.pace.learn(self.rows, self.bytes, self.begun.elapsed());
                 Ok(None)
             }
         }
+    }
+}
+
+/// What a cell takes on its way, about.
+fn bytes(cell: &Value) -> u64 {
+    match cell {
+        Value::Bytes(bytes) => 4 + bytes.len() as u64,
+        _ => 12,
     }
 }
 

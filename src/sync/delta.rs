@@ -5,7 +5,6 @@
 
 use super::{
     Action, SyncOutcome,
-    encode::{self, Encoder},
     job::{Found, Job},
     staging::Staging,
 };
@@ -21,19 +20,9 @@ impl Job<'_> {
     pub(super) async fn delta(&self) -> Result<SyncOutcome> {
         let order = self.delta_order()?;
         let mut staging = Staging::new(self.warehouse.session().await?, self.raw(), self.config.batch_bytes_max);
-        let mut reader = self.source.reader(self.table, &order).await?;
-        let mut encoder = Encoder::new(&self.table.columns);
-        let (mut rows_read, mut key_max) = (0, None);
-        while let Some(mut range) = reader.range().await? {
-            while let Some(cells) = range.next().await? {
-                encoder.row(&cells, staging.row())?;
-                rows_read += 1;
-                key_max = key_max.max(encode::integer(&cells[self.table.key[0]]));
-                staging.staged().await?;
-            }
-        }
-        let found = Found { action: Action::Delta, rows_read, coerced: encoder.coerced, key_max, rows_before: None };
-        self.apply(staging, found).await
+        let (reading, mut batches) = self.feed(order);
+        let (fed, ()) = tokio::try_join!(reading, staging.take(&mut batches))?;
+        self.apply(staging, Found::all(Action::Delta, fed)).await
     }
 
     fn delta_order(&self) -> Result<Order> {

@@ -4,6 +4,7 @@ use super::{
     Action, SyncOutcome,
     drift::{self, Drift},
     encode::Coerced,
+    feed::Fed,
     plan,
     raw::Raw,
     staging::Staging,
@@ -43,6 +44,13 @@ pub(super) struct Found {
     pub key_max: Option<i128>,
     /// The rows of the warehouse before, where all of them were counted.
     pub rows_before: Option<u64>,
+}
+
+impl Found {
+    /// All that was read, where nothing was counted in the warehouse.
+    pub(super) fn all(action: Action, fed: Fed) -> Self {
+        Self { action, rows_read: fed.rows, coerced: fed.coerced, key_max: fed.key_max, rows_before: None }
+    }
 }
 
 impl Job<'_> {

@@ -1,8 +1,7 @@
 //! Loads a table whole: rows straight into a new table, then key and index, all in one transaction.
 
 use super::{
-    Action, SyncOutcome,
-    encode::{self, Encoder},
+    Action, SyncOutcome, encode,
     job::{Found, Job},
     plan,
 };
@@ -11,7 +10,7 @@ use crate::{
     source::Order,
     warehouse::{CopyIn, Dependents, Transaction, Trappings, dependents, literal, quote, relation},
 };
-use bytes::{BufMut, BytesMut};
+use bytes::Bytes;
 
 impl Job<'_> {
     /// Loads everything into a new table; where one is there already, beside it, and puts it in its place.
@@ -73,29 +72,18 @@ impl Job<'_> {
     }
 
     async fn fill(&self, mut copy: CopyIn) -> Result<Found> {
-        let keyed = plan::has_integer_key(self.table);
-        let order = if keyed { Order::Key { after: None } } else { Order::Unordered };
-        let mut reader = self.source.reader(self.table, &order).await?;
-        let mut encoder = Encoder::new(&self.table.columns);
-        let mut buffer = BytesMut::with_capacity(self.config.batch_bytes_max * 2);
-        let (mut rows_read, mut key_max) = (0, None);
-        buffer.put_slice(encode::HEADER);
-        while let Some(mut range) = reader.range().await? {
-            while let Some(cells) = range.next().await? {
-                encoder.row(&cells, &mut buffer)?;
-                rows_read += 1;
-                if keyed {
-                    key_max = encode::integer(&cells[self.table.key[0]]);
-                }
-                if buffer.len() >= self.config.batch_bytes_max {
-                    copy.send(buffer.split().freeze()).await?;
-                    buffer.reserve(self.config.batch_bytes_max * 2);
-                }
+        let order = if plan::has_integer_key(self.table) { Order::Key { after: None } } else { Order::Unordered };
+        let (reading, mut batches) = self.feed(order);
+        let writing = async {
+            copy.send(Bytes::from_static(encode::HEADER)).await?;
+            while let Some(batch) = batches.recv().await {
+                copy.send(batch.rows).await?;
             }
-        }
-        buffer.put_slice(encode::TRAILER);
-        copy.send(buffer.freeze()).await?;
+            Ok(copy)
+        };
+        let (fed, mut copy) = tokio::try_join!(reading, writing)?;
+        copy.send(Bytes::from_static(encode::TRAILER)).await?;
         copy.finish().await?;
-        Ok(Found { action: Action::Load, rows_read, coerced: encoder.coerced, key_max, rows_before: None })
+        Ok(Found::all(Action::Load, fed))
     }
 }

@@ -10,6 +10,7 @@
 mod delta;
 mod drift;
 mod encode;
+mod feed;
 mod job;
 mod load;
 mod plan;

@@ -2,11 +2,11 @@
 //!
 //! The source's rows go through the encoder; PostgreSQL's own binary COPY gives the same bytes for equal
 //! values. Merging the two streams by key, inserts, updates and deletes fall out, exactly.
-//! Memory: one range's row, one row of the warehouse, the staging buffers.
+//! Memory: what [`super::feed`] reads ahead, one row of the warehouse, the staging buffers.
 
 use super::{
-    Action, SyncOutcome,
-    encode::{self, Encoder},
+    Action, SyncOutcome, encode,
+    feed::Fed,
     job::{Found, Job},
     plan,
     staging::Staging,
@@ -17,7 +17,7 @@ use crate::{
     source::Order,
     warehouse::CopyOut,
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use serde::Serialize;
 use std::cmp::Ordering;
 
@@ -49,13 +49,7 @@ impl Job<'_> {
         }
         let mut staging = Staging::new(self.warehouse.session().await?, self.raw(), self.config.batch_bytes_max);
         let walked = self.walk(Some(&mut staging)).await?;
-        let found = Found {
-            action: Action::Reconcile,
-            rows_read: walked.differences.rows,
-            coerced: walked.coerced,
-            key_max: walked.key_max,
-            rows_before: Some(walked.rows_of_warehouse),
-        };
+        let found = Found { rows_before: Some(walked.rows_of_warehouse), ..Found::all(Action::Reconcile, walked.fed) };
         self.apply(staging, found).await
     }
 
@@ -83,41 +77,38 @@ impl Job<'_> {
             key_now: Vec::new(),
             rows: 0,
         };
-        let mut here = theirs.advance().await?;
-        let mut reader = self.source.reader(self.table, &Order::Key { after: None }).await?;
-        let mut encoder = Encoder::new(&self.table.columns);
-        let mut walked = Walked::default();
-        let (mut row, mut key) = (BytesMut::new(), Vec::new());
-        while let Some(mut range) = reader.range().await? {
-            while let Some(cells) = range.next().await? {
-                walked.differences.rows += 1;
-                row.clear();
-                encoder.row(&cells, &mut row)?;
-                key.clear();
-                key.extend(self.table.key.iter().filter_map(|&k| encode::integer(&cells[k])));
-                while here && theirs.key_now < key {
-                    walked.surplus(&theirs, staging.as_deref_mut()).await?;
-                    here = theirs.advance().await?;
-                }
-                let order = if here { theirs.key_now.cmp(&key) } else { Ordering::Greater };
-                if order == Ordering::Equal {
+        let (reading, mut batches) = self.feed(Order::Key { after: None });
+        let comparing = async {
+            let mut walked = Walked::default();
+            let mut here = theirs.advance().await?;
+            while let Some(batch) = batches.recv().await {
+                for (key, row) in batch.each() {
+                    while here && theirs.key_now.as_slice() < key {
+                        walked.surplus(&theirs, staging.as_deref_mut()).await?;
+                        here = theirs.advance().await?;
+                    }
+                    let order = if here { theirs.key_now.as_slice().cmp(key) } else { Ordering::Greater };
+                    if order != Ordering::Equal {
+                        walked.differences.missing += 1;
+                        stage(staging.as_deref_mut(), row).await?;
+                        continue;
+                    }
                     if theirs.row != row {
                         walked.differences.different += 1;
-                        stage(staging.as_deref_mut(), &row).await?;
+                        stage(staging.as_deref_mut(), row).await?;
                     }
                     here = theirs.advance().await?;
-                } else {
-                    walked.differences.missing += 1;
-                    stage(staging.as_deref_mut(), &row).await?;
                 }
             }
-        }
+            Ok((walked, here))
+        };
+        let (fed, (mut walked, mut here)) = tokio::try_join!(reading, comparing)?;
         while here {
             walked.surplus(&theirs, staging.as_deref_mut()).await?;
             here = theirs.advance().await?;
         }
-        walked.key_max = key.first().copied();
-        walked.coerced = encoder.coerced;
+        walked.differences.rows = fed.rows;
+        walked.fed = fed;
         walked.rows_of_warehouse = theirs.rows;
         Ok(walked)
     }
@@ -134,8 +125,7 @@ async fn stage(staging: Option<&mut Staging<'_>>, row: &[u8]) -> Result<()> {
 #[derive(Default)]
 struct Walked {
     differences: Differences,
-    coerced: encode::Coerced,
-    key_max: Option<i128>,
+    fed: Fed,
     rows_of_warehouse: u64,
 }
 

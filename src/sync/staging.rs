@@ -3,9 +3,10 @@
 //! Staged outside of any transaction, so that no lock is held while the source is read; gone when the
 //! connection ends or is taken from the pool again. Memory: two buffers of `batch_bytes_max` and one row.
 
-use super::{encode, raw::Raw};
+use super::{encode, feed::Batch, raw::Raw};
 use crate::{error::Result, warehouse::Session};
 use bytes::{BufMut, BytesMut};
+use tokio::sync::mpsc;
 
 /// Stages rows and keys of one table.
 pub(super) struct Staging<'a> {
@@ -24,20 +25,18 @@ impl<'a> Staging<'a> {
         Self { session, raw, batch_bytes_max, staged, gone, made: false }
     }
 
-    /// The buffer for one encoded row. [`Staging::staged`] must follow.
-    pub(super) fn row(&mut self) -> &mut BytesMut {
-        &mut self.staged
+    /// Stages all batches, to the last.
+    pub(super) async fn take(&mut self, batches: &mut mpsc::Receiver<Batch>) -> Result<()> {
+        while let Some(batch) = batches.recv().await {
+            self.stage(&batch.rows).await?;
+        }
+        Ok(())
     }
 
-    /// Takes the row just encoded as staged, and hands the buffer on when it is full.
-    pub(super) async fn staged(&mut self) -> Result<()> {
+    /// Stages rows that are encoded already.
+    pub(super) async fn stage(&mut self, rows: &[u8]) -> Result<()> {
+        self.staged.put_slice(rows);
         if self.staged.len() >= self.batch_bytes_max { self.flush_rows().await } else { Ok(()) }
-    }
-
-    /// Stages a row that is encoded already.
-    pub(super) async fn stage(&mut self, row: &[u8]) -> Result<()> {
-        self.staged.put_slice(row);
-        self.staged().await
     }
 
     /// Stages a key to be deleted: its cells as COPY has them, lengths included.

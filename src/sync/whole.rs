@@ -4,7 +4,6 @@
 
 use super::{
     Action, SyncOutcome,
-    encode::Encoder,
     job::{Found, Job, count},
     reconcile::Differences,
     staging::Staging,
@@ -34,18 +33,8 @@ impl Job<'_> {
     async fn stage_whole(&self) -> Result<(Staging<'_>, Found)> {
         let mut staging = Staging::new(self.warehouse.session().await?, self.raw(), self.config.batch_bytes_max);
         staging.make().await?;
-        let mut reader = self.source.reader(self.table, &Order::Unordered).await?;
-        let mut encoder = Encoder::new(&self.table.columns);
-        let mut rows_read = 0;
-        while let Some(mut range) = reader.range().await? {
-            while let Some(cells) = range.next().await? {
-                encoder.row(&cells, staging.row())?;
-                rows_read += 1;
-                staging.staged().await?;
-            }
-        }
-        let found =
-            Found { action: Action::Reconcile, rows_read, coerced: encoder.coerced, key_max: None, rows_before: None };
-        Ok((staging, found))
+        let (reading, mut batches) = self.feed(Order::Unordered);
+        let (fed, ()) = tokio::try_join!(reading, staging.take(&mut batches))?;
+        Ok((staging, Found::all(Action::Reconcile, fed)))
     }
 }

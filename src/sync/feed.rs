@@ -1,0 +1,128 @@
+//! Reads ahead of whoever takes the rows.
+//!
+//! A statement at the source holds off every writer of a MyISAM table until its last row is fetched, so
+//! it must not wait for the warehouse: rows are fetched and encoded as fast as they come, while the
+//! batches before them are taken.
+//! Memory: `BATCHES_WAITING + 2` batches of `batch_bytes_max` and a row each.
+
+use super::{
+    encode::{self, Coerced, Encoder},
+    job::Job,
+    plan,
+};
+use crate::{
+    domain::Table,
+    error::{Error, Kind, Result},
+    source::{Order, Value},
+};
+use bytes::{Bytes, BytesMut};
+use tokio::sync::mpsc;
+
+/// How many batches may wait to be taken: what one range brings (`source::RANGE_BATCHES`).
+const BATCHES_WAITING: usize = 4;
+
+/// Encoded rows on their way.
+pub(super) struct Batch {
+    /// The rows, one after another, as COPY has them.
+    pub rows: Bytes,
+    /// Where each row ends.
+    ends: Vec<usize>,
+    /// The integer keys of all rows, one after another; empty where the key is none.
+    keys: Vec<i128>,
+}
+
+/// What was read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Fed {
+    pub rows: u64,
+    pub coerced: Coerced,
+    /// The highest value of the key's first column, where that is an integer.
+    pub key_max: Option<i128>,
+}
+
+impl Batch {
+    /// Each row's integer key and bytes.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&[i128], &[u8])> {
+        let width = self.keys.len() / self.ends.len().max(1);
+        let mut begin = 0;
+        self.ends.iter().enumerate().map(move |(at, &end)| {
+            let row = &self.rows[begin..end];
+            begin = end;
+            (&self.keys[at * width..(at + 1) * width], row)
+        })
+    }
+}
+
+impl Job<'_> {
+    /// Begins to read in an order. The future and the taking of the batches belong into one
+    /// `tokio::try_join!`: the first to fail ends both.
+    pub(super) fn feed(&self, order: Order) -> (impl Future<Output = Result<Fed>>, mpsc::Receiver<Batch>) {
+        let (sender, receiver) = mpsc::channel(BATCHES_WAITING);
+        (self.read(order, sender), receiver)
+    }
+
+    async fn read(&self, order: Order, sender: mpsc::Sender<Batch>) -> Result<Fed> {
+        let mut reader = self.source.reader(self.table, &order).await?;
+        let mut filling = Filling::new(self.table);
+        let mut rows = 0;
+        while let Some(mut range) = reader.range().await? {
+            while let Some(cells) = range.next().await? {
+                rows += 1;
+                filling.row(&cells)?;
+                if filling.rows.len() >= self.config.batch_bytes_max {
+                    send(&sender, filling.take()).await?;
+                }
+            }
+        }
+        if !filling.ends.is_empty() {
+            send(&sender, filling.take()).await?;
+        }
+        Ok(Fed { rows, coerced: filling.encoder.coerced, key_max: filling.key_max })
+    }
+}
+
+async fn send(sender: &mpsc::Sender<Batch>, batch: Batch) -> Result<()> {
+    // Whoever takes the batches has failed, and says why itself.
+    sender.send(batch).await.map_err(|_| Error::new(Kind::Internal, "nobody takes the rows any more"))
+}
+
+/// The batch that is being filled.
+struct Filling {
+    encoder: Encoder,
+    /// Positions of the key's columns, where all are integers.
+    key: Vec<usize>,
+    rows: BytesMut,
+    ends: Vec<usize>,
+    keys: Vec<i128>,
+    key_max: Option<i128>,
+}
+
+impl Filling {
+    fn new(table: &Table) -> Self {
+        let key = if plan::has_integer_key(table) { table.key.clone() } else { Vec::new() };
+        let (rows, ends, keys) = (BytesMut::new(), Vec::new(), Vec::new());
+        Self { encoder: Encoder::new(&table.columns), key, rows, ends, keys, key_max: None }
+    }
+
+    fn row(&mut self, cells: &[Value]) -> Result<()> {
+        self.encoder.row(cells, &mut self.rows)?;
+        self.ends.push(self.rows.len());
+        for (place, &column) in self.key.iter().enumerate() {
+            let part = encode::integer(&cells[column]).ok_or_else(|| {
+                Error::new(Kind::SourceChanged, "a key no longer holds the integers that discovery found")
+            })?;
+            self.keys.push(part);
+            if place == 0 {
+                self.key_max = self.key_max.max(Some(part));
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self) -> Batch {
+        let room = self.rows.len();
+        let rows = self.rows.split().freeze();
+        self.rows.reserve(room);
+        Batch { rows, ends: std::mem::take(&mut self.ends), keys: std::mem::take(&mut self.keys) }
+    }
+}
