@@ -1,8 +1,8 @@
 //! What has changed in a table's shape since it was last read.
 //!
-//! Pure. An added column is added; a dropped one is kept and null from then on; a change that the raw
-//! column holds as well (a longer varchar) is none; anything else loads the table again, beside the
-//! present one. So does a raw table that somebody else has altered.
+//! Pure. An added column is added; a dropped one is kept and null from then on; after a change that the
+//! raw column holds as well (a longer or shorter varchar) all rows are compared; anything else loads the
+//! table again, beside the present one. So does a raw table that somebody else has altered.
 
 use crate::{
     domain::{Column, Table, name::LOADED_AT},
@@ -18,6 +18,9 @@ pub(super) enum Drift {
     Added(Vec<String>),
     /// The source has these columns no more.
     Dropped(Vec<String>),
+    /// A column is declared anew with a type that the raw column holds as well; which, in words. Its
+    /// values may have been changed by that, without a stamp.
+    Redeclared(String),
     /// The raw table no longer fits; why, in words.
     Reload(String),
 }
@@ -34,11 +37,15 @@ pub(super) fn compare(before: &Shape, now: &Table, raw: &RawTable) -> Drift {
     if was != is {
         return Drift::Reload(format!("the primary key was ({}) and is ({})", was.join(", "), is.join(", ")));
     }
+    let mut redeclared = None;
     for column in &now.columns {
-        if let Some(old) = before.columns.iter().find(|c| c.name == column.name)
-            && old.source_type.warehouse() != column.source_type.warehouse()
-        {
-            return Drift::Reload(format!("column {} was {} and is {}", column.name, old.declared, column.declared));
+        let Some(old) = before.columns.iter().find(|c| c.name == column.name) else { continue };
+        let told = format!("column {} was {} and is {}", column.name, old.declared, column.declared);
+        if old.source_type.warehouse() != column.source_type.warehouse() {
+            return Drift::Reload(told);
+        }
+        if old.declared != column.declared {
+            redeclared = Some(told);
         }
     }
     let missing = |from: &[Column], other: &[Column]| -> Vec<String> {
@@ -50,9 +57,9 @@ pub(super) fn compare(before: &Shape, now: &Table, raw: &RawTable) -> Drift {
         return Drift::Reload(why);
     }
     match (added.is_empty(), dropped.is_empty()) {
-        (true, true) => Drift::None,
+        (true, true) => redeclared.map_or(Drift::None, Drift::Redeclared),
         (false, true) => Drift::Added(added),
-        (true, false) => Drift::Dropped(dropped),
+        (true, false) => redeclared.map_or(Drift::Dropped(dropped), Drift::Redeclared),
         (false, false) => Drift::Reload(format!(
             "columns were added ({}) and dropped ({}), or renamed",
             added.join(", "),
@@ -160,7 +167,8 @@ mod tests {
     #[test]
     fn each_change_falls_into_its_tier() {
         let before = [("k", "bigint(20)"), ("a", "varchar(10)")];
-        assert_eq!(drift(&before, &[("k", "bigint(20)"), ("a", "varchar(200)")]), Drift::None);
+        assert_eq!(drift(&before, &before), Drift::None);
+        assert!(matches!(drift(&before, &[("k", "bigint(20)"), ("a", "varchar(200)")]), Drift::Redeclared(_)));
         assert_eq!(
             drift(&before, &[("k", "bigint(20)"), ("b", "int(11)"), ("a", "varchar(10)")]),
             Drift::Added(vec!["b".to_owned()])

@@ -95,6 +95,7 @@ pub(super) fn choose_action(situation: &Situation<'_>, options: SyncOptions) -> 
     match situation.drift {
         Drift::Reload(why) => return (Action::Load, why.clone()),
         Drift::Added(names) => return (Action::Reconcile, format!("the source has gained {}", names.join(", "))),
+        Drift::Redeclared(told) => return (Action::Reconcile, told.clone()),
         Drift::None | Drift::Dropped(_) => {}
     }
     if options.reconcile {
