@@ -8,6 +8,12 @@ use crate::{
 use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType};
 use std::time::Duration;
 
+/// What every session begins with: one form for every value, and an end to sessions whose client has
+/// gone without a word, lest they keep a table locked.
+const SETTINGS: &str = "-c datestyle=iso -c timezone=UTC -c extra_float_digits=1 -c standard_conforming_strings=on \
+    -c client_min_messages=warning -c idle_in_transaction_session_timeout=5min \
+    -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3";
+
 /// The warehouse. Cheap to clone; connects when first used.
 #[derive(Clone)]
 pub struct Warehouse {
@@ -37,7 +43,7 @@ impl Warehouse {
             .application_name("amalgam")
             .connect_timeout(Duration::from_secs(config.connect_seconds_max))
             .keepalives_idle(Duration::from_secs(30))
-            .options("-c datestyle=iso -c timezone=UTC -c extra_float_digits=1 -c standard_conforming_strings=on -c client_min_messages=warning");
+            .options(SETTINGS);
         if !config.password.is_empty() {
             options.password(config.password.reveal());
         }
