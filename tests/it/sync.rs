@@ -344,7 +344,8 @@ async fn looking_changes_nothing_and_says_what_was_never_synced() {
     let bench = Servers::fresh("looking").await;
     bench.source("create table t (k int primary key); insert into t values (1);").await;
     let plan = bench.amalgam().args(["plan"]).output().await.expect("the program starts");
-    assert!(plan.status.success() && String::from_utf8_lossy(&plan.stdout).contains("never loaded"));
+    let told = String::from_utf8_lossy(&plan.stdout).into_owned() + &String::from_utf8_lossy(&plan.stderr);
+    assert!(plan.status.success() && told.contains("never loaded"), "{told}");
     let verify = bench.amalgam().args(["verify"]).output().await.expect("the program starts");
     let (out, err) = (String::from_utf8_lossy(&verify.stdout), String::from_utf8_lossy(&verify.stderr));
     assert_eq!(verify.status.code(), Some(1));

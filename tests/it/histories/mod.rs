@@ -1,0 +1,140 @@
+//! Random tables, random histories, random faults: once healed, both sides are equal, value for value.
+//!
+//! A history makes a few tables of random types, keys and engines, then writes to them and alters them
+//! between syncs that are cut off, slowed, called off and refused. Two kinds: in a *told* history each
+//! mode is only given what it promises to find (`merge` stamped edits, `append` new keys), and plain
+//! syncs must end equal; in a *silent* one anything happens, and a reconciliation must.
+//! `HISTORIES` (200 unless told otherwise) and `HISTORY_SEED` (printed where one fails) are read from the environment.
+
+mod script;
+mod values;
+
+use crate::{
+    harness::Servers,
+    proxy::{Fault, Proxy},
+};
+use amalgam::{
+    config::{Config, TableOverride},
+    domain::TableName,
+    error::{Error, Kind},
+    source::Source,
+    state::State,
+    sync::{Differences, SyncOptions, Syncer},
+    telemetry::Metrics,
+    warehouse::Warehouse,
+};
+use script::{Script, Table};
+use std::{sync::Arc, time::Duration};
+
+/// Histories told at once: as many as the machine has cores, about.
+const LANES: u64 = 3;
+/// The first seed, unless told otherwise.
+const SEED: u64 = 20_261_122;
+/// A healed sync is tried so often: a fault may have left a connection in the pool.
+const HEALED_TRIES: usize = 5;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_histories_end_with_both_sides_equal() {
+    let number = |name: &str, otherwise| std::env::var(name).map_or(otherwise, |n| n.parse().expect("a number"));
+    let (histories, first): (u64, u64) = (number("HISTORIES", 200), number("HISTORY_SEED", SEED));
+    let mut lanes = tokio::task::JoinSet::new();
+    for lane in 0..LANES {
+        lanes.spawn(async move {
+            for seed in (first..first + histories).skip(usize::try_from(lane).expect("small")).step_by(3) {
+                history(seed).await;
+            }
+        });
+    }
+    while let Some(ended) = lanes.join_next().await {
+        ended.expect("a history tells its seed where it fails");
+    }
+}
+
+async fn history(seed: u64) {
+    let mut script = Script::new(seed);
+    let bench = Servers::fresh("history").await;
+    let (source, warehouse) =
+        (Proxy::before(bench.config().source.port).await, Proxy::before(bench.config().warehouse.port).await);
+    let mut config = bench.config();
+    (config.source.port, config.warehouse.port) = (source.port(), warehouse.port());
+    config.source.connect_seconds_max = 2;
+    config.warehouse.connect_seconds_max = 2;
+    config.source.range_rows = script.pick(&[1, 7, 100, 50_000]);
+    config.sync.batch_bytes_max = script.pick(&[64, 4_000, 1 << 20]);
+    // A second is what a stamp is rounded down to.
+    config.sync.overlap_seconds = 1;
+    bench.source(&script.create()).await;
+    for table in script.tables() {
+        config.tables.insert(table.name.clone(), TableOverride { mode: Some(table.mode), cursor: None });
+    }
+    State::new(&bench.config().warehouse).migrate().await.expect("the control plane can be made");
+    let config = Arc::new(config);
+    for step in 0..script.pick(&[2, 3, 5]) {
+        let statements = script.step();
+        bench.source(&statements).await;
+        let troubles = [(&source, script.fault()), (&warehouse, script.fault())];
+        for (proxy, fault) in &troubles {
+            proxy.set(*fault);
+        }
+        let syncer = syncer(&config);
+        let names: Vec<TableName> = script.tables().iter().map(|t| t.name.as_str().into()).collect();
+        for name in names {
+            let options = SyncOptions { full: script.one_in(12), reconcile: script.one_in(6) };
+            let patience = Duration::from_millis(script.pick(&[30, 150, 600]));
+            // Called off at any moment, as by a crash: what is dropped must leave nothing half done.
+            let Ok(ended) = tokio::time::timeout(patience, syncer.sync_table(&name, options)).await else { continue };
+            if let Err(error) = ended {
+                let in_trouble = troubles.iter().any(|(_, fault)| *fault != Fault::None);
+                assert!(in_trouble && excused(&error), "seed {seed} step {step} {name}: {:?} {error}", error.kind);
+            }
+        }
+        source.set(Fault::None);
+        warehouse.set(Fault::None);
+    }
+    let syncer = syncer(&config);
+    for table in script.tables() {
+        end_equal(&syncer, table, script.is_told(), seed).await;
+    }
+}
+
+fn syncer(config: &Arc<Config>) -> Syncer {
+    let source = Source::new(&config.source).expect("the source's settings are right");
+    let warehouse = Warehouse::new(&config.warehouse).expect("the warehouse's settings are right");
+    Syncer::new(source, warehouse, Arc::clone(config), Arc::new(Metrics::default()))
+}
+
+async fn end_equal(syncer: &Syncer, table: &Table, told: bool, seed: u64) {
+    let name = table.name.as_str().into();
+    let options = SyncOptions { full: false, reconcile: !told };
+    let mut last = None;
+    for _ in 0..HEALED_TRIES {
+        match syncer.sync_table(&name, options).await {
+            Ok(_) => {
+                let found = syncer.verify_table(&name).await;
+                let found = found.unwrap_or_else(|e| panic!("seed {seed} {name}: {e}"));
+                assert_eq!(
+                    found,
+                    Differences { rows: found.rows, ..Differences::default() },
+                    "seed {seed} {name} ({:?})",
+                    table.mode
+                );
+                return;
+            }
+            Err(error) => last = Some(error),
+        }
+    }
+    panic!("seed {seed} {name}: not in step after {HEALED_TRIES} tries: {last:?}");
+}
+
+/// What a fault on the way may be told as.
+fn excused(error: &Error) -> bool {
+    matches!(
+        error.kind,
+        Kind::SourceUnreachable
+            | Kind::SourceLost
+            | Kind::WarehouseUnreachable
+            | Kind::WarehouseLost
+            | Kind::WarehouseBusy
+            | Kind::WarehouseConflict
+    )
+}

@@ -1,0 +1,220 @@
+//! What happens in one history: tables, writes, changes of shape, faults; all from one seed.
+
+use super::values::Type;
+use crate::proxy::Fault;
+use amalgam::domain::SyncMode;
+use fastrand::Rng;
+use std::{fmt::Write, time::Duration};
+
+/// Keys are drawn from so few that they meet again.
+const KEYS: i32 = 60;
+
+/// How a table's rows are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Key {
+    Increasing,
+    Pair,
+    Text,
+    None,
+}
+
+/// A table of the history.
+pub(super) struct Table {
+    pub(super) name: String,
+    pub(super) mode: SyncMode,
+    key: Key,
+    engine: &'static str,
+    columns: Vec<(String, Type)>,
+    /// Names once used are not used again, lest a new column be taken for an old one.
+    columns_made: usize,
+}
+
+/// One history.
+pub(super) struct Script {
+    rng: Rng,
+    tables: Vec<Table>,
+    told: bool,
+}
+
+impl Script {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let told = rng.bool();
+        let tables = (0..rng.usize(1..=3)).map(|n| Table::any(n, &mut rng)).collect();
+        Self { rng, tables, told }
+    }
+
+    pub(super) fn tables(&self) -> &[Table] {
+        &self.tables
+    }
+
+    /// Whether each mode is only given what it promises to find.
+    pub(super) fn is_told(&self) -> bool {
+        self.told
+    }
+
+    pub(super) fn pick<T: Copy>(&mut self, values: &[T]) -> T {
+        values[self.rng.usize(0..values.len())]
+    }
+
+    pub(super) fn one_in(&mut self, n: u32) -> bool {
+        self.rng.u32(0..n) == 0
+    }
+
+    /// What goes wrong on one way during one step: mostly nothing.
+    pub(super) fn fault(&mut self) -> Fault {
+        match self.rng.u8(0..12) {
+            0 => Fault::Reset(self.rng.u64(0..20_000)),
+            1 => Fault::Silence(self.rng.u64(0..20_000)),
+            2 => Fault::Slice(self.rng.usize(1..40)),
+            3 => Fault::Delay(Duration::from_millis(self.rng.u64(1..10))),
+            4 => Fault::Refuse,
+            _ => Fault::None,
+        }
+    }
+
+    /// The tables and their first rows.
+    pub(super) fn create(&mut self) -> String {
+        let mut sql = PREAMBLE.to_owned();
+        for table in &mut self.tables {
+            sql += &table.create();
+            let rows = self.rng.usize(0..80);
+            (0..rows).for_each(|_| sql += &table.insert(&mut self.rng));
+        }
+        sql
+    }
+
+    /// What is written and altered before the next sync.
+    pub(super) fn step(&mut self) -> String {
+        let mut sql = PREAMBLE.to_owned();
+        for at in 0..self.tables.len() {
+            for _ in 0..self.rng.usize(0..6) {
+                let (told, rng) = (self.told, &mut self.rng);
+                let table = &mut self.tables[at];
+                sql += &match rng.u8(0..20) {
+                    0..=7 => table.insert(rng),
+                    8..=12 if !told || table.mode != SyncMode::Append => table.update(rng, told),
+                    13..=15 if !told || table.mode == SyncMode::Replace => table.delete(rng),
+                    16 if !told || table.mode == SyncMode::Replace => format!("truncate table {};\n", table.name),
+                    17 => table.add_column(rng),
+                    18 => table.drop_column(rng),
+                    19 => table.retype_column(rng),
+                    _ => String::new(),
+                };
+            }
+        }
+        sql
+    }
+}
+
+/// MariaDB as OpenDental runs it: what does not fit is bent, zero dates are let in.
+const PREAMBLE: &str = "set sql_mode = 'ALLOW_INVALID_DATES'; set time_zone = '+00:00';\n";
+
+impl Table {
+    fn any(number: usize, rng: &mut Rng) -> Self {
+        let key = [Key::Increasing, Key::Increasing, Key::Pair, Key::Text, Key::None][rng.usize(0..5)];
+        let modes: &[SyncMode] = match key {
+            Key::Increasing => &[SyncMode::Merge, SyncMode::Append, SyncMode::Replace],
+            Key::Pair => &[SyncMode::Merge, SyncMode::Replace],
+            Key::Text | Key::None => &[SyncMode::Replace],
+        };
+        let mode = modes[rng.usize(0..modes.len())];
+        let engine = if rng.bool() { "MyISAM" } else { "InnoDB" };
+        let mut table = Self { name: format!("t{number}"), mode, key, engine, columns: Vec::new(), columns_made: 0 };
+        (0..rng.usize(1..8)).for_each(|_| drop(table.new_column(rng)));
+        table
+    }
+
+    fn new_column(&mut self, rng: &mut Rng) -> (String, Type) {
+        let name = format!("{}{}", ["c", "Select", "ä "][rng.usize(0..3)], self.columns_made);
+        self.columns_made += 1;
+        let column = (name, Type::any(rng));
+        self.columns.push(column.clone());
+        column
+    }
+
+    fn create(&self) -> String {
+        let key = match self.key {
+            Key::Increasing => "id bigint auto_increment primary key",
+            Key::Pair => "a int, b smallint unsigned, primary key (a, b)",
+            Key::Text => "k varchar(20) collate utf8mb4_bin primary key",
+            Key::None => "a int",
+        };
+        let mut sql = format!(
+            "create table {} ({key}, stamp timestamp not null default current_timestamp on update current_timestamp",
+            self.name
+        );
+        for (name, of) in &self.columns {
+            write!(sql, ", `{name}` {}", of.declared()).expect("a string takes everything");
+        }
+        sql + &format!(") engine={} default charset=utf8mb4;\n", self.engine)
+    }
+
+    fn insert(&self, rng: &mut Rng) -> String {
+        let (a, b) = (rng.i32(0..KEYS), rng.i32(0..3));
+        let (names, key) = match self.key {
+            Key::Increasing => ("", String::new()),
+            Key::Pair => ("a, b, ", format!("{a}, {b}, ")),
+            Key::Text => ("k, ", format!("'k{a}', ")),
+            Key::None => ("a, ", format!("{a}, ")),
+        };
+        let columns: Vec<String> = self.columns.iter().map(|(name, _)| format!("`{name}`")).collect();
+        let values: Vec<String> = self.columns.iter().map(|(_, of)| of.value(rng)).collect();
+        format!(
+            "insert ignore into {} ({names}stamp{}) values ({key}now(){});\n",
+            self.name,
+            columns.iter().fold(String::new(), |all, one| all + ", " + one),
+            values.iter().fold(String::new(), |all, one| all + ", " + one),
+        )
+    }
+
+    fn some(&self, rng: &mut Rng) -> String {
+        let n = rng.i32(0..KEYS);
+        match self.key {
+            Key::Increasing => format!("id % 17 = {}", n % 17),
+            Key::Pair | Key::None => format!("a = {n}"),
+            Key::Text => format!("k = 'k{n}'"),
+        }
+    }
+
+    /// A silent edit keeps the stamp as it was, or puts it into the future.
+    fn update(&self, rng: &mut Rng, told: bool) -> String {
+        if self.columns.is_empty() {
+            return String::new();
+        }
+        let (name, of) = &self.columns[rng.usize(0..self.columns.len())];
+        let stamp = match rng.u8(0..6) {
+            0 if !told => ", stamp = stamp",
+            1 if !told => ", stamp = now() + interval 1 day",
+            _ => "",
+        };
+        format!("update ignore {} set `{name}` = {}{stamp} where {};\n", self.name, of.value(rng), self.some(rng))
+    }
+
+    fn delete(&self, rng: &mut Rng) -> String {
+        format!("delete from {} where {};\n", self.name, self.some(rng))
+    }
+
+    fn add_column(&mut self, rng: &mut Rng) -> String {
+        let (name, of) = self.new_column(rng);
+        format!("alter ignore table {} add column `{name}` {};\n", self.name, of.declared())
+    }
+
+    fn drop_column(&mut self, rng: &mut Rng) -> String {
+        if self.columns.len() < 2 {
+            return String::new();
+        }
+        let (name, _) = self.columns.swap_remove(rng.usize(0..self.columns.len()));
+        format!("alter table {} drop column `{name}`;\n", self.name)
+    }
+
+    fn retype_column(&mut self, rng: &mut Rng) -> String {
+        if self.columns.is_empty() {
+            return String::new();
+        }
+        let at = rng.usize(0..self.columns.len());
+        self.columns[at].1 = Type::any(rng);
+        let (name, of) = &self.columns[at];
+        format!("alter ignore table {} modify column `{name}` {};\n", self.name, of.declared())
+    }
+}

@@ -1,0 +1,147 @@
+//! Random column types, and random values of each as MariaDB literals.
+
+use fastrand::Rng;
+
+/// A column's type, as declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Type(String);
+
+const TYPES: [&str; 34] = [
+    "tinyint",
+    "tinyint unsigned",
+    "tinyint(1)",
+    "smallint",
+    "smallint unsigned",
+    "mediumint",
+    "mediumint unsigned",
+    "int",
+    "int unsigned",
+    "bigint",
+    "bigint unsigned",
+    "decimal(10,2)",
+    "decimal(65,30)",
+    "decimal(20,0)",
+    "float",
+    "double",
+    "bit(1)",
+    "bit(13)",
+    "bit(64)",
+    "date",
+    "datetime",
+    "datetime(6)",
+    "timestamp(3) null",
+    "time",
+    "time(6)",
+    "year",
+    "char(5)",
+    "varchar(40)",
+    "varchar(40) character set latin1",
+    "mediumtext",
+    "varbinary(20)",
+    "mediumblob",
+    "enum('a','it''s','')",
+    "set('x','y','z')",
+];
+
+impl Type {
+    pub(super) fn any(rng: &mut Rng) -> Self {
+        Self(TYPES[rng.usize(0..TYPES.len())].to_owned())
+    }
+
+    pub(super) fn declared(&self) -> &str {
+        &self.0
+    }
+
+    /// A value, mostly of the usual kind, often at an edge, sometimes null.
+    pub(super) fn value(&self, rng: &mut Rng) -> String {
+        if rng.u8(0..8) == 0 {
+            return "null".to_owned();
+        }
+        let word = self.0.split(['(', ' ']).next().expect("a word");
+        let unsigned = self.0.contains("unsigned");
+        let pick = |rng: &mut Rng, values: &[&str]| values[rng.usize(0..values.len())].to_owned();
+        match word {
+            "tinyint" => integer(rng, unsigned, 8),
+            "smallint" => integer(rng, unsigned, 16),
+            "mediumint" => integer(rng, unsigned, 24),
+            "int" => integer(rng, unsigned, 32),
+            "bigint" => integer(rng, unsigned, 64),
+            "decimal" if self.0.contains("65") => pick(
+                rng,
+                &[
+                    "0",
+                    "-0.000000000000000000000000000001",
+                    "99999999999999999999999999999999999.999999999999999999999999999999",
+                    "12345.6789",
+                    "-10000",
+                ],
+            ),
+            "decimal" => format!(
+                "{}.{}",
+                rng.i32(-99_999_999..=99_999_999),
+                if self.0.contains(",2") { rng.u8(0..100) } else { 0 }
+            ),
+            "float" => pick(rng, &["0", "-0.0", "1.5", "3.402823e38", "1e-37", "-7.25", "0.1"]),
+            "double" => {
+                pick(rng, &["0", "-0e0", "1.7976931348623157e308", "2.2250738585072014e-308", "0.1", "-123456.789"])
+            }
+            "bit" => "b'1'".to_owned(),
+            "date" => pick(
+                rng,
+                &[
+                    "'0000-00-00'",
+                    "'2024-00-10'",
+                    "'2024-02-00'",
+                    "'0001-01-01'",
+                    "'9999-12-31'",
+                    "'2024-02-29'",
+                    "'1969-12-31'",
+                ],
+            ),
+            "datetime" => pick(
+                rng,
+                &[
+                    "'0000-00-00 00:00:00'",
+                    "'2024-11-00 10:00:00'",
+                    "'1000-01-01 00:00:00'",
+                    "'9999-12-31 23:59:59.999999'",
+                    "'2024-03-10 02:30:00.5'",
+                ],
+            ),
+            "timestamp" => {
+                pick(rng, &["'1970-01-01 00:00:01'", "'2038-01-19 03:14:07.999'", "'2024-11-03 06:30:00.123'", "0"])
+            }
+            "time" => pick(rng, &["'-838:59:59'", "'838:59:59'", "'00:00:00'", "'-00:00:00.5'", "'24:00:01.123456'"]),
+            "year" => pick(rng, &["0", "1901", "2155", "2024"]),
+            "char" => pick(rng, &["''", "'a'", "'a  '", "'é中'", "'\\\\'"]),
+            "varchar" | "mediumtext" => text(rng, !self.0.contains("latin1")),
+            "varbinary" => pick(rng, &["''", "x'00'", "x'ff00fe'", "'abc'"]),
+            "mediumblob" => format!("repeat(x'{:02x}00ff', {})", rng.u8(..), rng.u16(0..2000)),
+            "enum" => pick(rng, &["'a'", "'it''s'", "''"]),
+            "set" => pick(rng, &["''", "'x'", "'x,z'", "'x,y,z'"]),
+            other => unreachable!("{other} has no values"),
+        }
+    }
+}
+
+fn integer(rng: &mut Rng, unsigned: bool, bits: u32) -> String {
+    let (low, high) =
+        if unsigned { (0, (1i128 << bits) - 1) } else { (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1) };
+    match rng.u8(0..6) {
+        0 => low.to_string(),
+        1 => high.to_string(),
+        2 => "0".to_owned(),
+        _ => rng.i128(low..=high).to_string(),
+    }
+}
+
+fn text(rng: &mut Rng, wide: bool) -> String {
+    match rng.u8(0..7) {
+        0 => "''".to_owned(),
+        1 => "'tab\\tnewline\\nquote\\'backslash\\\\'".to_owned(),
+        2 => "concat('nul', char(0), 'inside')".to_owned(),
+        3 if wide => "'é 中 🦷'".to_owned(),
+        4 => "'\\\\N'".to_owned(),
+        _ => format!("'{}'", (0..rng.usize(0..20)).map(|_| rng.alphanumeric()).collect::<String>()),
+    }
+}

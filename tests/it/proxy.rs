@@ -1,0 +1,113 @@
+//! A way to a server that goes wrong on purpose: slow, in slices, cut off, or silent.
+
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+};
+
+/// What happens to connections from now on, those that stand included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Nothing.
+    None,
+    /// Every piece comes so much later.
+    Delay(Duration),
+    /// Pieces of so many bytes at most.
+    Slice(usize),
+    /// After so many bytes the connection is reset.
+    Reset(u64),
+    /// After so many bytes nothing comes through any more, and nobody says so before it is over.
+    Silence(u64),
+    /// Nobody listens.
+    Refuse,
+}
+
+/// Stands in front of a server. Ends with its value, and its connections with it.
+pub(crate) struct Proxy {
+    port: u16,
+    fault: watch::Sender<Fault>,
+    _tasks: JoinSet<()>,
+}
+
+impl Proxy {
+    /// Begins to pass on what comes, unharmed.
+    pub(crate) async fn before(server_port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port is found");
+        let port = listener.local_addr().expect("it is bound").port();
+        let (fault, shared) = watch::channel(Fault::None);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            loop {
+                let Ok((client, _)) = listener.accept().await else { return };
+                let server = SocketAddr::from(([127, 0, 0, 1], server_port));
+                connections.spawn(pass(client, server, shared.clone()));
+                while connections.try_join_next().is_some() {}
+            }
+        });
+        Self { port, fault, _tasks: tasks }
+    }
+
+    /// Where it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Changes what happens.
+    pub(crate) fn set(&self, fault: Fault) {
+        self.fault.send_replace(fault);
+    }
+}
+
+async fn pass(client: TcpStream, server: SocketAddr, fault: watch::Receiver<Fault>) {
+    if *fault.borrow() == Fault::Refuse {
+        // Closed with unread data or none: the client sees the end of the stream at once.
+        return;
+    }
+    let Ok(server) = TcpStream::connect(server).await else { return };
+    let passed = AtomicU64::new(0);
+    let (mut client_read, mut client_write) = client.into_split();
+    let (mut server_read, mut server_write) = server.into_split();
+    // Whichever side ends first ends both.
+    tokio::select! {
+        () = copy(&mut client_read, &mut server_write, &passed, fault.clone()) => {}
+        () = copy(&mut server_read, &mut client_write, &passed, fault.clone()) => {}
+    }
+}
+
+async fn copy(
+    from: &mut (impl AsyncReadExt + Unpin),
+    to: &mut (impl AsyncWriteExt + Unpin),
+    passed: &AtomicU64,
+    mut fault: watch::Receiver<Fault>,
+) {
+    let mut buffer = vec![0; 16 << 10];
+    loop {
+        let now = *fault.borrow();
+        let room = if let Fault::Slice(bytes) = now { bytes.clamp(1, buffer.len()) } else { buffer.len() };
+        let Ok(bytes @ 1..) = from.read(&mut buffer[..room]).await else { return };
+        let so_far = passed.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        let now = *fault.borrow();
+        match now {
+            Fault::Delay(time) => tokio::time::sleep(time).await,
+            Fault::Reset(after) if so_far > after => return,
+            Fault::Refuse => return,
+            Fault::Silence(after) if so_far > after => {
+                // As a firewall that forgot the connection: it is reset when the way is there again.
+                let _ = fault.wait_for(|f| !matches!(f, Fault::Silence(_))).await;
+                return;
+            }
+            _ => {}
+        }
+        if to.write_all(&buffer[..bytes]).await.is_err() {
+            return;
+        }
+    }
+}
