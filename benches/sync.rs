@@ -55,8 +55,7 @@ fn main() -> Result<()> {
         println!("round {round}: floor {least}, first load {load}, unchanged {unchanged}, verify {verify}");
         rows.push([least, load, unchanged, verify]);
     }
-    report(&rows, &scale);
-    Ok(())
+    report(&rows, &scale, &places)
 }
 
 fn setting(name: &str, otherwise: &str) -> String {
@@ -90,6 +89,14 @@ impl Places {
             run(Command::new("psql").args(["-q", "-v", "ON_ERROR_STOP=1", "-c", sql, &url]))?;
         }
         Ok(())
+    }
+
+    /// How much there is, counted in the warehouse.
+    fn extent(&self) -> Result<String> {
+        let url = format!("postgresql://amalgam@127.0.0.1:{}/bench", self.warehouse_port);
+        let sql = "select format('%s tables, %s rows', count(*), sum(row_count)) from amalgam.table_state";
+        let said = Command::new("psql").args(["-qAt", "-c", sql, &url]).output()?;
+        Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
     }
 
     fn amalgam(&self) -> Command {
@@ -151,20 +158,58 @@ fn measured(command: &mut Command) -> Result<Measured> {
     }
 }
 
-fn report(rounds: &[[Measured; 4]], scale: &str) {
+/// Prints the figures and writes them into `docs/benchmarks.md`.
+fn report(rounds: &[[Measured; 4]], scale: &str, places: &Places) -> Result<()> {
     let median = |of: &dyn Fn(&[Measured; 4]) -> f64| {
         let mut all: Vec<f64> = rounds.iter().map(of).collect();
         all.sort_by(f64::total_cmp);
         (all[(all.len() - 1) / 2] + all[all.len() / 2]) / 2.0
     };
-    println!("\nscale {scale}, {} rounds, medians", rounds.len());
-    println!("| work | seconds | ratio | peak memory (MiB) |\n|---|---|---|---|");
-    for (at, work) in ["floor", "first load", "nothing changed", "full verify"].into_iter().enumerate() {
-        println!(
-            "| {work} | {:.2} | {:.2} of the floor | {:.0} |",
+    let works = ["floor", "first load, keys and cursor indexes built", "sync with nothing changed", "full verify"];
+    let lines = works.into_iter().enumerate().map(|(at, work)| {
+        format!(
+            "| {work} | {:.2} | {:.3} | {:.0} |\n",
             median(&|r| r[at].seconds),
             median(&|r| r[at].seconds / r[0].seconds),
             median(&|r| r[at].peak_mebibytes),
-        );
-    }
+        )
+    });
+    let page = format!(
+        "# How fast, on one machine\n\n\
+         Written by `make bench`. The floor (`benches/floor`) is the least that copying a MariaDB database into \
+         PostgreSQL can cost: no keys, no watermarks, no checks. All of it runs on one machine, both servers \
+         included, one after another in each round; medians of {} rounds. Machines differ: compare the ratios.\n\n\
+         {}\n\n\
+         | work at scale {scale}: {} | seconds | ratio to the floor | peak memory of the program (MiB) |\n|---|---|---|---|\n{}",
+        rounds.len(),
+        machine(),
+        places.extent()?,
+        lines.collect::<String>(),
+    );
+    println!("\n{page}");
+    std::fs::write(Path::new(ROOT).join("docs/benchmarks.md"), page)?;
+    Ok(())
+}
+
+/// What it ran on, as far as the kernel and the programs tell.
+fn machine() -> String {
+    let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
+    let field = |text: &str, name: &str| {
+        text.lines().find(|l| l.starts_with(name)).and_then(|l| l.split(':').nth(1)).map_or("?", str::trim).to_owned()
+    };
+    let version = |program: &str, flag: &str| {
+        let said =
+            Command::new(program).arg(flag).output().map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned());
+        said.unwrap_or_else(|_| "?".to_owned())
+    };
+    format!(
+        "Machine: {} ({} cores), memory {}. {}; {}; Amalgam {}, {}.",
+        field(&read("/proc/cpuinfo"), "model name"),
+        std::thread::available_parallelism().map_or(0, usize::from),
+        field(&read("/proc/meminfo"), "MemTotal"),
+        version("mariadbd", "--version").replace("  ", " "),
+        version("psql", "--version"),
+        env!("CARGO_PKG_VERSION"),
+        version("rustc", "--version"),
+    )
 }
