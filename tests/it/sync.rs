@@ -284,6 +284,23 @@ async fn an_added_column_is_added_and_a_dropped_one_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn values_that_a_shorter_declaration_cut_are_found_without_a_stamp() {
+    let bench = Servers::fresh("shorter").await;
+    bench
+        .source(
+            "set sql_mode = ''; create table t (k int primary key, v varchar(20), ts timestamp not null default '2020-01-01' \
+             on update current_timestamp); insert into t (k, v) values (1, 'long enough'), (2, 'short');",
+        )
+        .await;
+    let syncer = syncer_in_mode(&bench, SyncMode::Merge).await;
+    sync(&syncer, SyncOptions::default()).await;
+    bench.source("set sql_mode = ''; alter table t modify v varchar(5);").await;
+    let outcome = sync(&syncer, SyncOptions::default()).await;
+    assert_eq!((outcome.action, outcome.rows_updated), (Action::Reconcile, 1));
+    assert_equal(&syncer, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_column_that_comes_back_brings_its_own_values() {
     let bench = Servers::fresh("regained").await;
     bench.source("create table t (k int primary key, c int); insert into t values (1, 5), (2, 6);").await;

@@ -48,6 +48,15 @@ impl Type {
         Self(TYPES[rng.usize(0..TYPES.len())].to_owned())
     }
 
+    /// Another type, as often as not one whose values the raw column holds as well.
+    pub(super) fn next(&self, rng: &mut Rng) -> Self {
+        let texts = ["char(5)", "varchar(40)", "varchar(3)", "mediumtext", "enum('a','it''s','')"];
+        if rng.bool() && texts.contains(&self.declared()) {
+            return Self(texts[rng.usize(0..texts.len())].to_owned());
+        }
+        Self::any(rng)
+    }
+
     pub(super) fn declared(&self) -> &str {
         &self.0
     }
