@@ -167,9 +167,11 @@ async fn watch(mut events: broadcast::Receiver<Event>) {
 fn show_places(demo: &Demo) {
     say("\nWhere to look:");
     let config = demo.config_file();
+    // Who has just built it has not put it on the path.
+    let program = std::env::current_exe().map_or_else(|_| "amalgam".to_owned(), |path| path.display().to_string());
     let mut places = demo.places();
-    places.push(("status", format!("amalgam status --config {}", config.display())));
-    places.push(("history", format!("amalgam history --config {}", config.display())));
+    places.push(("status", format!("{program} status --config {}", config.display())));
+    places.push(("history", format!("{program} history --config {}", config.display())));
     for (what, place) in places {
         say(&format!("  {what:<14} {place}"));
     }

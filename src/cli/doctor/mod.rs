@@ -64,7 +64,10 @@ async fn examine(context: &Context) -> anyhow::Result<Vec<Finding>> {
 
     let mut on_models = Findings::on("models");
     match context.models() {
-        Ok(Some(models)) => on_models.ok("project", format!("{} models", models.nodes().len())),
+        Ok(Some(models)) => {
+            on_models.ok("project", format!("{} models", models.nodes().len()));
+            models.faults().iter().for_each(|fault| on_models.failed("model", fault));
+        }
         Ok(None) => on_models.ok("project", "none configured; only tables are kept in step"),
         Err(error) => match error.downcast_ref::<Error>() {
             Some(known) => on_models.failed("project", known),

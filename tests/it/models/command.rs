@@ -90,6 +90,8 @@ async fn a_run_goes_on_without_a_model_whose_file_is_wrong() {
     let models = format!("[models]\nproject_dir = {:?}", shop.root());
     let output = shop.bench.amalgam_with(&models).arg("run").output().await.expect("it runs");
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let doctor = shop.bench.amalgam_with(&models).arg("doctor").output().await.expect("it runs");
+    assert!(String::from_utf8_lossy(&doctor.stdout).contains("models/bad.sql:1: syntax error"));
     let look =
         "select subject || ' ' || state || coalesce(' ' || substr(error, 1, 31), '') from amalgam.task order by 1";
     let tasks = shop.bench.texts(look).await.into_iter().flatten().flatten().collect::<Vec<_>>();
