@@ -19,6 +19,9 @@ const SOCKET_FOLDER_BYTES_MAX: usize = 80;
 /// Below the range from which systems hand out ports for outgoing connections: there, a stopped
 /// server's port could be gone when it is started again.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
+/// How many ports a process looks at before it comes to another's: while a server is down, its port is free,
+/// and who takes it for another server is spoken to by the clients of the first.
+const BLOCK: u16 = 128;
 
 /// Lines of a server's log that an error shows.
 const LOG_LINES_MAX: usize = 15;
@@ -93,7 +96,8 @@ pub(super) fn socket_folder(folder: &Path) -> Result<(PathBuf, Option<PathBuf>),
 pub(super) fn free_port() -> Result<u16, ServerError> {
     static COUNT: AtomicU16 = AtomicU16::new(0);
     let count = PORTS.end - PORTS.start;
-    let own = u16::try_from(std::process::id() * 7 % u32::from(count)).expect("the remainder is below a u16");
+    let blocks = u32::from(count / BLOCK);
+    let own = BLOCK * u16::try_from(std::process::id() % blocks).expect("the remainder is below a u16");
     (0..count)
         .map(|_| PORTS.start + (own + COUNT.fetch_add(1, Ordering::Relaxed) % count) % count)
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
