@@ -2,7 +2,7 @@
 
 use super::{
     Orchestrator,
-    executor::{Execution, Outcome, Stop},
+    executor::{Execution, Outcome, RECORD_TIME_MAX, Stop},
     health::Health,
     patience::Patience,
     recovery::Orphan,
@@ -177,9 +177,16 @@ impl<'a> Reign<'a> {
         self.orchestrator.take_over(|_| true).await
     }
 
-    /// One tick, and a wait behind it where it failed.
+    /// One tick, and a wait behind it where it failed. Cut short when told to stop: a run that began without
+    /// this process's learning of it is taken over at the next start.
     async fn take_turn(&mut self, patience: &mut Patience) {
-        match self.turn().await {
+        let (drain, writership) = (self.stop.drain.clone(), self.writership.clone());
+        let turned = tokio::select! {
+            turned = self.turn() => turned,
+            () = drain.cancelled() => return,
+            () = writership.lost() => return,
+        };
+        match turned {
             Ok(()) => patience.reset(),
             Err(error) => {
                 self.in_doubt = true;
@@ -203,8 +210,8 @@ impl<'a> Reign<'a> {
             self.go_on(Orphan { run, schedule, request, is_planned: false, in_part: false });
         }
         if self.forgot_at.is_none_or(|t| now - t >= Duration::hours(FORGET_HOURS)) {
-            o.state.forget_runs(now).await?;
-            self.forgot_at = Some(now);
+            let more_are_left = o.state.forget_runs(now).await?;
+            self.forgot_at = (!more_are_left).then_some(now);
         }
         Ok(())
     }
@@ -241,7 +248,8 @@ impl<'a> Reign<'a> {
                     let cause = Error::new(Kind::Internal, "the run panicked");
                     error!(kind = %cause.kind, error = %cause, remedy = cause.remedy(), "the run failed");
                     // Should this fail too, the next start goes on with the run.
-                    let _ = state.end_run(number, RunState::Failed, Some(&cause), clock.now()).await;
+                    let ending = state.end_run(number, RunState::Failed, Some(&cause), clock.now());
+                    let _ = tokio::time::timeout(RECORD_TIME_MAX, ending).await;
                     (number, true)
                 }
             }

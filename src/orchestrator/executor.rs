@@ -23,6 +23,9 @@ use tracing::{Instrument, error, info, warn};
 /// How often a run looks whether it may go on.
 const POLL: Duration = Duration::from_secs(1);
 
+/// How long the last word on a run may take: without it, the next start finds out by itself.
+pub(super) const RECORD_TIME_MAX: Duration = Duration::from_secs(2);
+
 /// How often a run is read again before it is given up.
 const READ_AGAIN_MAX: u32 = 10;
 
@@ -295,12 +298,15 @@ impl Execution {
             return Outcome::Interrupted;
         }
         // One try each: who comes next finds out by itself what was under way.
-        let recorded = if self.stop.cancels {
-            let cause = Error::new(Kind::Cancelled, "the run was called off");
-            o.state.end_run(self.run, RunState::Cancelled, Some(&cause), now).await
-        } else {
+        let recording = async {
+            if self.stop.cancels {
+                let cause = Error::new(Kind::Cancelled, "the run was called off");
+                return o.state.end_run(self.run, RunState::Cancelled, Some(&cause), now).await;
+            }
             o.state.interrupt(self.run, now).await.map(drop)
         };
+        let recorded = tokio::time::timeout(RECORD_TIME_MAX, recording).await;
+        let recorded = recorded.unwrap_or_else(|_| Err(Error::new(Kind::WarehouseLost, "no answer in time")));
         if let Err(error) = recorded {
             error!(kind = %error.kind, %error, "the interruption of the run is not recorded");
         }

@@ -1,7 +1,7 @@
 //! Whether both databases answer: what readiness is told from.
 
 use super::Orchestrator;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::time::Duration;
@@ -13,6 +13,8 @@ use tracing::{info, warn};
 const ASK_AGAIN_UP_SECONDS: u64 = 10;
 /// How often one that does not answer is asked again.
 const ASK_AGAIN_DOWN_SECONDS: u64 = 1;
+/// How long an answer is waited for: where packets vanish, none comes, and nobody says so.
+const ANSWER_SECONDS_MAX: u64 = 10;
 
 /// Whether the daemon can do its work.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -79,26 +81,41 @@ impl Side {
 impl Orchestrator {
     /// Asks both databases from time to time, until told to stop.
     pub(super) async fn watch_health(&self, health: watch::Sender<Health>, stop: CancellationToken) {
-        loop {
-            let (source, warehouse) = tokio::join!(self.source.describe(Some(&[]), |_| true), self.warehouse_answers());
-            let now = self.clock.now();
-            health.send_modify(|h| {
-                h.source.take("source", source.map(drop), now);
-                h.migrated = matches!(warehouse, Ok(true));
-                h.was_ready |= h.migrated;
-                h.warehouse.take("warehouse", warehouse.map(drop), now);
-                self.metrics.source_up.set(i64::from(h.source.up));
-                self.metrics.warehouse_up.set(i64::from(h.warehouse.up && h.migrated));
-            });
-            let seconds = if health.borrow().is_ready() { ASK_AGAIN_UP_SECONDS } else { ASK_AGAIN_DOWN_SECONDS };
-            if stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(seconds))).await.is_none() {
-                return;
+        let asks = async {
+            loop {
+                self.ask(&health).await;
+                let seconds = if health.borrow().is_ready() { ASK_AGAIN_UP_SECONDS } else { ASK_AGAIN_DOWN_SECONDS };
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
             }
-        }
+        };
+        stop.run_until_cancelled(asks).await;
+    }
+
+    async fn ask(&self, health: &watch::Sender<Health>) {
+        let source = in_time(Kind::SourceUnreachable, self.source.describe(Some(&[]), |_| true));
+        let warehouse = in_time(Kind::WarehouseUnreachable, self.warehouse_answers());
+        let (source, warehouse) = tokio::join!(source, warehouse);
+        let now = self.clock.now();
+        health.send_modify(|h| {
+            h.source.take("source", source.map(drop), now);
+            h.migrated = matches!(warehouse, Ok(true));
+            h.was_ready |= h.migrated;
+            h.warehouse.take("warehouse", warehouse.map(drop), now);
+            self.metrics.source_up.set(i64::from(h.source.up));
+            self.metrics.warehouse_up.set(i64::from(h.warehouse.up && h.migrated));
+        });
     }
 
     async fn warehouse_answers(&self) -> Result<bool, Error> {
         self.state.ping().await?;
         self.state.is_migrated().await
     }
+}
+
+/// An answer, or that none came in time.
+async fn in_time<T>(silent: Kind, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let time = Duration::from_secs(ANSWER_SECONDS_MAX);
+    tokio::time::timeout(time, answer)
+        .await
+        .unwrap_or_else(|_| Err(Error::new(silent, format!("no answer within {ANSWER_SECONDS_MAX} s"))))
 }

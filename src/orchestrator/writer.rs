@@ -137,8 +137,13 @@ async fn hold(mut lease: Lease, stop: &CancellationToken) -> Option<Error> {
             lease.release().await;
             return None;
         }
-        if let Err(error) = lease.check().await {
-            return Some(error);
+        match stop.run_until_cancelled(lease.check()).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => return Some(error),
+            None => {
+                lease.release().await;
+                return None;
+            }
         }
     }
 }

@@ -63,9 +63,9 @@ impl State {
     /// The server fails.
     pub async fn table_health(&self) -> Result<Vec<TableHealth>> {
         sqlx::query_as(include_str!("queries/table_health.sql"))
-            .fetch_all(&self.pool)
-            .await
+            .fetch_all(&mut *self.connection().await?)
             .during("reading how tables do")
+            .await
     }
 
     /// How every model does, by name.
@@ -74,9 +74,9 @@ impl State {
     /// The server fails.
     pub async fn model_health(&self) -> Result<Vec<ModelHealth>> {
         sqlx::query_as(include_str!("queries/model_health.sql"))
-            .fetch_all(&self.pool)
-            .await
+            .fetch_all(&mut *self.connection().await?)
             .during("reading how models do")
+            .await
     }
 
     /// When the last run of each schedule (empty: by hand) ended well.
@@ -85,9 +85,9 @@ impl State {
     /// The server fails.
     pub async fn last_successes(&self) -> Result<BTreeMap<String, DateTime<Utc>>> {
         let rows: Vec<(String, DateTime<Utc>)> = sqlx::query_as(include_str!("queries/last_successes.sql"))
-            .fetch_all(&self.pool)
-            .await
-            .during("reading when runs ended well")?;
+            .fetch_all(&mut *self.connection().await?)
+            .during("reading when runs ended well")
+            .await?;
         Ok(rows.into_iter().collect())
     }
 }

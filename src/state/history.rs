@@ -116,9 +116,9 @@ impl State {
     /// The server fails.
     pub async fn run_failures(&self) -> Result<Vec<RunFailure>> {
         sqlx::query_as(include_str!("queries/run_failures.sql"))
-            .fetch_all(&self.pool)
-            .await
+            .fetch_all(&mut *self.connection().await?)
             .during("reading what is wrong with runs")
+            .await
     }
 
     /// One run; `None` where there is none of that number.
@@ -133,9 +133,9 @@ impl State {
         sqlx::query_as(include_str!("queries/history.sql"))
             .bind(run.map(|r| r.0))
             .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await
+            .fetch_all(&mut *self.connection().await?)
             .during("reading past runs")
+            .await
     }
 
     /// The tasks of a run with their attempts, in the order in which they were made.
@@ -145,14 +145,14 @@ impl State {
     pub async fn task_records(&self, run: RunId) -> Result<Vec<TaskRecord>> {
         let mut tasks: Vec<TaskRecord> = sqlx::query_as(include_str!("queries/task_records.sql"))
             .bind(run.0)
-            .fetch_all(&self.pool)
-            .await
-            .during("reading a run's tasks")?;
+            .fetch_all(&mut *self.connection().await?)
+            .during("reading a run's tasks")
+            .await?;
         let attempts: Vec<AttemptRecord> = sqlx::query_as(include_str!("queries/attempt_records.sql"))
             .bind(run.0)
-            .fetch_all(&self.pool)
-            .await
-            .during("reading a run's attempts")?;
+            .fetch_all(&mut *self.connection().await?)
+            .during("reading a run's attempts")
+            .await?;
         for attempt in attempts {
             if let Ok(at) = tasks.binary_search_by_key(&attempt.task_id, |t| t.task_id) {
                 tasks[at].attempts.push(attempt);

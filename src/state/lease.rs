@@ -4,8 +4,8 @@
 //! when the process dies. Each acquisition is counted in `amalgam.writer` and names its holder: who loses the
 //! lock and gets it back knows whether another has written in between.
 
-use super::{During, State};
-use crate::error::{Error, Kind, Result};
+use super::{During, State, within};
+use crate::error::Result;
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 use std::time::Duration;
@@ -14,6 +14,8 @@ use std::time::Duration;
 const LOCK: (i32, i32) = (0x616d_616c, 1);
 /// How long a sign of life may take before the lock counts as lost.
 const CHECK_SECONDS_MAX: u64 = 5;
+/// How long giving it up may take: the server does so by itself where that does not arrive.
+const RELEASE_SECONDS_MAX: u64 = 2;
 
 /// The writer's lock, held. Given up when dropped.
 #[derive(Debug)]
@@ -42,32 +44,26 @@ impl State {
         let doing = "asking for the writer's lock";
         let options = self.options.clone().application_name("amalgam writer");
         let mut connection = self.connect(options, doing).await?;
-        // The server notices within 14 seconds that this machine is gone, and gives the lock up.
-        sqlx::raw_sql("set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 3; set tcp_keepalives_count = 3")
-            .execute(&mut connection)
-            .await
-            .during(doing)?;
         let mine: bool = sqlx::query_scalar("select pg_try_advisory_lock($1, $2)")
             .bind(LOCK.0)
             .bind(LOCK.1)
             .fetch_one(&mut connection)
-            .await
-            .during(doing)?;
+            .during(doing)
+            .await?;
         if !mine {
             let who: String = sqlx::query_scalar(
                 "select holder || ', since ' || coalesce(to_char(acquired_at, 'YYYY-MM-DD HH24:MI:SS \"UTC\"'), 'a moment ago') from amalgam.writer",
             )
             .fetch_one(&mut connection)
-            .await
-            .during(doing)?;
+            .during(doing).await?;
             return Ok(Acquired::By(who));
         }
         let (epoch, was_mine) = sqlx::query_as(include_str!("queries/acquire.sql"))
             .bind(holder)
             .bind(at)
             .fetch_one(&mut connection)
-            .await
-            .during(doing)?;
+            .during(doing)
+            .await?;
         Ok(Acquired::Held(Lease { connection, epoch, was_mine }))
     }
 }
@@ -88,14 +84,9 @@ impl Lease {
     /// # Errors
     /// The connection is gone, and the lock with it.
     pub async fn check(&mut self) -> Result<()> {
+        let doing = "holding the writer's lock";
         let answer = sqlx::query("select 1").execute(&mut self.connection);
-        tokio::time::timeout(Duration::from_secs(CHECK_SECONDS_MAX), answer)
-            .await
-            .map_err(|_| {
-                Error::new(Kind::WarehouseLost, "control plane: holding the writer's lock: no answer in time")
-            })?
-            .during("holding the writer's lock")?;
-        Ok(())
+        within(Duration::from_secs(CHECK_SECONDS_MAX), answer, doing).await.map(drop)
     }
 
     /// Gives the lock up at once, for whoever waits.
@@ -104,7 +95,7 @@ impl Lease {
     pub async fn release(mut self) {
         let unlock = sqlx::query("select pg_advisory_unlock($1, $2)").bind(LOCK.0).bind(LOCK.1);
         let unlocked =
-            tokio::time::timeout(Duration::from_secs(CHECK_SECONDS_MAX), unlock.execute(&mut self.connection));
+            tokio::time::timeout(Duration::from_secs(RELEASE_SECONDS_MAX), unlock.execute(&mut self.connection));
         // Where the connection is gone, so is the lock.
         if let Ok(Ok(_)) = unlocked.await {
             let _ = self.connection.close().await;

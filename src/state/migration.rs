@@ -2,6 +2,11 @@
 
 use super::{During, State};
 use crate::error::{Error, Kind, Result};
+use sqlx::postgres::PgPoolOptions;
+use std::time::Duration;
+
+/// How long a migration may take: it may rewrite every row that is remembered.
+const MIGRATION_SECONDS_MAX: u64 = 600;
 
 static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("src/state/migrations");
 
@@ -13,30 +18,43 @@ impl State {
     pub async fn migrate(&self) -> Result<()> {
         self.reach().await?;
         // Asked first: `create schema if not exists` needs the right to create even where it exists.
-        let exists: bool = sqlx::query_scalar("select to_regnamespace('amalgam') is not null")
-            .fetch_one(&self.pool)
-            .await
-            .during("looking for schema amalgam")?;
+        let exists = self.has_schema().await?;
         if !exists {
-            let created = sqlx::query("create schema if not exists amalgam").execute(&self.pool).await;
-            match created {
-                // Another process was faster.
-                Err(sqlx::Error::Database(e)) if matches!(e.code().as_deref(), Some("23505" | "42P06")) => {}
-                other => {
-                    other.during("creating schema amalgam")?;
-                }
+            let create = sqlx::query("create schema if not exists amalgam");
+            let created = create.execute(&mut *self.connection().await?).during("creating schema amalgam").await;
+            // Else another process was faster.
+            if let Err(error) = created
+                && !self.has_schema().await?
+            {
+                return Err(error);
             }
         }
         // The migrator makes its own table anew, which needs the right to create in the schema.
         if exists && self.is_migrated().await? {
             return Ok(());
         }
-        MIGRATOR.run(&self.pool).await.map_err(|error| match error {
+        let doing = "migrating schema amalgam";
+        // It waits for another process that migrates, and may have much to rewrite.
+        let options = self.options.clone().options([("statement_timeout", "0")]);
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(self.connect_max).connect_lazy_with(options);
+        let time = Duration::from_secs(MIGRATION_SECONDS_MAX);
+        let Ok(migrated) = tokio::time::timeout(time, MIGRATOR.run(&pool)).await else {
+            let text = format!("{doing}: not done within {MIGRATION_SECONDS_MAX} s");
+            return Err(Error::new(Kind::WarehouseLost, text));
+        };
+        migrated.map_err(|error| match error {
             sqlx::migrate::MigrateError::Execute(e) | sqlx::migrate::MigrateError::ExecuteMigration(e, _) => {
-                super::failure(&e, "migrating schema amalgam")
+                super::failure(&e, doing)
             }
-            other => Error::new(Kind::WarehouseQuery, format!("migrating schema amalgam: {other}")),
+            other => Error::new(Kind::WarehouseQuery, format!("{doing}: {other}")),
         })
+    }
+
+    async fn has_schema(&self) -> Result<bool> {
+        sqlx::query_scalar("select to_regnamespace('amalgam') is not null")
+            .fetch_one(&mut *self.connection().await?)
+            .during("looking for schema amalgam")
+            .await
     }
 
     /// Whether the schema is as this program needs it.
@@ -46,9 +64,9 @@ impl State {
     pub async fn is_migrated(&self) -> Result<bool> {
         let newest = MIGRATOR.iter().map(|m| m.version).max().unwrap_or(0);
         let there: bool = sqlx::query_scalar("select to_regclass('amalgam._sqlx_migrations') is not null")
-            .fetch_one(&self.pool)
-            .await
-            .during("looking at the schema's version")?;
+            .fetch_one(&mut *self.connection().await?)
+            .during("looking at the schema's version")
+            .await?;
         if !there {
             return Ok(false);
         }
@@ -56,8 +74,8 @@ impl State {
             "select coalesce(bool_and(success) and max(version) >= $1, false) from amalgam._sqlx_migrations",
         )
         .bind(newest)
-        .fetch_one(&self.pool)
-        .await
+        .fetch_one(&mut *self.connection().await?)
         .during("looking at the schema's version")
+        .await
     }
 }

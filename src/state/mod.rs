@@ -1,9 +1,9 @@
 //! The control plane: runs, tasks, attempts and schedules, in the warehouse's schema `amalgam`.
 //!
 //! Owns the migrations of the whole schema, and every `sqlx` type. One file a concern, its fixed
-//! statements in `queries/`. Guarantee: each function is one transaction, and an error that leaves
-//! this room carries no cell's value. The rules of the state machine are the database's own:
-//! `migrations/0002_runs.sql`, drawn in `docs/state-machine.md`.
+//! statements in `queries/`. Guarantee: each function is one transaction, none waits for ever for a server
+//! that has gone silent, and an error that leaves this room carries no cell's value. The rules of the state
+//! machine are the database's own: `migrations/0002_runs.sql`, drawn in `docs/state-machine.md`.
 
 mod failure;
 mod freshness;
@@ -27,13 +27,23 @@ use crate::{
 };
 use failure::failure;
 use sqlx::{
-    ConnectOptions, Connection, PgConnection,
+    ConnectOptions, Connection, PgConnection, Postgres, Transaction,
+    pool::PoolConnection,
     postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode},
 };
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// Connections of the control plane at once, at most. Its statements are short.
 const CONNECTIONS_MAX: u32 = 4;
+/// How long an answer to one statement is waited for: where packets vanish, nobody else says so.
+const ANSWER_SECONDS_MAX: u64 = 20;
+/// What the server itself ends a statement after: earlier, so that what is given up does not go on behind.
+const STATEMENT_TIMEOUT: &str = "15s";
+/// How long a connection that comes back to the pool may take to answer for what was given up on it.
+const SETTLE_SECONDS_MAX: u64 = 5;
+/// How long a goodbye may take; whether it arrives changes nothing.
+const CLOSE_SECONDS_MAX: u64 = 1;
 
 /// The control plane of one warehouse. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -58,6 +68,9 @@ impl State {
             // What is recorded must outlive the server's death, whatever the server's default; it also makes
             // whatever the data plane committed before it last.
             .options([("search_path", "amalgam"), ("timezone", "UTC"), ("synchronous_commit", "on")])
+            // The server notices within 14 seconds that this machine is gone, and gives its locks up.
+            .options([("tcp_keepalives_idle", "5"), ("tcp_keepalives_interval", "3"), ("tcp_keepalives_count", "3")])
+            .options([("statement_timeout", STATEMENT_TIMEOUT)])
             .ssl_mode(match config.tls {
                 config::TlsMode::Disable => PgSslMode::Disable,
                 config::TlsMode::Require => PgSslMode::Require,
@@ -70,6 +83,13 @@ impl State {
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(connect_max)
+            // Else a connection that has gone silent would keep its place in the pool.
+            .after_release(|connection, _| {
+                Box::pin(async {
+                    let settled = timeout(Duration::from_secs(SETTLE_SECONDS_MAX), connection.ping()).await;
+                    Ok(matches!(settled, Ok(Ok(()))))
+                })
+            })
             .connect_lazy_with(options.clone());
         Self { pool, options, connect_max, place: format!("{}:{}", config.host, config.port) }
     }
@@ -80,7 +100,10 @@ impl State {
     /// Whatever keeps the control plane from answering.
     pub async fn ping(&self) -> Result<()> {
         self.reach().await?;
-        sqlx::query("select 1").execute(&self.pool).await.map_err(|e| failure(&e, "asking for a sign of life"))?;
+        sqlx::query("select 1")
+            .execute(&mut *self.connection().await?)
+            .await
+            .map_err(|e| failure(&e, "asking for a sign of life"))?;
         Ok(())
     }
 
@@ -91,21 +114,31 @@ impl State {
             return Ok(());
         }
         let connection = self.connect(self.options.clone(), "connecting").await?;
-        // Whether the goodbye arrives changes nothing.
-        let _ = tokio::time::timeout(self.connect_max, connection.close()).await;
+        let _ = timeout(Duration::from_secs(CLOSE_SECONDS_MAX), connection.close()).await;
         Ok(())
     }
 
     /// One connection beside the pool.
     async fn connect(&self, options: PgConnectOptions, doing: &str) -> Result<PgConnection> {
         let doing = format!("{doing} at {}", self.place);
-        match tokio::time::timeout(self.connect_max, options.connect()).await {
-            Ok(connected) => connected.during(&doing),
+        match timeout(self.connect_max, options.connect()).await {
+            Ok(connected) => connected.map_err(|e| failure(&e, &doing)),
             Err(_) => Err(Error::new(
                 Kind::WarehouseUnreachable,
                 format!("control plane: {doing}: no answer within {} s", self.connect_max.as_secs()),
             )),
         }
+    }
+
+    /// One connection of the pool.
+    async fn connection(&self) -> Result<PoolConnection<Postgres>> {
+        // Bounded by the pool's own time.
+        self.pool.acquire().await.map_err(|e| failure(&e, &format!("connecting at {}", self.place)))
+    }
+
+    /// A transaction on a connection of the pool.
+    async fn begin(&self, doing: &str) -> Result<Transaction<'static, Postgres>> {
+        within(self.connect_max + Duration::from_secs(ANSWER_SECONDS_MAX), self.pool.begin(), doing).await
     }
 
     /// Connections open and idle, for the metrics.
@@ -115,17 +148,27 @@ impl State {
 
     /// Ends all connections.
     pub async fn close(&self) {
-        self.pool.close().await;
+        let _ = timeout(Duration::from_secs(CLOSE_SECONDS_MAX), self.pool.close()).await;
     }
 }
 
-/// Says what was being done when `sqlx` failed.
+/// Waits for an answer of the server's, and says what was being done when none came or a bad one.
 trait During<T> {
-    fn during(self, doing: &str) -> Result<T, Error>;
+    async fn during(self, doing: &str) -> Result<T>;
 }
 
-impl<T> During<T> for sqlx::Result<T> {
-    fn during(self, doing: &str) -> Result<T, Error> {
-        self.map_err(|e| failure(&e, doing))
+impl<T, F: Future<Output = sqlx::Result<T>>> During<T> for F {
+    async fn during(self, doing: &str) -> Result<T> {
+        within(Duration::from_secs(ANSWER_SECONDS_MAX), self, doing).await
+    }
+}
+
+async fn within<T>(time: Duration, answer: impl Future<Output = sqlx::Result<T>>, doing: &str) -> Result<T> {
+    match timeout(time, answer).await {
+        Ok(answered) => answered.map_err(|e| failure(&e, doing)),
+        Err(_) => {
+            let text = format!("control plane: {doing}: no answer within {} s", time.as_secs());
+            Err(Error::new(Kind::WarehouseLost, text))
+        }
     }
 }

@@ -10,8 +10,8 @@ use sqlx::{Postgres, Transaction, types::Json};
 
 /// How many days a run that ended is remembered.
 const HISTORY_DAYS_MAX: i32 = 90;
-/// How many runs are forgotten at a time.
-const FORGOTTEN_RUNS_MAX: i64 = 1000;
+/// How many runs are forgotten at a time: each may have a task for every table.
+const FORGOTTEN_RUNS_MAX: u32 = 100;
 
 /// A run to begin.
 #[derive(Clone, Debug)]
@@ -86,9 +86,9 @@ impl State {
     /// # Errors
     /// The server fails.
     pub async fn begin_run(&self, new: &NewRun) -> Result<RunId> {
-        let mut tx = self.pool.begin().await.during("beginning a run")?;
+        let mut tx = self.begin("beginning a run").await?;
         let run = Self::insert_run(&mut tx, new).await?;
-        tx.commit().await.during("beginning a run")?;
+        tx.commit().during("beginning a run").await?;
         run.ok_or_else(|| Error::new(crate::error::Kind::Internal, "a run by hand was taken for a repeated fire"))
     }
 
@@ -102,8 +102,8 @@ impl State {
             .bind(Json(&new.request))
             .bind(new.at)
             .fetch_optional(&mut **tx)
-            .await
-            .during("beginning a run")?;
+            .during("beginning a run")
+            .await?;
         Ok(run.map(RunId))
     }
 
@@ -113,9 +113,9 @@ impl State {
     /// The server fails.
     pub async fn running_runs(&self) -> Result<Vec<RunRow>> {
         sqlx::query_as(include_str!("queries/running_runs.sql"))
-            .fetch_all(&self.pool)
-            .await
+            .fetch_all(&mut *self.connection().await?)
             .during("reading the runs under way")
+            .await
     }
 
     /// Writes a run's graph. Harmless when repeated: the first graph stays.
@@ -124,7 +124,7 @@ impl State {
     /// The server fails.
     pub async fn plan_run(&self, run: RunId, plan: &Plan, at: DateTime<Utc>) -> Result<()> {
         let doing = "writing a run's plan";
-        let mut tx = self.pool.begin().await.during(doing)?;
+        let mut tx = self.begin(doing).await?;
         let (kind, text) = plan.error.clone().unzip();
         let schedule: Option<String> = sqlx::query_scalar(include_str!("queries/plan_run.sql"))
             .bind(run.0)
@@ -133,8 +133,8 @@ impl State {
             .bind(kind)
             .bind(text)
             .fetch_optional(&mut *tx)
-            .await
-            .during(doing)?;
+            .during(doing)
+            .await?;
         let Some(schedule) = schedule else { return Ok(()) };
         let ids: Vec<i64> = sqlx::query_scalar(include_str!("queries/insert_tasks.sql"))
             .bind(run.0)
@@ -142,33 +142,33 @@ impl State {
             .bind(plan.tasks.iter().map(|t| t.subject.as_str()).collect::<Vec<_>>())
             .bind(plan.tasks.iter().map(|t| t.weight).collect::<Vec<_>>())
             .fetch_all(&mut *tx)
-            .await
-            .during(doing)?;
+            .during(doing)
+            .await?;
         sqlx::query(include_str!("queries/insert_edges.sql"))
             .bind(plan.edges.iter().map(|e| ids[e.child]).collect::<Vec<_>>())
             .bind(plan.edges.iter().map(|e| ids[e.parent]).collect::<Vec<_>>())
             .bind(plan.edges.iter().map(|e| e.must_succeed).collect::<Vec<_>>())
             .execute(&mut *tx)
-            .await
-            .during(doing)?;
+            .during(doing)
+            .await?;
         sqlx::query(include_str!("queries/put_unchanged.sql"))
             .bind(schedule)
             .bind(at)
             .bind(plan.unchanged.iter().map(TableName::as_str).collect::<Vec<_>>())
             .execute(&mut *tx)
-            .await
-            .during(doing)?;
+            .during(doing)
+            .await?;
         for (kind, names) in [("table", &plan.tables), ("model", &plan.models)] {
             if let Some(names) = names {
                 sqlx::query("delete from amalgam.subject where kind = $1 and name <> all($2)")
                     .bind(kind)
                     .bind(names)
                     .execute(&mut *tx)
-                    .await
-                    .during(doing)?;
+                    .during(doing)
+                    .await?;
             }
         }
-        tx.commit().await.during(doing)
+        tx.commit().during(doing).await
     }
 
     /// Ends a run; tasks that have not ended are skipped, or cancelled with it, for the cause given.
@@ -177,7 +177,7 @@ impl State {
     /// # Errors
     /// The server fails.
     pub async fn end_run(&self, run: RunId, state: RunState, cause: Option<&Error>, at: DateTime<Utc>) -> Result<()> {
-        let mut tx = self.pool.begin().await.during("ending a run")?;
+        let mut tx = self.begin("ending a run").await?;
         let (rest, why) = match state {
             RunState::Cancelled => (TaskEnd::Cancelled, "the run was called off".to_owned()),
             _ => {
@@ -192,23 +192,23 @@ impl State {
             .bind(cause.map(|c| c.kind.as_str()))
             .bind(cause.map(ToString::to_string))
             .execute(&mut *tx)
-            .await
-            .during("ending a run")?;
-        tx.commit().await.during("ending a run")
+            .during("ending a run")
+            .await?;
+        tx.commit().during("ending a run").await
     }
 
-    /// Forgets runs that ended long ago, some at a time; how many.
+    /// Forgets runs that ended long ago, some at a time; whether more are left.
     ///
     /// # Errors
     /// The server fails.
-    pub async fn forget_runs(&self, at: DateTime<Utc>) -> Result<u64> {
+    pub async fn forget_runs(&self, at: DateTime<Utc>) -> Result<bool> {
         let done = sqlx::query(include_str!("queries/forget_runs.sql"))
             .bind(at)
             .bind(HISTORY_DAYS_MAX)
-            .bind(FORGOTTEN_RUNS_MAX)
-            .execute(&self.pool)
-            .await
-            .during("forgetting old runs")?;
-        Ok(done.rows_affected())
+            .bind(i64::from(FORGOTTEN_RUNS_MAX))
+            .execute(&mut *self.connection().await?)
+            .during("forgetting old runs")
+            .await?;
+        Ok(done.rows_affected() == u64::from(FORGOTTEN_RUNS_MAX))
     }
 }

@@ -44,9 +44,9 @@ impl State {
     /// The server fails.
     pub async fn schedules(&self) -> Result<Vec<ScheduleRow>> {
         sqlx::query_as(include_str!("queries/schedules.sql"))
-            .fetch_all(&self.pool)
-            .await
+            .fetch_all(&mut *self.connection().await?)
             .during("reading the schedules")
+            .await
     }
 
     /// Writes a schedule that is new or was changed, with the time when it is due.
@@ -65,9 +65,9 @@ impl State {
             .bind(cron)
             .bind(timezone)
             .bind(next_fire_at)
-            .execute(&self.pool)
-            .await
-            .during("writing a schedule")?;
+            .execute(&mut *self.connection().await?)
+            .during("writing a schedule")
+            .await?;
         Ok(())
     }
 
@@ -78,9 +78,9 @@ impl State {
     pub async fn keep_schedules(&self, names: &[String]) -> Result<u64> {
         let done = sqlx::query("delete from amalgam.schedule where name <> all($1)")
             .bind(names)
-            .execute(&self.pool)
-            .await
-            .during("forgetting schedules")?;
+            .execute(&mut *self.connection().await?)
+            .during("forgetting schedules")
+            .await?;
         Ok(done.rows_affected())
     }
 
@@ -97,21 +97,21 @@ impl State {
         next: Option<DateTime<Utc>>,
         fire: &Fire,
     ) -> Result<Option<RunId>> {
-        let mut tx = self.pool.begin().await.during("firing a schedule")?;
+        let mut tx = self.begin("firing a schedule").await?;
         let mine = sqlx::query(include_str!("queries/fire.sql"))
             .bind(name.as_str())
             .bind(due)
             .bind(next)
             .bind(matches!(fire, Fire::Queue))
             .execute(&mut *tx)
-            .await
-            .during("firing a schedule")?
+            .during("firing a schedule")
+            .await?
             .rows_affected();
         let run = match fire {
             Fire::Run(new) if mine == 1 => Self::insert_run(&mut tx, new).await?,
             _ => None,
         };
-        tx.commit().await.during("firing a schedule")?;
+        tx.commit().during("firing a schedule").await?;
         Ok(run)
     }
 
@@ -120,18 +120,17 @@ impl State {
     /// # Errors
     /// The server fails.
     pub async fn fire_queued(&self, name: &ScheduleName, new: &NewRun) -> Result<Option<RunId>> {
-        let mut tx = self.pool.begin().await.during("firing a schedule")?;
+        let mut tx = self.begin("firing a schedule").await?;
         let mine = sqlx::query(
             "update amalgam.schedule set queued_fire_at = null, last_fire_at = $2 where name = $1 and queued_fire_at = $2",
         )
         .bind(name.as_str())
         .bind(new.fire_at)
         .execute(&mut *tx)
-        .await
-        .during("firing a schedule")?
+        .during("firing a schedule").await?
         .rows_affected();
         let run = if mine == 1 { Self::insert_run(&mut tx, new).await? } else { None };
-        tx.commit().await.during("firing a schedule")?;
+        tx.commit().during("firing a schedule").await?;
         Ok(run)
     }
 }

@@ -64,9 +64,9 @@ impl State {
     pub async fn tasks(&self, run: RunId) -> Result<Vec<TaskRow>> {
         let rows: Vec<Raw> = sqlx::query_as(include_str!("queries/tasks.sql"))
             .bind(run.0)
-            .fetch_all(&self.pool)
-            .await
-            .during("reading a run's tasks")?;
+            .fetch_all(&mut *self.connection().await?)
+            .during("reading a run's tasks")
+            .await?;
         rows.into_iter()
             .map(|r| {
                 let unknown = || Error::new(Kind::Internal, "a task's kind or state is not known to this version");
@@ -94,9 +94,9 @@ impl State {
         sqlx::query_scalar(include_str!("queries/begin_attempt.sql"))
             .bind(task.0)
             .bind(at)
-            .fetch_optional(&self.pool)
-            .await
+            .fetch_optional(&mut *self.connection().await?)
             .during("beginning an attempt")
+            .await
     }
 
     /// Ends an attempt and its task well. `false` where the attempt had ended before.
@@ -118,9 +118,9 @@ impl State {
             .bind(at)
             .bind(state.as_str())
             .bind(Json(outcome))
-            .fetch_optional(&self.pool)
-            .await
-            .during("recording a success")?;
+            .fetch_optional(&mut *self.connection().await?)
+            .during("recording a success")
+            .await?;
         Ok(done.is_some())
     }
 
@@ -144,9 +144,9 @@ impl State {
             .bind(error.kind.as_str())
             .bind(error.to_string())
             .bind(retry_at)
-            .fetch_optional(&self.pool)
-            .await
-            .during("recording a failure")?;
+            .fetch_optional(&mut *self.connection().await?)
+            .during("recording a failure")
+            .await?;
         Ok(done.is_some())
     }
 
@@ -159,9 +159,9 @@ impl State {
         let done = sqlx::query(include_str!("queries/interrupt.sql"))
             .bind(run.0)
             .bind(at)
-            .execute(&self.pool)
-            .await
-            .during("recording interrupted attempts")?;
+            .execute(&mut *self.connection().await?)
+            .during("recording interrupted attempts")
+            .await?;
         Ok(done.rows_affected())
     }
 
@@ -174,9 +174,9 @@ impl State {
             .bind(tasks.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
             .bind(tasks.iter().map(|(_, cause)| cause.as_str()).collect::<Vec<_>>())
             .bind(at)
-            .execute(&self.pool)
-            .await
-            .during("skipping tasks")?;
+            .execute(&mut *self.connection().await?)
+            .during("skipping tasks")
+            .await?;
         Ok(())
     }
 
@@ -192,8 +192,8 @@ impl State {
             .bind(run.0)
             .bind(at)
             .execute(&mut **tx)
-            .await
-            .during("ending a run's tasks")?;
+            .during("ending a run's tasks")
+            .await?;
         let state = match end {
             TaskEnd::Skipped => TaskState::Skipped,
             TaskEnd::Cancelled => TaskState::Cancelled,
@@ -206,8 +206,8 @@ impl State {
         .bind(at)
         .bind(why)
         .execute(&mut **tx)
-        .await
-        .during("ending a run's tasks")?;
+        .during("ending a run's tasks")
+        .await?;
         Ok(())
     }
 }

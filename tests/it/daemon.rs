@@ -16,7 +16,7 @@ use tokio::{
 
 /// A daemon that is told to stop has ended by then: what is under way has 4 s, connections 1 s more, and
 /// the machine may be busy.
-const STOP_MAX: std::time::Duration = std::time::Duration::from_secs(12);
+pub(crate) const STOP_MAX: std::time::Duration = std::time::Duration::from_secs(12);
 
 /// A daemon that runs, with its log.
 pub(crate) struct Daemon {

@@ -16,5 +16,6 @@ mod proxy;
 mod ranks;
 mod repository;
 mod servers;
+mod silence;
 mod state;
 mod sync;
