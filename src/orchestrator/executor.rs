@@ -136,15 +136,26 @@ impl Execution {
         let mut p = Progress { graph, running: JoinSet::new(), at_work: BTreeMap::new(), halted: None, astray: false };
         let skips = p.graph.overdue_skips();
         self.skipped(skips).await?;
+        let (mut is_stuck, mut unrecorded) = (false, None);
         while !p.astray {
-            self.start_tasks(&mut p, project);
+            // Asked once a turn: a lock that comes back in between must not look like a run that is stuck.
+            let may_begin = self.writership.is_held() && !self.stop.drain.is_cancelled() && p.halted.is_none();
+            if may_begin {
+                self.start_tasks(&mut p, project);
+            }
             let waits = p.halted.is_none() && !p.graph.is_done() && !self.stop.drain.is_cancelled();
-            if p.running.is_empty() && (!waits || self.is_stuck(&p)) {
+            is_stuck = may_begin && waits && p.running.is_empty() && p.graph.next_retry().is_none();
+            if p.running.is_empty() && (!waits || is_stuck) {
                 break;
             }
             let pause = self.pause(&p);
             tokio::select! {
-                Some(done) = p.running.join_next() => self.take_end(&mut p, done).await?,
+                Some(done) = p.running.join_next() => {
+                    if let Err(error) = self.take_end(&mut p, done).await {
+                        unrecorded = Some(error);
+                        break;
+                    }
+                }
                 () = tokio::time::sleep(pause), if waits => {}
                 () = self.stop.drain.cancelled(), if !self.stop.drain.is_cancelled() => {}
                 () = self.stop.abort.cancelled() => break,
@@ -153,31 +164,24 @@ impl Execution {
         }
         // Dropping an attempt rolls its transaction back; waited for, so that nothing goes on behind.
         p.running.shutdown().await;
+        if let Some(error) = unrecorded {
+            return Err(error);
+        }
         Ok(match p.halted {
             Some(error) => Ran::Halted(error),
             None if p.astray => Ran::Astray,
             None if p.graph.count(TaskState::Running) > 0 => Ran::Interrupted,
             None if p.graph.is_done() => Ran::Ended { failed: p.graph.count(TaskState::Failed) > 0 },
-            None if self.is_stuck(&p) => {
+            // They wait, and for nothing that will come.
+            None if is_stuck => {
                 return Err(Error::new(Kind::Internal, "tasks wait for something that never ends"));
             }
             None => Ran::Interrupted,
         })
     }
 
-    /// Whether tasks wait, and for nothing that will come.
-    fn is_stuck(&self, p: &Progress) -> bool {
-        self.writership.is_held()
-            && !self.stop.drain.is_cancelled()
-            && !p.graph.is_done()
-            && p.graph.next_retry().is_none()
-    }
-
     /// Starts what may start, as far as there is room.
     fn start_tasks(&self, p: &mut Progress, project: &Project) {
-        if p.halted.is_some() || self.stop.drain.is_cancelled() || !self.writership.is_held() {
-            return;
-        }
         let o = &self.orchestrator;
         let now = o.clock.now();
         loop {
