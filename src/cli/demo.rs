@@ -6,15 +6,17 @@ use crate::{
     demo::{
         Demo, Options,
         practice::{Act, Life, PracticeError, Size},
+        project,
     },
-    domain::{Clock, RunState, TaskState},
+    domain::{Clock, RunState, TaskKind, TaskState},
     lifecycle::{self, Shutdown},
-    orchestrator::{Event, Orchestrator, RunRequest},
+    orchestrator::{Event, Orchestrator, RunRequest, RunSummary},
     telemetry::Metrics,
 };
 use std::{
     collections::BTreeMap,
     io::Write,
+    net::SocketAddr,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -54,9 +56,6 @@ pub(super) struct Args {
     once: bool,
 }
 
-/// Where the models are, seen from the clone's folder or from the program's.
-const MODELS_FOLDER: &str = "sql_models";
-
 /// After a failed act, life rests so long: somebody may have stopped the practice's server.
 const REST: Duration = Duration::from_secs(2);
 
@@ -66,7 +65,7 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
     let began = Instant::now();
     let shutdown = Shutdown::on_signals(&TaskTracker::new())?;
-    let options = options(&args);
+    let options = options(&args, &context)?;
     say(&format!("demo: everything lies in {}", options.folder.display()));
     let clock = context.clock();
     let bring_up = Demo::bring_up(&options, &clock, step);
@@ -84,26 +83,33 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
     outcome
 }
 
-fn options(args: &Args) -> Options {
+fn options(args: &Args, context: &Context) -> anyhow::Result<Options> {
     let usual = if args.throw_away {
         std::env::temp_dir().join(format!("amalgam-demo-{}", std::process::id()))
     } else {
         PathBuf::from(DEFAULT_FOLDER)
     };
-    Options {
+    Ok(Options {
         folder: args.folder.clone().unwrap_or(usual),
         throw_away: args.throw_away,
         size: Size { patients: args.patients, seed: args.seed },
         models: models_folder(),
-    }
+        http: asked_http(context)?,
+    })
 }
 
+/// The project in a clone, seen from the present folder: what is changed there shows in the demo.
 fn models_folder() -> Option<PathBuf> {
-    let here = std::env::current_dir().ok();
-    let program = std::env::current_exe().ok();
-    let folders =
-        here.iter().chain(&program).flat_map(|path| path.ancestors()).map(|folder| folder.join(MODELS_FOLDER));
-    folders.into_iter().find(|folder| folder.join("dbt_project.yml").exists())
+    let here = std::env::current_dir().ok()?;
+    here.ancestors().map(|folder| folder.join(project::FOLDER)).find(|folder| folder.join(project::FILE).exists())
+}
+
+/// Where health and metrics are to be served, if it was said.
+fn asked_http(context: &Context) -> anyhow::Result<Option<SocketAddr>> {
+    let overrides = context.sources().overrides;
+    let is_asked = overrides.iter().any(|item| item.split('=').next().map(str::trim) == Some("http.listen"));
+    let config = load::load(&load::Sources { overrides, ..Default::default() })?;
+    Ok(is_asked.then_some(config.http.listen))
 }
 
 /// The first run, then the daemon on top of a practice that lives.
@@ -116,16 +122,20 @@ async fn run_on(
 ) -> anyhow::Result<Outcome> {
     let sources =
         load::Sources { files: vec![demo.config_file()], overrides: context.sources().overrides, ..Default::default() };
-    let config = Arc::new(load::load(&sources)?);
+    let mut config = load::load(&sources)?;
+    // The port that was chosen where any would do.
+    config.http.listen = demo.http();
+    let config = Arc::new(config);
     let first = Instant::now();
     let orchestrator = Orchestrator::new(Arc::clone(&config), context.clock(), Arc::new(Metrics::new()))?;
     let mut watching = JoinSet::new();
     watching.spawn(watch(orchestrator.events()));
     let summary = orchestrator.run_once(RunRequest::default(), shutdown.drain.clone()).await;
     watching.shutdown().await;
-    orchestrator.close().await;
     let summary = summary?;
-    step(&format!("first run of tables and models: {}", summary.state), first.elapsed());
+    let built = done(&orchestrator, &summary).await?;
+    orchestrator.close().await;
+    step(&format!("first run, {built}: {}", summary.state), first.elapsed());
     if let Some(error) = summary.error {
         say(&format!("  {error}"));
     }
@@ -141,6 +151,15 @@ async fn run_on(
     served?;
     say(&format!("demo: what happened in the practice: {}", told(&acts)));
     Ok(Outcome::Done)
+}
+
+/// How many tables and models the run has brought to their end.
+async fn done(orchestrator: &Orchestrator, summary: &RunSummary) -> anyhow::Result<String> {
+    let tasks = orchestrator.state().task_records(summary.run).await?;
+    let count = |kind: TaskKind| {
+        tasks.iter().filter(|t| t.kind == kind.as_str() && t.state == TaskState::Succeeded.as_str()).count()
+    };
+    Ok(format!("{} tables synced, {} models built", count(TaskKind::Sync), count(TaskKind::Model)))
 }
 
 /// Tells of what the first run does, a line for each table or model that took a while or failed.

@@ -2,6 +2,7 @@
 
 use crate::{
     config::load,
+    demo::DemoError,
     error::{Error, Kind},
 };
 use std::process::ExitCode;
@@ -23,6 +24,10 @@ fn describe(error: &anyhow::Error) -> (String, u8) {
         return (format!("error: {problems}"), 2);
     }
     let mut text = format!("error: {}", chain(error));
+    if let Some(demo) = error.chain().find_map(|e| e.downcast_ref::<DemoError>()) {
+        text.extend(demo.remedy().map(|remedy| format!("\nremedy: {remedy}")));
+        return (text, if demo.is_usage() { 2 } else { 1 });
+    }
     match error.chain().find_map(|e| e.downcast_ref::<Error>()) {
         Some(known) => {
             text.push_str(&format!("\nremedy: {}", known.remedy()));

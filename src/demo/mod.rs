@@ -2,8 +2,11 @@
 //!
 //! Owns: [`servers`], the invented [`practice`], and bringing both up in one folder ([`Demo`]) with
 //! a configuration that a daemon can be run with. The daemon itself is `lifecycle`'s.
+//! Refuses a folder that is somebody else's.
 
+mod folder;
 pub mod practice;
+pub mod project;
 pub mod servers;
 mod stage;
 

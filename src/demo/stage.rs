@@ -4,7 +4,9 @@
 //! start. Nothing outlives this process but, where it is to be kept, the folder.
 
 use super::{
+    folder::{self, CONFIG_FILE, MARK},
     practice::{self, Life, Practice, PracticeError, Size},
+    project,
     servers::{self, Kind, Server, ServerError},
 };
 use crate::{
@@ -39,9 +41,9 @@ pub enum DemoError {
     /// The practice.
     #[error(transparent)]
     Practice(#[from] PracticeError),
-    /// The warehouse.
+    /// The warehouse, or the address for health and metrics.
     #[error(transparent)]
-    Warehouse(#[from] error::Error),
+    Known(#[from] error::Error),
     /// The folder.
     #[error("cannot write {}", path.display())]
     Folder {
@@ -52,8 +54,14 @@ pub enum DemoError {
         source: io::Error,
     },
     /// To be thrown away, but somebody's already.
-    #[error("{} is there already; it is not thrown away: name another folder, or leave out --throw-away", folder.display())]
+    #[error("{} is there already, and is not thrown away", folder.display())]
     Taken {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Somebody's, and not a demo's.
+    #[error("{} is not empty, and no demo has made it: it is left as it is", folder.display())]
+    Foreign {
         /// The folder.
         folder: PathBuf,
     },
@@ -65,6 +73,24 @@ pub enum DemoError {
     CutOff(#[from] JoinError),
 }
 
+impl DemoError {
+    /// What can be done, where the message doesn't say so itself.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Known(error) => Some(error.remedy()),
+            Self::Taken { .. } => Some("name another folder, or leave out --throw-away"),
+            Self::Foreign { .. } => Some("name a folder that is empty or not there yet: --folder demo-data"),
+            Self::NoPort => Some("name an address: --set http.listen=127.0.0.1:PORT"),
+            Self::Server(_) | Self::Practice(_) | Self::Folder { .. } | Self::CutOff(_) => None,
+        }
+    }
+
+    /// Whether it was asked for what can't be.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Taken { .. } | Self::Foreign { .. })
+    }
+}
+
 /// What is to be brought up.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -74,8 +100,10 @@ pub struct Options {
     pub throw_away: bool,
     /// How much of a practice, where there is none yet.
     pub size: Size,
-    /// The models, if they were found.
+    /// The dbt project; else the one that the program brings along.
     pub models: Option<PathBuf>,
+    /// Where health and metrics are to be served; else at the first free port of the usual ones.
+    pub http: Option<SocketAddr>,
 }
 
 /// The demo's servers, running, and where everything is.
@@ -87,6 +115,7 @@ pub struct Demo {
     mariadb: Server,
     postgres: Server,
     http: SocketAddr,
+    models: PathBuf,
 }
 
 impl Demo {
@@ -97,17 +126,22 @@ impl Demo {
         clock: &Clock,
         mut say: impl FnMut(&str, Duration),
     ) -> Result<Self, DemoError> {
-        let folder = make_folder(options)?;
+        let http = choose_http(options.http)?;
+        let folder = folder::make(&options.folder, options.throw_away)?;
+        let refused = |source| DemoError::Folder { path: options.folder.clone(), source };
         let began = Instant::now();
         let (mariadb, postgres) = start_servers(&folder, options.throw_away).await?;
         let practice = Practice::new(mariadb.socket());
-        let demo = Self { folder, throw_away: options.throw_away, practice, mariadb, postgres, http: free_http()? };
+        let models = match &options.models {
+            Some(folder) => folder.clone(),
+            None => project::write(&folder).map_err(refused)?,
+        };
+        let demo = Self { folder, throw_away: options.throw_away, practice, mariadb, postgres, http, models };
         say("private MariaDB and PostgreSQL started", began.elapsed());
         demo.make_practice(options.size, clock, &mut say).await?;
         demo.make_database().await?;
         let file = demo.config_file();
-        let text = demo.config_text(options.models.as_deref());
-        fs::write(&file, text).map_err(|source| DemoError::Folder { path: file, source })?;
+        fs::write(&file, demo.config_text()).map_err(|source| DemoError::Folder { path: file, source })?;
         Ok(demo)
     }
 
@@ -164,7 +198,12 @@ impl Demo {
 
     /// Where the configuration lies.
     pub fn config_file(&self) -> PathBuf {
-        self.folder.join("amalgam.toml")
+        self.folder.join(CONFIG_FILE)
+    }
+
+    /// Where health and metrics are to be served.
+    pub fn http(&self) -> SocketAddr {
+        self.http
     }
 
     /// Where everything is that one may want to look at.
@@ -173,12 +212,18 @@ impl Demo {
         let warehouse = format!("psql -h 127.0.0.1 -p {postgres} -U amalgam {DATABASE}");
         let source = format!("mariadb -h 127.0.0.1 -P {mariadb} -u root {}", practice::DATABASE);
         let config = self.config_file().display().to_string();
+        let mut http = self.http;
+        // What is listened on at every address of the machine is asked for at its own.
+        if http.ip().is_unspecified() {
+            http.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
         vec![
-            ("health", format!("http://{}/healthz", self.http)),
-            ("metrics", format!("http://{}/metrics", self.http)),
+            ("health", format!("http://{http}/healthz")),
+            ("metrics", format!("http://{http}/metrics")),
             ("warehouse", warehouse),
             ("practice", source),
             ("configuration", config),
+            ("models", self.models.display().to_string()),
         ]
     }
 
@@ -195,13 +240,12 @@ impl Demo {
         Ok(())
     }
 
-    fn config_text(&self, models: Option<&Path>) -> String {
+    fn config_text(&self) -> String {
         let (mariadb, postgres, http) = (self.mariadb.port(), self.postgres.port(), self.http);
         let source = practice::DATABASE;
-        let models = models
-            .map_or_else(String::new, |path| format!("\n[models]\nproject_dir = {:?}\n", path.display().to_string()));
+        let models = self.models.display().to_string();
         format!(
-            r#"# Written by `amalgam demo` at every start.
+            r#"{MARK}
 [source]
 host = "127.0.0.1"
 port = {mariadb}
@@ -213,7 +257,10 @@ host = "127.0.0.1"
 port = {postgres}
 user = "amalgam"
 database = "{DATABASE}"
-{models}
+
+[models]
+project_dir = {models:?}
+
 [http]
 listen = "{http}"
 
@@ -234,15 +281,6 @@ reconcile = true
     }
 }
 
-fn make_folder(options: &Options) -> Result<PathBuf, DemoError> {
-    let refused = |source| DemoError::Folder { path: options.folder.clone(), source };
-    if options.throw_away && fs::read_dir(&options.folder).is_ok_and(|mut found| found.next().is_some()) {
-        return Err(DemoError::Taken { folder: options.folder.clone() });
-    }
-    fs::create_dir_all(&options.folder).map_err(refused)?;
-    std::path::absolute(&options.folder).map_err(refused)
-}
-
 async fn start_servers(folder: &Path, throw_away: bool) -> Result<(Server, Server), DemoError> {
     let start = |kind, name: &str| {
         let folder_of = folder.join(name);
@@ -259,9 +297,20 @@ async fn start_servers(folder: &Path, throw_away: bool) -> Result<(Server, Serve
     Ok((mariadb?, postgres?))
 }
 
-fn free_http() -> Result<SocketAddr, DemoError> {
-    HTTP_PORTS
-        .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
-        .find(|address| TcpListener::bind(address).is_ok())
-        .ok_or(DemoError::NoPort)
+/// Port 0 stands for any that is free: which one is known before it is told and written.
+fn choose_http(asked: Option<SocketAddr>) -> Result<SocketAddr, DemoError> {
+    let is_free = |address: &SocketAddr| TcpListener::bind(address).is_ok();
+    match asked {
+        Some(address) if address.port() == 0 => Ok(SocketAddr::new(address.ip(), servers::free_port()?)),
+        // Better now than after the first run.
+        Some(address) if !is_free(&address) => {
+            let said = format!("[http] listen = \"{address}\" can't be listened on");
+            Err(error::Error::new(error::Kind::Listen, said).into())
+        }
+        Some(address) => Ok(address),
+        None => {
+            let usual = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            HTTP_PORTS.map(usual).find(is_free).ok_or(DemoError::NoPort)
+        }
+    }
 }

@@ -18,6 +18,17 @@ use tokio::{
 /// the machine may be busy.
 pub(crate) const STOP_MAX: std::time::Duration = std::time::Duration::from_secs(12);
 
+/// Status and body of a page; `None` while nothing answers.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(address).await.ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.ok()?;
+    let status = answer.split(' ').nth(1)?.parse().ok()?;
+    Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
+}
+
 /// A daemon that runs, with its log.
 pub(crate) struct Daemon {
     pub(crate) child: Child,
@@ -59,13 +70,7 @@ impl Daemon {
 
     /// Status and body; `None` while nothing answers.
     pub(crate) async fn get(&self, path: &str) -> Option<(u16, String)> {
-        let mut stream = TcpStream::connect(self.address).await.ok()?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.ok()?;
-        let status = answer.split(' ').nth(1)?.parse().ok()?;
-        Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
+        get(self.address, path).await
     }
 
     pub(crate) async fn until_status(&self, path: &str, status: u16) {

@@ -255,6 +255,11 @@ impl Server {
     }
 }
 
+/// A port on 127.0.0.1 that nothing listens on just now, and that the system hands to nobody by itself.
+pub fn free_port() -> Result<u16, ServerError> {
+    system::free_port()
+}
+
 /// Removes a folder of a server that has ended. Nothing there is no error.
 pub fn remove_folder(folder: &Path) -> Result<(), ServerError> {
     match fs::remove_dir_all(system::reachable_folder(folder)?) {

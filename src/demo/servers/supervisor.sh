@@ -51,6 +51,6 @@ if [ "$throw_away" = yes ]; then
   left=50
   until rm -rf "$folder" 2>/dev/null || [ "$left" -eq 0 ]; do sleep 0.1; left=$((left - 1)); done
 fi
-# Files lie beside the servers' folders; another server's folder keeps it all.
-if [ -n "$around" ] && ! ls -d "$around"/*/ >/dev/null 2>&1; then rm -rf "$around"; fi
+# Other things lie beside the servers' folders; another server, known by its lock, keeps it all.
+if [ -n "$around" ] && ! ls "$around"/*/lock >/dev/null 2>&1; then rm -rf "$around"; fi
 if [ -n "$runtime" ]; then rm -rf "$runtime"; fi
