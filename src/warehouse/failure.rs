@@ -47,16 +47,16 @@ fn connection(error: &tokio_postgres::Error, doing: &str) -> Error {
 
 /// What may be told: the message where it can't hold a value, else the code and the names.
 ///
-/// Errors of class 42 speak of names when the server finds them while it reads a statement, and then it
-/// says where in the statement; found while rows are worked on (a text cast to `regclass`, a search
-/// query that does not parse), they quote the row, and have no place.
+/// Errors of the classes 0A, 3F and 42 speak of names when the server finds them while it reads a
+/// statement, and then it mostly says where in the statement; found while rows are worked on (a text cast
+/// to `regclass`, a search query that does not parse), they quote the row, and have no place.
 fn describe(db: &DbError) -> String {
     let code = db.code().code();
     let speaks_of_names = match code {
         "42501" | "42701" | "42710" | "42809" | "42P06" | "42P07" | "42P16" | "2BP01" => true,
         _ => match code.get(..2) {
-            Some("42") => db.position().is_some(),
-            Some("08" | "0A" | "28" | "3D" | "3F" | "40" | "53" | "54" | "55" | "57" | "25") => true,
+            Some("0A" | "3F" | "42") => db.position().is_some(),
+            Some("08" | "28" | "3D" | "40" | "53" | "54" | "55" | "57" | "25") => true,
             _ => false,
         },
     };

@@ -8,10 +8,14 @@ use crate::{
 use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType};
 use std::time::Duration;
 
+/// How long a task waits for one of the connections at most. There are enough for what runs at once:
+/// whoever waits longer waits for one that hangs.
+const WAIT_SECONDS_MAX: u64 = 600;
+
 /// What every session begins with: one form for every value, and an end to sessions whose client has
 /// gone without a word, lest they keep a table locked.
 const SETTINGS: &str = "-c datestyle=iso -c timezone=UTC -c extra_float_digits=1 -c standard_conforming_strings=on \
-    -c client_min_messages=warning -c idle_in_transaction_session_timeout=5min \
+    -c client_min_messages=warning -c idle_in_transaction_session_timeout=5min -c client_connection_check_interval=5s \
     -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3";
 
 /// The warehouse. Cheap to clone; connects when first used.
@@ -62,6 +66,7 @@ impl Warehouse {
             .max_size(config.connections_max)
             .runtime(Runtime::Tokio1)
             .create_timeout(Some(Duration::from_secs(config.connect_seconds_max)))
+            .wait_timeout(Some(Duration::from_secs(WAIT_SECONDS_MAX)))
             // A connection to a host that has gone silent is given up, and a new one tried.
             .recycle_timeout(Some(Duration::from_secs(config.connect_seconds_max)))
             .build()
