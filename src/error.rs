@@ -66,6 +66,8 @@ kinds! {
     SourceLost = "source_lost" => Retry, "nothing was lost, the work is done again; if it happens often, look at MariaDB's error log and the network";
     /// A statement at the source took longer than its bound.
     SourceTimeout = "source_timeout" => Retry, "the source is busy; lower [source] range_rows or raise statement_seconds_max if it happens often";
+    /// A table's file is damaged, and the server does not read it.
+    SourceCrashed = "source_crashed" => Fail, "the table is marked as crashed, after a power cut, say; run REPAIR TABLE on it at the source, or mysqlcheck --repair";
     /// A table or column was there when the work was planned and is gone now.
     SourceChanged = "source_changed" => Retry, "the table was altered or dropped at the source; the next try sees it as it is now";
     /// The source answered with another error.

@@ -66,6 +66,7 @@ fn kind(code: u16) -> Kind {
         1049 => Kind::SourceDatabaseMissing,
         1044 | 1142 | 1143 | 1227 | 1370 => Kind::SourceDenied,
         1040 | 1203 | 1226 => Kind::SourceUnreachable,
+        126 | 127 | 132 | 134 | 144 | 145 | 1034 | 1035 | 1194 | 1195 => Kind::SourceCrashed,
         1969 | 3024 | 1205 => Kind::SourceTimeout,
         1054 | 1146 | 1412 | 1615 => Kind::SourceChanged,
         1053 | 1077 | 1079 | 1152 | 1159 | 1160 | 1161 | 1213 | 1317 | 1927 | 2006 | 2013 => Kind::SourceLost,
@@ -75,8 +76,7 @@ fn kind(code: u16) -> Kind {
 
 /// Messages that hold names of users, tables and columns, or nothing; never a value.
 fn may_be_told(code: u16) -> bool {
-    !matches!(kind(code), Kind::SourceQuery)
-        || matches!(code, 1016 | 1017 | 1021 | 1030 | 1034 | 1035 | 1064 | 1114 | 1194 | 1195)
+    !matches!(kind(code), Kind::SourceQuery) || matches!(code, 1016 | 1017 | 1021 | 1030 | 1064 | 1114)
 }
 
 #[cfg(test)]
@@ -99,6 +99,7 @@ mod tests {
     fn a_dropped_table_is_a_change_and_a_slow_statement_a_timeout() {
         assert_eq!(failure(&server(1146, "Table 'd.t' doesn't exist"), "reading").kind, Kind::SourceChanged);
         assert_eq!(failure(&server(1969, "Query execution was interrupted"), "reading").kind, Kind::SourceTimeout);
+        assert_eq!(failure(&server(145, "Table './d/t' is marked as crashed"), "reading").kind, Kind::SourceCrashed);
         assert_eq!(failure(&server(1045, "Access denied for user 'u'@'h'"), "connecting").kind, Kind::SourceAuth);
     }
 }
