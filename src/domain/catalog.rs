@@ -32,8 +32,6 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Positions in `columns` of the primary key, in key order; empty where there is none.
     pub key: Vec<usize>,
-    /// Positions in `columns` of the first column of every index.
-    pub indexed: Vec<usize>,
     /// Rows: exact for MyISAM, an estimate for InnoDB.
     pub rows: u64,
     /// Bytes of data, without indexes.
@@ -84,7 +82,7 @@ pub struct Column {
     pub source_type: SourceType,
     /// Whether it may be null.
     pub nullable: bool,
-    /// `ON UPDATE current_timestamp()`: the server stamps every edit.
+    /// `DEFAULT` and `ON UPDATE current_timestamp()`: the server stamps every new row and every edit.
     pub stamps_edits: bool,
     /// `AUTO_INCREMENT`.
     pub auto_increment: bool,
@@ -153,5 +151,17 @@ impl SyncMode {
 impl fmt::Display for SyncMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl Fingerprint {
+    /// That of any MyISAM table without rows, whenever it was last written.
+    pub fn empty_table() -> Self {
+        Self("empty".to_owned())
+    }
+
+    /// Whether it is that of a table without rows.
+    pub fn is_empty_table(&self) -> bool {
+        self.0 == "empty"
     }
 }

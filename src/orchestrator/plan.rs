@@ -148,7 +148,6 @@ mod tests {
                 engine: Engine::MyIsam,
                 columns: Vec::new(),
                 key: Vec::new(),
-                indexed: Vec::new(),
                 rows: 1,
                 data_bytes: 100,
                 fingerprint: None,

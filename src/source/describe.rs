@@ -84,6 +84,7 @@ fn grouped<T>(rows: Vec<Row>, read: impl Fn(Row) -> Result<T>) -> Result<BTreeMa
 fn column(row: &Row) -> Result<Column> {
     let (table, name, declared): (String, String, String) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
     let extra = get::<String>(row, 4)?.to_ascii_lowercase();
+    let default = get::<Option<String>>(row, 5)?.unwrap_or_default().to_ascii_lowercase();
     let source_type = SourceType::parse(&declared).ok_or_else(|| {
         Error::new(
             Kind::SourceType,
@@ -95,7 +96,7 @@ fn column(row: &Row) -> Result<Column> {
         declared,
         source_type,
         nullable: get::<String>(row, 3)? == "YES",
-        stamps_edits: extra.contains("on update"),
+        stamps_edits: extra.contains("on update") && default.contains("current_timestamp"),
         auto_increment: extra.contains("auto_increment"),
     })
 }
@@ -109,7 +110,6 @@ fn table(row: &Row, name: String, columns: Vec<Column>, indexes: &[IndexColumn])
     let mut key: Vec<(u64, usize)> =
         indexes.iter().filter(|i| i.primary).filter_map(|i| place(&i.column).map(|at| (i.position, at))).collect();
     key.sort_unstable();
-    let indexed = indexes.iter().filter(|i| i.position == 1).filter_map(|i| place(&i.column)).collect();
     let engine = match get::<Option<String>>(row, 1)?.unwrap_or_default().as_str() {
         "MyISAM" => Engine::MyIsam,
         "InnoDB" => Engine::InnoDb,
@@ -123,7 +123,6 @@ fn table(row: &Row, name: String, columns: Vec<Column>, indexes: &[IndexColumn])
         engine,
         key: key.into_iter().map(|(_, at)| at).collect(),
         columns,
-        indexed,
         rows,
         data_bytes,
         fingerprint,
@@ -137,9 +136,13 @@ fn fingerprint(row: &Row, engine: &Engine, rows: u64, data_bytes: u64) -> Result
         [4, 5, 6, 7, 8].map(|at| get::<Option<i64>>(row, at));
     let (updated, seconds_ago) = (updated?, get::<Option<i64>>(row, 9)?);
     if *engine == Engine::MyIsam && rows == 0 && data_bytes == 0 {
-        return Ok(Some(Fingerprint("empty".to_owned())));
+        return Ok(Some(Fingerprint::empty_table()));
     }
-    let settled = seconds_ago.is_some_and(|s| s >= SAME_SECOND_GUARD_SECONDS);
+    // What other engines say of their last write is not known to be true, and partitions are exchanged
+    // without a word.
+    let settled = matches!(engine, Engine::MyIsam | Engine::InnoDb)
+        && !get::<bool>(row, 10)?
+        && seconds_ago.is_some_and(|s| s >= SAME_SECOND_GUARD_SECONDS);
     let parts = [index_bytes?, free_bytes?, auto_increment?, created?, updated];
     Ok(settled.then(|| {
         let tail: Vec<String> = parts.iter().map(|p| p.map_or("-".to_owned(), |n| n.to_string())).collect();

@@ -7,11 +7,13 @@
 
 mod describe;
 mod failure;
+mod keys;
 mod pace;
 mod pool;
 mod preflight;
 mod read;
 
+pub use keys::{KeyPiece, KeyReader};
 pub use mysql_async::Value;
 pub use pool::Source;
 pub use preflight::{Grant, Preflight};

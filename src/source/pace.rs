@@ -1,15 +1,17 @@
 //! How many rows the next range asks for.
 //!
 //! Pure. A range is to take about as long as the configuration allows and to bring no more than waits
-//! for the warehouse without being in the way: learnt from how the last one did.
+//! for the warehouse without being in the way: learnt from how the last one did. Only the time from its
+//! first row on counts: the way to the server, or a sort, takes as long for one row as for many, and
+//! smaller ranges would only make more of them.
 
 use crate::domain::Table;
 use std::time::Duration;
 
-/// What one range brings at most, about: the batches that may wait for the warehouse.
-const RANGE_BYTES: u64 = 4 << 20;
-/// The first range is a careful guess.
-const FIRST_RANGE_BYTES: u64 = 1 << 20;
+/// The first range is a careful guess, so much smaller.
+const FIRST_RANGE_SHARE: u64 = 4;
+/// However slow: with fewer rows a statement costs more than what it brings.
+const ROWS_MIN: u64 = 100;
 /// A range may be so much larger than the one before.
 const GROWTH_MAX: u64 = 2;
 
@@ -18,14 +20,16 @@ const GROWTH_MAX: u64 = 2;
 pub(super) struct Pace {
     rows: u64,
     rows_max: u64,
+    bytes_max: u64,
     time: Duration,
 }
 
 impl Pace {
-    /// For a table that was not read yet. `time` is what a range may take.
-    pub(super) fn new(rows_max: u64, time: Duration, table: &Table) -> Self {
+    /// For a table that was not read yet. `time` is what a range is to take, `bytes_max` what it may bring,
+    /// both about.
+    pub(super) fn new(rows_max: u64, bytes_max: u64, time: Duration, table: &Table) -> Self {
         let row_bytes = (table.data_bytes / table.rows.max(1)).max(1);
-        Self { rows: (FIRST_RANGE_BYTES / row_bytes).clamp(1, rows_max), rows_max, time }
+        Self { rows: (bytes_max / FIRST_RANGE_SHARE / row_bytes).clamp(1, rows_max), rows_max, bytes_max, time }
     }
 
     /// Rows that the next range asks for.
@@ -33,14 +37,14 @@ impl Pace {
         self.rows
     }
 
-    /// Takes in how a range did.
-    pub(super) fn learn(&mut self, rows: u64, bytes: u64, took: Duration) {
+    /// Takes in how a range did. `flowed` is the time between its first row and its last.
+    pub(super) fn learn(&mut self, rows: u64, bytes: u64, flowed: Duration) {
         if rows == 0 {
             return;
         }
-        let by_time = u128::from(rows) * self.time.as_micros() / took.as_micros().max(1);
-        let by_bytes = u128::from(rows) * u128::from(RANGE_BYTES) / u128::from(bytes.max(1));
-        let fitting = u64::try_from(by_time.min(by_bytes)).unwrap_or(u64::MAX);
+        let by_time = u128::from(rows) * self.time.as_micros() / flowed.as_micros().max(1);
+        let by_bytes = u128::from(rows) * u128::from(self.bytes_max) / u128::from(bytes.max(1));
+        let fitting = u64::try_from(by_time.max(ROWS_MIN.into()).min(by_bytes)).unwrap_or(u64::MAX);
         self.rows = fitting.min(self.rows.saturating_mul(GROWTH_MAX)).clamp(1, self.rows_max);
     }
 }
@@ -52,9 +56,9 @@ mod tests {
 
     fn pace() -> Pace {
         let (name, engine) = ("t".into(), Engine::MyIsam);
-        let (columns, key, indexed) = (Vec::new(), vec![0], vec![0]);
-        let table = Table { name, engine, columns, key, indexed, rows: 1000, data_bytes: 100_000, fingerprint: None };
-        Pace::new(50_000, Duration::from_millis(100), &table)
+        let (columns, key) = (Vec::new(), vec![0]);
+        let table = Table { name, engine, columns, key, rows: 1000, data_bytes: 100_000, fingerprint: None };
+        Pace::new(50_000, 4 << 20, Duration::from_millis(100), &table)
     }
 
     #[test]
@@ -65,6 +69,8 @@ mod tests {
         assert_eq!(pace.rows(), first / 10);
         pace.learn(pace.rows(), 1000, Duration::from_millis(1));
         assert_eq!(pace.rows(), first / 10 * 2);
+        (0..20).for_each(|_| pace.learn(pace.rows(), 1000, Duration::from_secs(10)));
+        assert_eq!(pace.rows(), ROWS_MIN);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{Source, failure::failure, pace::Pace};
 use crate::{domain::Table, error::Result};
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use mysql_async::{BinaryProtocol, Conn, Params, QueryResult, Value, prelude::Queryable};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// In what order, and from where, a table is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +16,8 @@ pub enum Order {
     Unordered,
     /// By the primary key, above `after` where given.
     Key {
-        /// The last key that need not be read; only for keys of one integer column.
-        after: Option<i128>,
+        /// The last key that need not be read, part by part, of integers; empty: none.
+        after: Vec<i128>,
     },
     /// By a stamp, then the key: rows stamped at `from` or later.
     Stamp {
@@ -45,7 +45,7 @@ pub struct Reader<'t> {
 /// The condition of the first range.
 enum First {
     All,
-    Above(Value),
+    Above(Vec<Value>),
     From(Value),
 }
 
@@ -57,20 +57,21 @@ pub struct Range<'r> {
     last: &'r mut Option<Vec<Value>>,
     done: &'r mut bool,
     pace: &'r mut Pace,
-    begun: Instant,
+    /// When the first row came.
+    first_at: Option<Instant>,
     rows: u64,
     rows_max: u64,
     bytes: u64,
 }
 
 impl Source {
-    /// Prepares to read a table.
-    pub async fn reader<'t>(&self, table: &'t Table, order: &Order) -> Result<Reader<'t>> {
+    /// Prepares to read a table, in ranges of about so many bytes at most.
+    pub async fn reader<'t>(&self, table: &'t Table, order: &Order, range_bytes: u64) -> Result<Reader<'t>> {
         let columns: Vec<String> = table.columns.iter().map(|c| quote(&c.name)).collect();
         let (cursor, first) = match order {
             Order::Unordered => (Vec::new(), First::All),
-            Order::Key { after: None } => (table.key.clone(), First::All),
-            Order::Key { after: Some(key) } => (table.key.clone(), First::Above(integer(*key))),
+            Order::Key { after } if after.is_empty() => (table.key.clone(), First::All),
+            Order::Key { after } => (table.key.clone(), First::Above(after.iter().copied().map(integer).collect())),
             Order::Stamp { column, from } => {
                 let key = table.key.iter().copied().filter(|k| k != column);
                 (std::iter::once(*column).chain(key).collect(), First::From(moment(*from)))
@@ -86,7 +87,7 @@ impl Source {
             cursor,
             first,
             last: None,
-            pace: Pace::new(self.range_rows, self.range_time, table),
+            pace: Pace::new(self.range_rows, range_bytes, self.range_time, table),
             done: false,
         })
     }
@@ -101,7 +102,6 @@ impl Reader<'_> {
         let rows_max = if self.cursor.is_empty() { u64::MAX } else { self.pace.rows() };
         let (sql, parameters) = self.statement(rows_max);
         let doing = format!("reading {}", self.table.name);
-        let begun = Instant::now();
         let result = self.connection.exec_iter(sql, parameters).await.map_err(|e| failure(&e, &doing))?;
         Ok(Some(Range {
             result,
@@ -110,7 +110,7 @@ impl Reader<'_> {
             last: &mut self.last,
             done: &mut self.done,
             pace: &mut self.pace,
-            begun,
+            first_at: None,
             rows: 0,
             rows_max,
             bytes: 0,
@@ -125,7 +125,7 @@ impl Reader<'_> {
         let (condition, parameters) = match (&self.last, &self.first) {
             (Some(last), _) => above(&names, last),
             (None, First::All) => (String::new(), Vec::new()),
-            (None, First::Above(key)) => (format!(" where {} > ?", names[0]), vec![key.clone()]),
+            (None, First::Above(key)) => above(&names, key),
             (None, First::From(moment)) => (format!(" where {} >= ?", names[0]), vec![moment.clone()]),
         };
         let sql = format!("{}{condition} order by {} limit {}", self.select, names.join(", "), rows_max);
@@ -141,6 +141,7 @@ impl Range<'_> {
             Some(row) => {
                 let cells = row.unwrap();
                 self.rows += 1;
+                self.first_at.get_or_insert_with(Instant::now);
                 self.bytes += cells.iter().map(bytes).sum::<u64>();
                 if !self.cursor.is_empty() {
                     let last = self.last.get_or_insert_default();
@@ -151,7 +152,8 @@ impl Range<'_> {
             }
             None => {
                 *self.done = self.rows < self.rows_max;
-                self.pace.learn(self.rows, self.bytes, self.begun.elapsed());
+                let flowed = self.first_at.map_or(Duration::ZERO, |at| at.elapsed());
+                self.pace.learn(self.rows, self.bytes, flowed);
                 Ok(None)
             }
         }
@@ -183,7 +185,7 @@ fn above(names: &[String], last: &[Value]) -> (String, Vec<Value>) {
 }
 
 /// A quoted identifier: MariaDB KB, "Identifier Names".
-fn quote(name: &str) -> String {
+pub(super) fn quote(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 

@@ -1,5 +1,6 @@
 //! Reads what the mode finds new: `merge` by stamp, `append` by key.
 //!
+//! Where the source then has fewer rows than there ought to be, [`super::deletes`] finds which are gone.
 //! Guarantee: never reads below `watermark - overlap`; two rows with one stamp at the edge of a range
 //! are both read, because the cursor is stamp and key.
 
@@ -9,11 +10,14 @@ use super::{
     staging::Staging,
 };
 use crate::{
-    domain::Watermark,
+    domain::{Engine, Watermark},
     error::{Error, Kind, Result},
     source::Order,
 };
-use chrono::TimeDelta;
+
+/// So many keys below the watermark are read again where the engine shows rows in another order than it
+/// numbers them.
+const LATE_KEYS: i128 = 1000;
 
 impl Job<'_> {
     /// Stages the rows at or above the watermark and writes those that differ.
@@ -22,14 +26,24 @@ impl Job<'_> {
         let mut staging = Staging::new(self.warehouse.session().await?, self.raw(), self.config.batch_bytes_max);
         let (reading, mut batches) = self.feed(order);
         let (fed, ()) = tokio::try_join!(reading, staging.take(&mut batches))?;
-        self.apply(staging, Found::all(Action::Delta, fed)).await
+        let mut found = Found::all(Action::Delta, fed);
+        if self.has_lost_rows(&mut staging).await? {
+            let Some(rows) = self.stage_deletes(&mut staging).await? else { return self.reconcile().await };
+            found.rows_before = Some(rows);
+        }
+        self.apply(staging, found).await
     }
 
     fn delta_order(&self) -> Result<Order> {
-        let overlap = TimeDelta::seconds(i64::try_from(self.config.overlap_seconds).unwrap_or(i64::MAX / 1000));
         match (self.state.and_then(|s| s.watermark.as_ref()), self.stamp) {
-            (Some(Watermark::Stamp(at)), Some(column)) => Ok(Order::Stamp { column, from: *at - overlap }),
-            (Some(Watermark::Key(key)), _) => Ok(Order::Key { after: Some(*key) }),
+            (Some(Watermark::Stamp(at)), Some(column)) => {
+                Ok(Order::Stamp { column, from: *at - self.config.overlap() })
+            }
+            (Some(Watermark::Key(key)), _) if self.table.engine == Engine::MyIsam => {
+                Ok(Order::Key { after: vec![*key] })
+            }
+            // Handed out before its row could be seen: a key may come after a higher one.
+            (Some(Watermark::Key(key)), _) => Ok(Order::Key { after: vec![key.saturating_sub(LATE_KEYS)] }),
             _ => Err(Error::new(
                 Kind::Internal,
                 format!("a delta of {} was planned without a watermark", self.table.name),

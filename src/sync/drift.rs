@@ -111,7 +111,6 @@ mod tests {
             engine: Engine::MyIsam,
             columns,
             key: vec![0],
-            indexed: vec![],
             rows: 0,
             data_bytes: 0,
             fingerprint: None,

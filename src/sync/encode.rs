@@ -31,6 +31,13 @@ pub(super) struct Coerced {
     pub texts: u64,
 }
 
+impl std::ops::AddAssign for Coerced {
+    fn add_assign(&mut self, more: Self) {
+        self.dates += more.dates;
+        self.texts += more.texts;
+    }
+}
+
 /// Encodes the rows of one table.
 pub(super) struct Encoder {
     columns: Vec<(String, SourceType, WarehouseType)>,
@@ -110,7 +117,8 @@ fn put(cell: &Value, source: SourceType, warehouse: WarehouseType, coerced: &mut
     true
 }
 
-fn put_integer(n: i128, warehouse: WarehouseType, out: &mut BytesMut) -> bool {
+/// Appends an integer as the warehouse's type has it; `false` where it does not fit.
+pub(super) fn put_integer(n: i128, warehouse: WarehouseType, out: &mut BytesMut) -> bool {
     match warehouse {
         WarehouseType::Int2 => i16::try_from(n).map(|n| {
             out.put_i32(2);

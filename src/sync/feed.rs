@@ -3,7 +3,8 @@
 //! A statement at the source holds off every writer of a MyISAM table until its last row is fetched, so
 //! it must not wait for the warehouse: rows are fetched and encoded as fast as they come, while the
 //! batches before them are taken.
-//! Memory: `BATCHES_WAITING + 2` batches of `batch_bytes_max` and a row each.
+//! Memory: `BATCHES_WAITING + 2` batches of `batch_bytes_max` and a row each, and of every row its end and
+//! its integer key.
 
 use super::{
     encode::{self, Coerced, Encoder},
@@ -18,7 +19,7 @@ use crate::{
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
-/// How many batches may wait to be taken: what one range brings (`source::RANGE_BATCHES`).
+/// How many batches may wait to be taken: what one range brings.
 const BATCHES_WAITING: usize = 4;
 
 /// Encoded rows on their way.
@@ -29,6 +30,8 @@ pub(super) struct Batch {
     ends: Vec<usize>,
     /// The integer keys of all rows, one after another; empty where the key is none.
     keys: Vec<i128>,
+    /// What was replaced in these rows.
+    pub coerced: Coerced,
 }
 
 /// What was read.
@@ -41,6 +44,17 @@ pub(super) struct Fed {
 }
 
 impl Batch {
+    /// How many rows.
+    pub(super) fn len(&self) -> u64 {
+        self.ends.len() as u64
+    }
+
+    /// The last row's integer key.
+    pub(super) fn last_key(&self) -> &[i128] {
+        let width = self.keys.len() / self.ends.len().max(1);
+        &self.keys[self.keys.len() - width..]
+    }
+
     /// Each row's integer key and bytes.
     pub(super) fn each(&self) -> impl Iterator<Item = (&[i128], &[u8])> {
         let width = self.keys.len() / self.ends.len().max(1);
@@ -62,7 +76,8 @@ impl Job<'_> {
     }
 
     async fn read(&self, order: Order, sender: mpsc::Sender<Batch>) -> Result<Fed> {
-        let mut reader = self.source.reader(self.table, &order).await?;
+        let range_bytes = (self.config.batch_bytes_max * BATCHES_WAITING) as u64;
+        let mut reader = self.source.reader(self.table, &order, range_bytes).await?;
         let mut filling = Filling::new(self.table);
         let mut rows = 0;
         while let Some(mut range) = reader.range().await? {
@@ -77,7 +92,7 @@ impl Job<'_> {
         if !filling.ends.is_empty() {
             send(&sender, filling.take()).await?;
         }
-        Ok(Fed { rows, coerced: filling.encoder.coerced, key_max: filling.key_max })
+        Ok(Fed { rows, coerced: filling.coerced, key_max: filling.key_max })
     }
 }
 
@@ -95,13 +110,23 @@ struct Filling {
     ends: Vec<usize>,
     keys: Vec<i128>,
     key_max: Option<i128>,
+    /// What was replaced in the batches before.
+    coerced: Coerced,
 }
 
 impl Filling {
     fn new(table: &Table) -> Self {
         let key = if plan::has_integer_key(table) { table.key.clone() } else { Vec::new() };
         let (rows, ends, keys) = (BytesMut::new(), Vec::new(), Vec::new());
-        Self { encoder: Encoder::new(&table.columns), key, rows, ends, keys, key_max: None }
+        Self {
+            encoder: Encoder::new(&table.columns),
+            key,
+            rows,
+            ends,
+            keys,
+            key_max: None,
+            coerced: Coerced::default(),
+        }
     }
 
     fn row(&mut self, cells: &[Value]) -> Result<()> {
@@ -123,6 +148,8 @@ impl Filling {
         let room = self.rows.len();
         let rows = self.rows.split().freeze();
         self.rows.reserve(room);
-        Batch { rows, ends: std::mem::take(&mut self.ends), keys: std::mem::take(&mut self.keys) }
+        let coerced = std::mem::take(&mut self.encoder.coerced);
+        self.coerced += coerced;
+        Batch { rows, ends: std::mem::take(&mut self.ends), keys: std::mem::take(&mut self.keys), coerced }
     }
 }

@@ -11,12 +11,18 @@ use super::{
 };
 use crate::{
     config,
-    domain::{SyncMode, Table, Watermark},
+    domain::{Fingerprint, SyncMode, Table, Watermark},
     error::{Error, Kind, Result},
     source::Source,
     warehouse::{NewTableState, TableState, Transaction, Warehouse},
 };
 use chrono::{DateTime, Utc};
+use tracing::debug;
+
+/// Statistics are gathered anew when one row in so many has changed…
+const ANALYZE_SHARE: u64 = 10;
+/// …of so many at least.
+const ANALYZE_ROWS: u64 = 10_000;
 
 /// The sync of one table.
 pub(super) struct Job<'a> {
@@ -44,12 +50,32 @@ pub(super) struct Found {
     pub key_max: Option<i128>,
     /// The rows of the warehouse before, where all of them were counted.
     pub rows_before: Option<u64>,
+    /// When the read began, if not in this sync.
+    pub begun: Option<Begun>,
+}
+
+/// Where the source stood when a read began.
+pub(super) struct Begun {
+    pub at: DateTime<Utc>,
+    pub fingerprint: Option<Fingerprint>,
 }
 
 impl Found {
     /// All that was read, where nothing was counted in the warehouse.
     pub(super) fn all(action: Action, fed: Fed) -> Self {
-        Self { action, rows_read: fed.rows, coerced: fed.coerced, key_max: fed.key_max, rows_before: None }
+        let (rows_read, coerced, key_max) = (fed.rows, fed.coerced, fed.key_max);
+        Self { action, rows_read, coerced, key_max, rows_before: None, begun: None }
+    }
+
+    /// The outcome where all that was read is new.
+    pub(super) fn loaded(&self) -> SyncOutcome {
+        SyncOutcome {
+            rows_read: self.rows_read,
+            rows_inserted: self.rows_read,
+            dates_coerced: self.coerced.dates,
+            texts_coerced: self.coerced.texts,
+            ..SyncOutcome::of(Action::Load)
+        }
     }
 }
 
@@ -63,7 +89,7 @@ impl Job<'_> {
     /// keys may have begun anew and a clock may have been put back.
     pub(super) fn watermark(&self, found: &Found) -> Option<Watermark> {
         let read = match self.mode {
-            SyncMode::Merge => Watermark::Stamp(self.taken_at),
+            SyncMode::Merge => Watermark::Stamp(found.begun.as_ref().map_or(self.taken_at, |begun| begun.at)),
             // An empty table has no key yet; any key is above this one.
             SyncMode::Append => Watermark::Key(found.key_max.unwrap_or(i128::from(i64::MIN))),
             SyncMode::Replace => return None,
@@ -84,15 +110,21 @@ impl Job<'_> {
     ) -> Result<()> {
         let shape = drift::shape(self.table);
         let watermark = self.watermark(found);
+        let (read_at, fingerprint) = match &found.begun {
+            Some(begun) => (begun.at, begun.fingerprint.as_ref()),
+            None => (self.taken_at, self.table.fingerprint.as_ref()),
+        };
+        // It was empty when it was looked at, and no more when it was read: that proves nothing.
+        let fingerprint = fingerprint.filter(|f| !f.is_empty_table() || found.rows_read == 0);
         let new = NewTableState {
             mode: self.mode,
             shape: &shape,
-            fingerprint: self.table.fingerprint.as_ref(),
+            fingerprint,
             watermark: watermark.as_ref(),
             seen_revision: self.state.map(|s| s.revision),
             changed,
             row_count: i64::try_from(row_count).expect("a table has fewer than 2^63 rows"),
-            source_read_at: self.taken_at,
+            source_read_at: read_at,
             reconciled: found.action != Action::Delta,
         };
         transaction.save_table_state(&self.table.name, &new).await
@@ -123,14 +155,19 @@ impl Job<'_> {
         let changed = written != Written::default() || matches!(self.drift, Drift::Added(_));
         self.save(&transaction, &found, changed, before + written.inserted - written.deleted.min(before)).await?;
         transaction.commit().await?;
+        if (written.inserted + written.updated + written.deleted) * ANALYZE_SHARE >= before.max(ANALYZE_ROWS) {
+            // Done again harmlessly, so not worth a failure of what is committed.
+            let analyzed = session.batch(&format!("analyze {}", self.raw().name()), "gathering statistics").await;
+            analyzed.unwrap_or_else(|error| debug!(table = %self.table.name, %error, "no statistics"));
+        }
         Ok(SyncOutcome {
-            action: found.action,
             rows_read: found.rows_read,
             rows_inserted: written.inserted,
             rows_updated: written.updated,
             rows_deleted: written.deleted,
             dates_coerced: found.coerced.dates,
             texts_coerced: found.coerced.texts,
+            ..SyncOutcome::of(found.action)
         })
     }
 

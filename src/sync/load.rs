@@ -1,4 +1,6 @@
 //! Loads a table whole: rows straight into a new table, then key and index, all in one transaction.
+//!
+//! What is large is loaded by [`super::parts`] instead.
 
 use super::{
     Action, SyncOutcome, encode,
@@ -6,65 +8,70 @@ use super::{
     plan,
 };
 use crate::{
+    domain::Column,
     error::Result,
     source::Order,
-    warehouse::{CopyIn, Dependents, Transaction, Trappings, dependents, literal, quote, relation},
+    warehouse::{CopyIn, Dependents, Session, Transaction, Trappings, dependents, literal, quote, relation},
 };
 use bytes::Bytes;
 
 impl Job<'_> {
     /// Loads everything into a new table; where one is there already, beside it, and puts it in its place.
     pub(super) async fn load(&self) -> Result<SyncOutcome> {
-        let name = self.table.raw_name();
-        // Not longer than a name may be, and nobody else's: it lives within this transaction alone.
-        let beside = format!("amalgam_new_{:016x}", fastrand::u64(..));
-        let raw = self.raw();
         let mut session = self.warehouse.session().await?;
         session.ensure_schema(self.warehouse.raw_schema()).await?;
-        let replaces = session
-            .query_one(
-                &format!("select to_regclass({}) is not null", literal(&raw.name())),
-                &[],
-                "looking for the raw table",
-            )
-            .await?
-            .get::<_, bool>(0);
-        let target = if replaces { beside.as_str() } else { name.as_ref() };
+        let large = self.table.data_bytes > self.config.load_part_bytes && plan::has_integer_key(self.table);
+        if large { self.load_in_parts(&mut session).await } else { self.load_at_once(&mut session).await }
+    }
+
+    async fn load_at_once(&self, session: &mut Session) -> Result<SyncOutcome> {
+        let (schema, name) = (self.warehouse.raw_schema(), &*self.table.raw_name());
+        let replaces = self.replaces(session).await?;
+        // Not longer than a name may be, and nobody else's: it lives within this transaction alone.
+        let beside = format!("amalgam_new_{:016x}", fastrand::u64(..));
+        let target = relation(schema, if replaces { &beside } else { name });
         // Open while the source is read: the new table is nobody else's to see or to wait for.
         let transaction = session.begin().await?;
         let doing = format!("loading {name}");
         transaction.batch(&self.lock_timeout(), &doing).await?;
-        transaction.batch(&raw.create(target), &doing).await?;
-        let found = self.fill(transaction.copy_in(&raw.copy_in(target)).await?).await?;
-        transaction.batch(&raw.finish(target, self.stamp.map(|at| &self.table.columns[at])), &doing).await?;
+        transaction.batch(&self.raw().create(&target), &doing).await?;
+        let found = self.fill(transaction.copy_in(&self.raw().copy_in(&target, true)).await?).await?;
+        transaction.batch(&self.raw().finish(&target, self.cursor()), &doing).await?;
         if replaces {
-            self.put_in_place(&transaction, &beside).await?;
+            let rename = format!("alter table {target} rename to {}", quote(name));
+            self.put_in_place(&transaction, async |t| t.batch(&rename, &doing).await).await?;
         }
         self.save(&transaction, &found, true, found.rows_read).await?;
         transaction.commit().await?;
-        Ok(SyncOutcome {
-            action: Action::Load,
-            rows_read: found.rows_read,
-            rows_inserted: found.rows_read,
-            rows_updated: 0,
-            rows_deleted: 0,
-            dates_coerced: found.coerced.dates,
-            texts_coerced: found.coerced.texts,
-        })
+        Ok(found.loaded())
     }
 
-    /// Puts the new table in the old one's place; what hangs on the old one hangs on the new one then.
-    async fn put_in_place(&self, transaction: &Transaction<'_>, beside: &str) -> Result<()> {
+    /// Whether a raw table is there already.
+    pub(super) async fn replaces(&self, session: &Session) -> Result<bool> {
+        let sql = format!("select to_regclass({}) is not null", literal(&self.raw().name()));
+        Ok(session.query_one(&sql, &[], "looking for the raw table").await?.get(0))
+    }
+
+    /// The stamp column, in `merge` mode.
+    pub(super) fn cursor(&self) -> Option<&Column> {
+        self.stamp.map(|at| &self.table.columns[at])
+    }
+
+    /// Takes the old raw table away and lets `give_name` give the new one its name; what hangs on the old
+    /// one hangs on the new one then.
+    pub(super) async fn put_in_place(
+        &self,
+        transaction: &Transaction<'_>,
+        give_name: impl AsyncFnOnce(&Transaction<'_>) -> Result<()>,
+    ) -> Result<()> {
         let (schema, name) = (self.warehouse.raw_schema(), &*self.table.raw_name());
-        let doing = format!("putting the new {name} in place");
         let dependents = Dependents::take(transaction, schema, name).await?;
         let trappings = match dependents::oid(transaction, schema, name).await? {
             Some(old) => Some(Trappings::of(transaction, old, "r").await?),
             None => None,
         };
-        let (old, new) = (relation(schema, name), relation(schema, beside));
-        let swap = format!("drop table {old}; alter table {new} rename to {}", quote(name));
-        transaction.batch(&swap, &doing).await?;
+        transaction.batch(&format!("drop table {}", relation(schema, name)), &format!("replacing {name}")).await?;
+        give_name(transaction).await?;
         if let Some(trappings) = trappings {
             trappings.give(transaction, schema, name).await?;
         }
@@ -72,7 +79,7 @@ impl Job<'_> {
     }
 
     async fn fill(&self, mut copy: CopyIn) -> Result<Found> {
-        let order = if plan::has_integer_key(self.table) { Order::Key { after: None } } else { Order::Unordered };
+        let order = if plan::has_integer_key(self.table) { Order::Key { after: Vec::new() } } else { Order::Unordered };
         let (reading, mut batches) = self.feed(order);
         let writing = async {
             copy.send(Bytes::from_static(encode::HEADER)).await?;

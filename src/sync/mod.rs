@@ -7,12 +7,14 @@
 //! orchestrator's) and how a server is spoken to (that is `source/` and `warehouse/`).
 //! Guarantee: rows, watermark and fingerprint change in one transaction; doing any step again is harmless.
 
+mod deletes;
 mod delta;
 mod drift;
 mod encode;
 mod feed;
 mod job;
 mod load;
+mod parts;
 mod plan;
 mod raw;
 mod reconcile;
@@ -30,7 +32,7 @@ use crate::{
     telemetry::Metrics,
     warehouse::{Session, TableState, Warehouse},
 };
-use chrono::TimeDelta;
+use chrono::{DateTime, Utc};
 use drift::Drift;
 use job::Job;
 use serde::Serialize;
@@ -90,6 +92,8 @@ pub struct SyncOptions {
 pub struct SyncOutcome {
     /// What was done.
     pub action: Action,
+    /// Whether a load went on that an earlier sync had begun.
+    pub resumed: bool,
     /// Rows read from the source.
     pub rows_read: u64,
     /// Rows that are new in the warehouse.
@@ -105,9 +109,11 @@ pub struct SyncOutcome {
 }
 
 impl SyncOutcome {
-    fn skipped() -> Self {
+    /// With nothing counted yet.
+    fn of(action: Action) -> Self {
         Self {
-            action: Action::Skip,
+            action,
+            resumed: false,
             rows_read: 0,
             rows_inserted: 0,
             rows_updated: 0,
@@ -115,6 +121,16 @@ impl SyncOutcome {
             dates_coerced: 0,
             texts_coerced: 0,
         }
+    }
+
+    /// Takes in what a later step of the same sync did.
+    fn add(&mut self, later: &Self) {
+        self.rows_read += later.rows_read;
+        self.rows_inserted += later.rows_inserted;
+        self.rows_updated += later.rows_updated;
+        self.rows_deleted += later.rows_deleted;
+        self.dates_coerced += later.dates_coerced;
+        self.texts_coerced += later.texts_coerced;
     }
 
     /// Whether any row of the warehouse changed.
@@ -145,27 +161,37 @@ impl Syncer {
         let catalog = self.describe(only).await?;
         let session = self.warehouse.session().await?;
         let states = self.states(&session, only).await?;
-        let planned = catalog.tables.iter().map(|t| self.plan_table(&catalog, t, states.get(&t.name), options).0);
+        let planned =
+            catalog.tables.iter().map(|t| self.plan_table(catalog.taken_at, t, states.get(&t.name), options).0);
         Ok(planned.collect())
     }
 
     /// Brings one table in step. Looks at both sides afresh, so that doing it again is harmless.
-    /// Dropping the future rolls everything back.
+    /// Dropping the future rolls everything back, as soon as the server has ended the statement under way.
     ///
     /// # Errors
     /// [`Kind::SourceChanged`] where the source has no such table, or it is excluded.
     pub async fn sync_table(&self, table: &TableName, options: SyncOptions) -> Result<SyncOutcome> {
-        let looked = self.look(table).await?;
-        let (plan, job) = self.plan_table(&looked.catalog, &looked.catalog.tables[0], looked.state.as_ref(), options);
-        debug!(table = %table, mode = %plan.mode, action = ?plan.action, reason = plan.action_reason, "planned");
-        let outcome = match plan.action {
-            Action::Skip => SyncOutcome::skipped(),
-            Action::Load => job.load().await?,
-            Action::Delta => job.delta().await?,
-            Action::Reconcile => job.reconcile().await?,
-        };
+        let mut outcome = self.sync_once(table, options).await?;
+        if outcome.resumed {
+            // What changed while the load lay idle.
+            let since = self.sync_once(table, SyncOptions::default()).await?;
+            outcome.add(&since);
+        }
         self.count(table, &outcome);
         Ok(outcome)
+    }
+
+    async fn sync_once(&self, table: &TableName, options: SyncOptions) -> Result<SyncOutcome> {
+        let looked = self.look(table).await?;
+        let (plan, job) = self.plan_table(looked.taken_at, &looked.table, looked.state.as_ref(), options);
+        debug!(table = %table, mode = %plan.mode, action = ?plan.action, reason = plan.action_reason, "planned");
+        match plan.action {
+            Action::Skip => Ok(SyncOutcome::of(Action::Skip)),
+            Action::Load => job.load().await,
+            Action::Delta => job.delta().await,
+            Action::Reconcile => job.reconcile().await,
+        }
     }
 
     /// Compares one table with the source, value for value, and changes nothing.
@@ -175,7 +201,7 @@ impl Syncer {
     pub async fn verify_table(&self, table: &TableName) -> Result<Differences> {
         let looked = self.look(table).await?;
         let (plan, job) =
-            self.plan_table(&looked.catalog, &looked.catalog.tables[0], looked.state.as_ref(), SyncOptions::default());
+            self.plan_table(looked.taken_at, &looked.table, looked.state.as_ref(), SyncOptions::default());
         match (plan.action, &job.drift) {
             (Action::Load, _) | (_, Drift::Added(_)) => Err(Error::new(
                 Kind::NotSynced,
@@ -189,12 +215,13 @@ impl Syncer {
     async fn look(&self, table: &TableName) -> Result<Looked> {
         let only = [table.clone()];
         let catalog = self.describe(Some(&only)).await?;
-        if catalog.tables.is_empty() {
-            return Err(Error::new(Kind::SourceChanged, format!("the source has no table {table}, or it is excluded")));
-        }
+        // information_schema does not tell Foo from foo; the source may.
+        let found = catalog.table(table).cloned().ok_or_else(|| {
+            Error::new(Kind::SourceChanged, format!("the source has no table {table}, or it is excluded"))
+        })?;
         let session = self.warehouse.session().await?;
         let state = self.states(&session, Some(&only)).await?.remove(table);
-        Ok(Looked { catalog, state })
+        Ok(Looked { taken_at: catalog.taken_at, table: found, state })
     }
 
     async fn describe(&self, only: Option<&[TableName]>) -> Result<Catalog> {
@@ -212,7 +239,7 @@ impl Syncer {
 
     fn plan_table<'a>(
         &'a self,
-        catalog: &'a Catalog,
+        taken_at: DateTime<Utc>,
         table: &'a Table,
         state: Option<&'a TableState>,
         options: SyncOptions,
@@ -221,15 +248,13 @@ impl Syncer {
         let (mode, mode_reason) = plan::choose_mode(table, by_hand);
         let present = state.and_then(|s| s.raw.as_ref().map(|raw| (s, raw)));
         let drift = present.map_or(Drift::None, |(state, raw)| drift::compare(&state.shape, table, raw));
-        let overlap =
-            TimeDelta::seconds(i64::try_from(self.config.sync.overlap_seconds).unwrap_or(i64::from(i32::MAX)));
         let situation = plan::Situation {
             table,
             mode,
             state: present.map(|(state, _)| state),
             drift: &drift,
-            now: catalog.taken_at,
-            overlap,
+            now: taken_at,
+            overlap: self.config.sync.overlap(),
         };
         let (action, action_reason) = plan::choose_action(&situation, options);
         let plan = TablePlan { table: table.clone(), mode, mode_reason, action, action_reason };
@@ -242,7 +267,7 @@ impl Syncer {
             stamp: plan::stamp(table, by_hand).map(|(at, _)| at).filter(|_| mode == SyncMode::Merge),
             drift,
             state,
-            taken_at: catalog.taken_at,
+            taken_at,
         };
         (plan, job)
     }
@@ -265,6 +290,8 @@ impl Syncer {
 
 /// What both sides say of one table.
 struct Looked {
-    catalog: Catalog,
+    /// The source's clock before anything was read.
+    taken_at: DateTime<Utc>,
+    table: Table,
     state: Option<TableState>,
 }

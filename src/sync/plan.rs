@@ -8,7 +8,7 @@
 use super::{Action, SyncOptions, drift::Drift};
 use crate::{
     config::TableOverride,
-    domain::{SourceType, SyncMode, Table, Watermark},
+    domain::{Engine, SourceType, SyncMode, Table, Watermark},
     warehouse::TableState,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -38,7 +38,11 @@ pub(super) fn choose_mode(table: &Table, by_hand: Option<&TableOverride>) -> (Sy
         return (SyncMode::Merge, format!("the server stamps every edit in {stamp}"));
     }
     let name = table.name.as_str().to_ascii_lowercase();
-    if table.integer_key().is_some_and(|k| k.auto_increment) && LOG_ENDINGS.iter().any(|e| name.ends_with(e)) {
+    // Other engines hand a key out before its row can be seen: a higher one may come first.
+    if table.engine == Engine::MyIsam
+        && table.integer_key().is_some_and(|k| k.auto_increment)
+        && LOG_ENDINGS.iter().any(|e| name.ends_with(e))
+    {
         return (SyncMode::Append, "a log by its name, with an increasing key and no stamp".to_owned());
     }
     (SyncMode::Replace, "no stamp tells its edits, so all of it is compared".to_owned())
@@ -125,7 +129,7 @@ fn delta_or_reconcile(situation: &Situation<'_>, state: &TableState) -> (Action,
 mod tests {
     use super::*;
     use crate::{
-        domain::{Column, Engine, Fingerprint},
+        domain::{Column, Fingerprint},
         warehouse::Shape,
     };
 
@@ -146,7 +150,6 @@ mod tests {
             engine: Engine::MyIsam,
             columns,
             key: vec![0],
-            indexed: vec![0],
             rows,
             data_bytes: rows * 50,
             fingerprint: Some(Fingerprint("f".to_owned())),
@@ -195,6 +198,8 @@ mod tests {
         assert_eq!(choose_mode(&payment(1_000_000), None).0, SyncMode::Merge);
         assert_eq!(choose_mode(&payment(100), None).0, SyncMode::Replace);
         assert_eq!(choose_mode(&log("securitylog", false), None).0, SyncMode::Append);
+        let innodb = Table { engine: Engine::InnoDb, ..log("securitylog", false) };
+        assert_eq!(choose_mode(&innodb, None).0, SyncMode::Replace);
         assert_eq!(choose_mode(&log("procedurelog", true), None).0, SyncMode::Merge);
         assert_eq!(choose_mode(&log("sheetfield", false), None).0, SyncMode::Replace);
     }

@@ -37,25 +37,23 @@ impl<'t> Raw<'t> {
         self.table.key_columns().map(|c| quote(&c.raw_name())).collect()
     }
 
-    /// Creates a table of this shape, without key or index, under a name of the same schema.
-    /// `_loaded_at` comes with [`Raw::finish`].
-    pub(super) fn create(&self, name: &str) -> String {
+    /// Creates a table of this shape, without key or index, under a quoted name. `_loaded_at` comes with
+    /// [`Raw::finish`].
+    pub(super) fn create(&self, target: &str) -> String {
         let columns: Vec<String> = self
             .table
             .columns
             .iter()
             .map(|c| format!("{} {}", quote(&c.raw_name()), c.source_type.warehouse()))
             .collect();
-        format!("create table {} ({})", relation(self.schema, name), columns.join(", "))
+        format!("create table {target} ({})", columns.join(", "))
     }
 
-    /// Begins the copy into a table that was made in the same transaction.
-    pub(super) fn copy_in(&self, name: &str) -> String {
-        format!(
-            "copy {} ({}) from stdin (format binary, freeze)",
-            relation(self.schema, name),
-            self.columns().join(", ")
-        )
+    /// Begins a copy into a table of a quoted name. Where that was made in the same transaction, its rows
+    /// need no second look: `freeze`.
+    pub(super) fn copy_in(&self, target: &str, made_here: bool) -> String {
+        let freeze = if made_here { ", freeze" } else { "" };
+        format!("copy {target} ({}) from stdin (format binary{freeze})", self.columns().join(", "))
     }
 
     /// Gives a filled table what it lacks: `_loaded_at`, which PostgreSQL keeps once for all rows already
@@ -63,8 +61,7 @@ impl<'t> Raw<'t> {
     ///
     /// Key and index bear names that no other table has, the present one included: both stand beside each
     /// other for a while.
-    pub(super) fn finish(&self, name: &str, cursor: Option<&Column>) -> String {
-        let target = relation(self.schema, name);
+    pub(super) fn finish(&self, target: &str, cursor: Option<&Column>) -> String {
         let own = format!("{OWN_INDEX_PREFIX}{:016x}", fastrand::u64(..));
         let mut steps = vec![format!("alter table {target} add column {LOADED_AT} timestamptz not null default now()")];
         if self.table.declares_key() {
@@ -144,6 +141,32 @@ impl<'t> Raw<'t> {
         format!("copy (select {columns} from {} order by {key}) to stdout (format binary)", self.name())
     }
 
+    /// Counts the staged rows whose keys are new.
+    pub(super) fn count_new(&self) -> String {
+        let equal: Vec<String> = self.key().iter().map(|k| format!("t.{k} = s.{k}")).collect();
+        let (key, equal) = (self.key().join(", "), equal.join(" and "));
+        format!(
+            "select count(*) from (select distinct {key} from {STAGED}) s where not exists (select from {} t where {equal})",
+            self.name()
+        )
+    }
+
+    /// How many keys there are between two bounds, and the image that `source::KeyPiece` has of them.
+    pub(super) fn key_image(&self, above: Option<i64>, up_to: Option<i64>) -> String {
+        let key = self.key().join(", ");
+        format!(
+            "select count(*), concat_ws(':', count(*), sum({key}), bit_xor({key}::bigint)) from {}{}",
+            self.name(),
+            between(&key, above, up_to)
+        )
+    }
+
+    /// The keys between two bounds.
+    pub(super) fn keys(&self, above: Option<i64>, up_to: Option<i64>) -> String {
+        let key = self.key().join(", ");
+        format!("select {key}::bigint from {}{}", self.name(), between(&key, above, up_to))
+    }
+
     /// Deletes the rows whose keys are gone.
     pub(super) fn delete_gone(&self) -> String {
         let equal: Vec<String> = self.key().iter().map(|k| format!("t.{k} = g.{k}")).collect();
@@ -215,4 +238,10 @@ impl<'t> Raw<'t> {
         };
         format!("with {}, {}", side("raw", &self.name()), side("staged", STAGED))
     }
+}
+
+fn between(key: &str, above: Option<i64>, up_to: Option<i64>) -> String {
+    let bounds = [above.map(|k| format!("{key} > {k}")), up_to.map(|k| format!("{key} <= {k}"))];
+    let bounds: Vec<String> = bounds.into_iter().flatten().collect();
+    if bounds.is_empty() { String::new() } else { format!(" where {}", bounds.join(" and ")) }
 }

@@ -77,7 +77,7 @@ impl Job<'_> {
             key_now: Vec::new(),
             rows: 0,
         };
-        let (reading, mut batches) = self.feed(Order::Key { after: None });
+        let (reading, mut batches) = self.feed(Order::Key { after: Vec::new() });
         let comparing = async {
             let mut walked = Walked::default();
             let mut here = theirs.advance().await?;

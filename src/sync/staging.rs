@@ -3,8 +3,8 @@
 //! Staged outside of any transaction, so that no lock is held while the source is read; gone when the
 //! connection ends or is taken from the pool again. Memory: two buffers of `batch_bytes_max` and one row.
 
-use super::{encode, feed::Batch, raw::Raw};
-use crate::{error::Result, warehouse::Session};
+use super::{encode, feed::Batch, job::count, raw::Raw};
+use crate::{domain::WarehouseType, error::Result, warehouse::Session};
 use bytes::{BufMut, BytesMut};
 use tokio::sync::mpsc;
 
@@ -46,6 +46,23 @@ impl<'a> Staging<'a> {
         if self.gone.len() >= self.batch_bytes_max { self.flush_keys().await } else { Ok(()) }
     }
 
+    /// Stages a key of one integer to be deleted.
+    pub(super) async fn delete_key(&mut self, key: i64, of: WarehouseType) -> Result<()> {
+        let mut cell = BytesMut::new();
+        encode::put_integer(i128::from(key), of, &mut cell);
+        self.delete(std::iter::once(&cell[..])).await
+    }
+
+    /// How many of the rows staged so far have keys that are new to the raw table.
+    pub(super) async fn count_new(&mut self) -> Result<u64> {
+        self.flush_rows().await?;
+        if !self.made {
+            return Ok(0);
+        }
+        let row = self.session.query_one(&self.raw.count_new(), &[], "counting new rows").await?;
+        count(row.get(0))
+    }
+
     /// Makes the tables even if nothing is staged: a whole table that became empty.
     pub(super) async fn make(&mut self) -> Result<()> {
         if !self.made {
@@ -56,12 +73,18 @@ impl<'a> Staging<'a> {
     }
 
     async fn flush_rows(&mut self) -> Result<()> {
+        if self.staged.is_empty() {
+            return Ok(());
+        }
         self.make().await?;
         let (sql, rows) = (self.raw.copy_in_staged(), std::mem::take(&mut self.staged));
         copy(&self.session, &sql, rows).await
     }
 
     async fn flush_keys(&mut self) -> Result<()> {
+        if self.gone.is_empty() {
+            return Ok(());
+        }
         self.make().await?;
         let (sql, keys) = (self.raw.copy_in_gone(), std::mem::take(&mut self.gone));
         copy(&self.session, &sql, keys).await
@@ -69,12 +92,8 @@ impl<'a> Staging<'a> {
 
     /// The session, and whether anything is staged in it.
     pub(super) async fn finish(mut self) -> Result<(Session, bool)> {
-        if !self.staged.is_empty() {
-            self.flush_rows().await?;
-        }
-        if !self.gone.is_empty() {
-            self.flush_keys().await?;
-        }
+        self.flush_rows().await?;
+        self.flush_keys().await?;
         Ok((self.session, self.made))
     }
 }

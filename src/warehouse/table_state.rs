@@ -101,11 +101,11 @@ impl Session {
             .map(|row| {
                 let name = TableName::new(row.get::<_, String>(0));
                 let state = TableState {
-                    shape: from_json(row.get(1), "shape")?,
+                    shape: from_json(row.get(1), "table_state.shape")?,
                     fingerprint: row.get::<_, Option<String>>(2).map(Fingerprint),
                     watermark: row
                         .get::<_, Option<serde_json::Value>>(3)
-                        .map(|w| from_json(w, "watermark"))
+                        .map(|w| from_json(w, "table_state.watermark"))
                         .transpose()?,
                     revision: row.get(4),
                     row_count: row.get(5),
@@ -158,10 +158,10 @@ impl Transaction<'_> {
     }
 }
 
-fn to_json(value: &impl Serialize) -> Result<serde_json::Value> {
+pub(super) fn to_json(value: &impl Serialize) -> Result<serde_json::Value> {
     serde_json::to_value(value).map_err(|e| Error::new(Kind::Internal, format!("state of a table: {e}")))
 }
 
-fn from_json<T: serde::de::DeserializeOwned>(value: serde_json::Value, what: &str) -> Result<T> {
-    serde_json::from_value(value).map_err(|e| Error::new(Kind::Internal, format!("amalgam.table_state.{what}: {e}")))
+pub(super) fn from_json<T: serde::de::DeserializeOwned>(value: serde_json::Value, what: &str) -> Result<T> {
+    serde_json::from_value(value).map_err(|e| Error::new(Kind::Internal, format!("amalgam.{what}: {e}")))
 }

@@ -91,7 +91,9 @@ fn run(bench: &Bench, flags: &[&str]) -> tokio::process::Child {
         _ => "mode = \"replace\"",
     };
     let modes: String = (0..TABLES).map(|n| format!("[tables.t{n}]\n{}\n", settings(n))).collect();
-    let mut command = bench.amalgam_with(&format!("[sync]\nparallel_tables = 3\nbatch_bytes_max = 65536\n{modes}"));
+    let mut command = bench.amalgam_with(&format!(
+        "[sync]\nparallel_tables = 3\nbatch_bytes_max = 65536\nload_part_bytes = 100000\n{modes}"
+    ));
     command.args(["--log-filter", "error", "run"]).args(flags).stdout(Stdio::null());
     command.spawn().expect("the program starts")
 }

@@ -1,6 +1,9 @@
 //! One table in step: every type, every mode, drift, on real servers.
 
-use crate::harness::{Bench, Servers};
+use crate::{
+    harness::{Bench, Servers, until},
+    proxy::{Fault, Proxy},
+};
 use amalgam::{
     domain::{SyncMode, TableName},
     error::Kind,
@@ -59,16 +62,17 @@ async fn every_type_of_the_practice_arrives_exact() {
              create table t (k bigint not null primary key, b bigint, ub bigint unsigned, i int, ui int unsigned, m mediumint,
                 s smallint unsigned, ti tinyint, flag tinyint(1), ut tinyint unsigned, d double, f float, n decimal(12,4),
                 da date, dt datetime, dt6 datetime(6), ts timestamp null, tm time, y year, vc varchar(200), tx mediumtext,
-                la varchar(50) character set latin1, bl mediumblob, bi bit(10), e enum('a','b c'), js json, v varbinary(10), ch char(7));
+                la varchar(50) character set latin1, bl mediumblob, bi bit(10), e enum('a','b c'), js json, v varbinary(10), ch char(7),
+                si smallint, tt text, tu tinyint(1) unsigned);
              insert into t values
                (1, -9223372036854775808, 18446744073709551615, -2147483648, 4294967295, -8388608, 65535, -128, 2, 255,
                 1e308, 1.5, -12345678.0001, '0001-01-01', '9999-12-31 23:59:59', '2024-02-29 12:34:56.789012',
                 '2024-11-03 06:30:00', '-838:59:59', 2155, 'tab\tnewline\nback\\\\slash \\'q\\' é 中 🦷', repeat('x', 70000),
-                'é', unhex('00ff10'), b'1000000001', 'b c', '{\"a\": 1}', unhex('00'), 'chär'),
+                'é', unhex('00ff10'), b'1000000001', 'b c', '{\"a\": 1}', unhex('00'), 'chär', -32768, 'text', 255),
                (2, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
-                null, null, null, null, null, null, null, null, null, null),
+                null, null, null, null, null, null, null, null, null, null, null, null, null),
                (-3, 0, 0, 0, 0, 0, 0, 0, 0, 0, -0.0, 0, 0, '0000-00-00', '0000-00-00 00:00:00', '2022-11-00 00:00:00',
-                '1970-01-01 00:00:01', '120:15:00', 1901, '', '', '', '', b'0', 'a', '[]', '', '');",
+                '1970-01-01 00:00:01', '120:15:00', 1901, '', '', '', '', b'0', 'a', '[]', '', '', 0, '', 0);",
         )
         .await;
     let syncer = syncer(&bench).await;
@@ -77,7 +81,7 @@ async fn every_type_of_the_practice_arrives_exact() {
     assert_equal(&syncer, 3).await;
     let row = bench
         .texts(
-            "set time zone 'UTC'; select b, ub, ui, m, s, flag, ut, d, f, n, da, dt, dt6, ts, tm, y, length(tx), la, bl, bi, e, js, v, ch, \
+            "set time zone 'UTC'; select b, ub, ui, m, s, flag, ut, d, f, n, da, dt, dt6, ts, tm, y, length(tx), la, bl, bi, e, js, v, ch, i, ti, si, tt, tu, \
              vc = E'tab\\tnewline\\nback\\\\slash ''q'' é 中 🦷' from raw.t where k = 1",
         )
         .await;
@@ -109,6 +113,11 @@ async fn every_type_of_the_practice_arrives_exact() {
             "{\"a\": 1}",
             "\\x00",
             "chär",
+            "-2147483648",
+            "-128",
+            "-32768",
+            "text",
+            "255",
             "t"
         ]
     );
@@ -137,6 +146,55 @@ async fn reconciliation_finds_deletes_and_silent_edits_and_rewrites_nothing_else
     assert_eq!(bench.text("select row_count from amalgam.table_state").await, "3000");
     let again = sync(&syncer, RECONCILE).await;
     assert!(!again.changed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delta_finds_deleted_rows_by_their_keys_wherever_they_are() {
+    for (mode, name) in [(SyncMode::Merge, "gone_merge"), (SyncMode::Append, "gone_append")] {
+        let bench = Servers::fresh(name).await;
+        bench
+            .source(
+                "create table t (k int auto_increment primary key, v int, ts timestamp not null default current_timestamp \
+                 on update current_timestamp) engine=MyISAM; \
+                 insert into t (k, v, ts) select cast(seq as signed) * 1000 - 500000, seq, '2020-01-01' from seq_1_to_1000;",
+            )
+            .await;
+        let syncer = syncer_with(&bench, |config| {
+            config.source.range_rows = 64;
+            config.tables.insert("t".to_owned(), amalgam::config::TableOverride { mode: Some(mode), cursor: None });
+        })
+        .await;
+        sync(&syncer, SyncOptions::default()).await;
+        // The lowest, the highest, some in the middle; and new rows above and, only stamped ones, below.
+        bench
+            .source("delete from t where v in (1, 400, 401, 999, 1000); insert into t (v) values (-1), (-2), (-3);")
+            .await;
+        let outcome = sync(&syncer, SyncOptions::default()).await;
+        assert_eq!((outcome.rows_inserted, outcome.rows_deleted), (3, 5), "{mode}");
+        // The highest key is how far `append` has come: without it, keys may have begun anew.
+        let found_by = if mode == SyncMode::Append { Action::Reconcile } else { Action::Delta };
+        assert_eq!(outcome.action, found_by, "{mode}");
+        assert_equal(&syncer, 998).await;
+        bench.source("delete from t").await;
+        assert_eq!(sync(&syncer, SyncOptions::default()).await.rows_deleted, 998);
+        assert_equal(&syncer, 0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cycle_writes_no_more_rows_than_have_changed() {
+    let bench = Servers::fresh("clean").await;
+    bench.source("create table t (k int primary key, v int) engine=MyISAM; insert into t select seq, seq from seq_1_to_5000;").await;
+    let syncer = syncer(&bench).await;
+    sync(&syncer, SyncOptions::default()).await;
+    bench
+        .source("update t set v = -1 where k % 500 = 0; delete from t where k < 8; insert into t values (9000, 1);")
+        .await;
+    sync(&syncer, SyncOptions::default()).await;
+    // PostgreSQL tells what was written a moment later, all of a transaction at once.
+    let written = "select n_tup_ins || ' ' || n_tup_upd || ' ' || n_tup_del || ' ' || n_dead_tup from pg_stat_user_tables \
+                   where schemaname = 'raw' and relname = 't'";
+    until("the rows written are the rows changed", async || bench.text(written).await == "5001 10 7 17").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -288,8 +346,8 @@ async fn values_that_a_shorter_declaration_cut_are_found_without_a_stamp() {
     let bench = Servers::fresh("shorter").await;
     bench
         .source(
-            "set sql_mode = ''; create table t (k int primary key, v varchar(20), ts timestamp not null default '2020-01-01' \
-             on update current_timestamp); insert into t (k, v) values (1, 'long enough'), (2, 'short');",
+            "set sql_mode = ''; create table t (k int primary key, v varchar(20), ts timestamp not null default current_timestamp \
+             on update current_timestamp); insert into t values (1, 'long enough', '2020-01-01'), (2, 'short', '2020-01-01');",
         )
         .await;
     let syncer = syncer_in_mode(&bench, SyncMode::Merge).await;
@@ -312,6 +370,141 @@ async fn a_column_that_comes_back_brings_its_own_values() {
     assert_eq!(sync(&syncer, SyncOptions::default()).await.action, Action::Load);
     assert_equal(&syncer, 2).await;
     assert_eq!(bench.text("select count(c) from raw.t").await, "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_load_that_was_cut_off_goes_on_where_it_was() {
+    let bench = Servers::fresh("parts").await;
+    bench
+        .source(
+            "create table t (a int, b int, v varchar(200), ts timestamp not null default current_timestamp on update current_timestamp, \
+             primary key (a, b)) engine=MyISAM; insert into t select seq div 100, seq % 100, repeat('x', 150), '2020-01-01' from seq_1_to_5000;",
+        )
+        .await;
+    let proxy = Proxy::before(bench.config().source.port).await;
+    let syncer = syncer_with(&bench, |config| {
+        config.source.port = proxy.port();
+        config.source.range_rows = 100;
+        config.sync.batch_bytes_max = 10_000;
+        config.sync.load_part_bytes = 50_000;
+        let merge = amalgam::config::TableOverride { mode: Some(SyncMode::Merge), cursor: None };
+        config.tables.insert("t".to_owned(), merge);
+    })
+    .await;
+    proxy.set(Fault::Reset(400_000));
+    let lost = syncer.sync_table(&TableName::from("t"), SyncOptions::default()).await.expect_err("it is cut off");
+    assert_eq!(lost.kind, Kind::SourceLost);
+    proxy.set(Fault::None);
+    let come = bench.text("select row_count from amalgam.load").await.parse::<u64>().expect("a count");
+    assert!((500..4900).contains(&come), "{come} rows were committed");
+    assert_eq!(bench.text("select to_regclass('raw.t') is null").await, "t");
+    // What was read is not read again; an edit that is stamped is found from the load's beginning on.
+    bench
+        .source(
+            "update t set v = 'silent', ts = ts where a = 0 and b = 1; update t set v = 'told' where a = 0 and b = 2;",
+        )
+        .await;
+    let outcome = sync(&syncer, SyncOptions::default()).await;
+    assert_eq!((outcome.action, outcome.rows_inserted), (Action::Load, 5000));
+    assert_eq!(outcome.rows_updated, 1, "what changed meanwhile comes with it");
+    assert_eq!(bench.text("select string_agg(v, ' ') from raw.t where v in ('silent', 'told')").await, "told");
+    assert_eq!(
+        bench.text("select count(*) || ' ' || (to_regclass('raw.t') is null)::text from amalgam.load").await,
+        "0 false"
+    );
+    assert_eq!(sync(&syncer, RECONCILE).await.rows_updated, 1);
+    assert_equal(&syncer, 5000).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_load_begins_anew_where_the_table_has_changed_its_shape() {
+    let bench = Servers::fresh("reshaped").await;
+    bench.source("create table t (k int primary key, v varchar(200)); insert into t select seq, repeat('x', 150) from seq_1_to_3000;").await;
+    let proxy = Proxy::before(bench.config().source.port).await;
+    let syncer = syncer_with(&bench, |config| {
+        config.source.port = proxy.port();
+        config.source.range_rows = 100;
+        (config.sync.batch_bytes_max, config.sync.load_part_bytes) = (10_000, 50_000);
+    })
+    .await;
+    proxy.set(Fault::Reset(300_000));
+    syncer.sync_table(&TableName::from("t"), SyncOptions::default()).await.expect_err("it is cut off");
+    proxy.set(Fault::None);
+    bench.source("alter table t add column w int default 7;").await;
+    assert_eq!(sync(&syncer, SyncOptions::default()).await.rows_read, 3000);
+    assert_equal(&syncer, 3000).await;
+    let left = "select count(*) from pg_tables where schemaname = 'amalgam' and tablename ~ '^load_'";
+    assert_eq!(bench.text(left).await, "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stamp_that_new_rows_do_not_get_is_not_gone_by() {
+    let bench = Servers::fresh("halfstamp").await;
+    bench
+        .source(
+            "create table t (k int auto_increment primary key, ts timestamp null on update current_timestamp, v varchar(900)); \
+             insert into t (v) select repeat('x', 900) from seq_1_to_11000;",
+        )
+        .await;
+    let catalog = syncer(&bench).await;
+    let plans = catalog.plan(None, SyncOptions::default()).await.expect("it is planned");
+    assert_eq!(plans[0].mode, SyncMode::Replace, "{}", plans[0].mode_reason);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_comes_after_a_higher_one_is_found_where_the_engine_allows_that() {
+    let bench = Servers::fresh("latekey").await;
+    bench.source("create table t (k int primary key, v int) engine=InnoDB; insert into t values (1, 1), (5, 5);").await;
+    let syncer = syncer_in_mode(&bench, SyncMode::Append).await;
+    sync(&syncer, SyncOptions::default()).await;
+    bench.source("insert into t values (3, 3), (6, 6);").await;
+    assert_eq!(sync(&syncer, SyncOptions::default()).await.rows_inserted, 2);
+    assert_equal(&syncer, 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_was_emptied_and_filled_again_is_compared_as_a_whole() {
+    let bench = Servers::fresh("refilled").await;
+    bench.source("create table t (k bigint auto_increment primary key, v int) engine=MyISAM; insert into t (v) select seq from seq_1_to_100;").await;
+    let syncer = syncer_in_mode(&bench, SyncMode::Append).await;
+    sync(&syncer, SyncOptions::default()).await;
+    bench.source("truncate t; insert into t (v) select -seq from seq_1_to_50;").await;
+    assert_eq!(sync(&syncer, SyncOptions::default()).await.action, Action::Reconcile);
+    assert_equal(&syncer, 50).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_is_exchanged_is_not_missed() {
+    let bench = Servers::fresh("exchanged").await;
+    bench
+        .source(
+            "create table t (k int primary key) engine=InnoDB partition by range (k) (partition p0 values less than (10), partition p1 values less than maxvalue);
+             create table other (k int primary key) engine=InnoDB; insert into t values (1), (20); insert into other values (2);",
+        )
+        .await;
+    let syncer = syncer(&bench).await;
+    sync(&syncer, SyncOptions::default()).await;
+    bench.source("alter table t exchange partition p0 with table other;").await;
+    let outcome = sync(&syncer, SyncOptions::default()).await;
+    assert_eq!((outcome.rows_inserted, outcome.rows_deleted), (1, 1));
+    assert_equal(&syncer, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_rows_of_one_stamp_come_in_ranges_of_some_size() {
+    let bench = Servers::fresh("onestamp").await;
+    bench
+        .source(
+            "create table t (k int auto_increment primary key, v varchar(100), ts timestamp not null default current_timestamp \
+             on update current_timestamp) engine=MyISAM; insert into t (v) select md5(seq) from seq_1_to_60000;",
+        )
+        .await;
+    // Without an index on the stamp every range sorts what is left: a range of few rows would never end.
+    let syncer = syncer_with(&bench, |config| config.source.range_milliseconds = 1).await;
+    sync(&syncer, SyncOptions::default()).await;
+    bench.source("update t set v = 'edited';").await;
+    assert_eq!(sync(&syncer, SyncOptions::default()).await.rows_updated, 60_000);
+    assert_equal(&syncer, 60_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -425,9 +618,10 @@ async fn names_that_the_warehouse_has_no_room_for_are_kept_in_step_too() {
     bench
         .source(&format!("update `{long}` set ctid = 9 where `{long}` = 1; delete from `{long}` where `{long}` = 2;"))
         .await;
-    assert_eq!(sync(SyncOptions::default()).await.action, Action::Delta);
+    let outcome = sync(SyncOptions::default()).await;
+    assert_eq!((outcome.action, outcome.rows_updated, outcome.rows_deleted), (Action::Delta, 1, 1));
     bench.source(&format!("alter table `{long}` add column xmin int;")).await;
-    assert_eq!(sync(SyncOptions::default()).await.rows_deleted, 1);
+    assert_eq!(sync(SyncOptions::default()).await.action, Action::Reconcile);
     let found = syncer.verify_table(&name).await.expect("the table is compared");
     assert_eq!(found, Differences { rows: 1, ..Differences::default() });
     let row = format!(

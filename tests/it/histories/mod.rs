@@ -61,6 +61,7 @@ async fn history(seed: u64) {
     config.warehouse.connect_seconds_max = 2;
     config.source.range_rows = script.pick(&[1, 7, 100, 50_000]);
     config.sync.batch_bytes_max = script.pick(&[64, 4_000, 1 << 20]);
+    config.sync.load_part_bytes = script.pick(&[1, 3_000, 64 << 20]);
     // A second is what a stamp is rounded down to.
     config.sync.overlap_seconds = 1;
     bench.source(&script.create()).await;

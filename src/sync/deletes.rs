@@ -1,0 +1,79 @@
+//! Finds rows that are gone from the source, by keys alone.
+//!
+//! Both servers count and sum the keys of one piece after another; only where they differ are keys looked
+//! at one by one. A delta does this whenever the source has fewer rows than there ought to be.
+//! Memory: the keys of one piece, from both sides.
+
+use super::{
+    job::{Job, count},
+    staging::Staging,
+};
+use crate::{
+    domain::{Engine, WarehouseType, Watermark},
+    error::Result,
+    source::KeyPiece,
+    warehouse::Session,
+};
+use std::collections::HashSet;
+use tracing::debug;
+
+impl Job<'_> {
+    /// Whether the source has lost rows: with what a delta has staged there would be more of them than the
+    /// source counts. Only MyISAM counts exactly; what other engines lose, a reconciliation finds.
+    pub(super) async fn has_lost_rows(&self, staging: &mut Staging<'_>) -> Result<bool> {
+        let Some(state) = self.state.filter(|_| self.table.engine == Engine::MyIsam && self.has_plain_key()) else {
+            return Ok(false);
+        };
+        Ok(state.row_count.unsigned_abs() + staging.count_new().await? > self.table.rows)
+    }
+
+    /// Stages the deletion of every row whose key the source no longer has. How many rows the warehouse
+    /// has, counted on the way; `None` where the row at the watermark is gone: then the table was emptied
+    /// and keys may have begun anew.
+    pub(super) async fn stage_deletes(&self, staging: &mut Staging<'_>) -> Result<Option<u64>> {
+        let session = self.warehouse.session().await?;
+        let mut reader = self.source.key_reader(self.table).await?;
+        let (mut pieces, mut differing, mut gone, mut rows) = (0u64, 0u64, 0u64, 0);
+        while let Some(piece) = reader.piece().await? {
+            pieces += 1;
+            let (here, image) = self.count(&session, &piece).await?;
+            rows += here;
+            if image == piece.image {
+                continue;
+            }
+            differing += 1;
+            let there: HashSet<i64> = reader.keys(&piece).await?.into_iter().collect();
+            for key in self.keys(&session, &piece).await?.into_iter().filter(|k| !there.contains(k)) {
+                if self.state.and_then(|s| s.watermark.as_ref()) == Some(&Watermark::Key(key.into())) {
+                    return Ok(None);
+                }
+                staging.delete_key(key, self.key_type()).await?;
+                gone += 1;
+            }
+        }
+        debug!(table = %self.table.name, pieces, differing, gone, "keys compared");
+        Ok(Some(rows))
+    }
+
+    /// Whether the key is one integer that both sides count with 64 bits and a sign.
+    fn has_plain_key(&self) -> bool {
+        self.table.integer_key().is_some() && !matches!(self.key_type(), WarehouseType::Numeric { .. })
+    }
+
+    fn key_type(&self) -> WarehouseType {
+        self.table.columns[self.table.key[0]].source_type.warehouse()
+    }
+
+    async fn count(&self, session: &Session, piece: &KeyPiece) -> Result<(u64, String)> {
+        let sql = self.raw().key_image(piece.above, piece.up_to);
+        let row = session.query_one(&sql, &[], &format!("counting the keys of {}", self.table.name)).await?;
+        Ok((count(row.get(0))?, row.get(1)))
+    }
+
+    async fn keys(&self, session: &Session, piece: &KeyPiece) -> Result<Vec<i64>> {
+        let rows = session
+            .query(&self.raw().keys(piece.above, piece.up_to), &[], &format!("reading the keys of {}", self.table.name))
+            .await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+}

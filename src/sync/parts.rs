@@ -1,0 +1,113 @@
+//! Loads a large table in parts, each committed with how far the load has come.
+//!
+//! Filled is a table in schema `amalgam`, where nobody looks for data; the last transaction builds key and
+//! index, gives it its name in the raw schema, and writes the table's state.
+//! Guarantee: a load that was interrupted, by whatever, goes on after the last part. What changed behind
+//! its back is found right afterwards: watermark and fingerprint are those of the load's first beginning.
+
+use super::{
+    Action, SyncOutcome,
+    drift::shape,
+    encode::{self, Coerced},
+    feed::Batch,
+    job::{Begun, Found, Job},
+};
+use crate::{
+    error::Result,
+    source::Order,
+    warehouse::{LoadProgress, Session},
+};
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tracing::info;
+
+impl Job<'_> {
+    /// Loads everything into a new table, or goes on where a load like this one was interrupted.
+    pub(super) async fn load_in_parts(&self, session: &mut Session) -> Result<SyncOutcome> {
+        let mut load = match session.load_progress(&self.table.name).await? {
+            Some(begun) if begun.shape == shape(self.table) => begun,
+            _ => self.begin(session).await?,
+        };
+        let resumed = load.source_read_at != self.taken_at;
+        if resumed {
+            info!(table = %self.table.name, rows = load.rows, "going on with a load that was interrupted");
+        }
+        let (reading, mut batches) = self.feed(Order::Key { after: load.last_key.clone() });
+        tokio::try_join!(reading, self.take_parts(session, &mut load, &mut batches))?;
+        Ok(SyncOutcome { resumed, ..self.end(session, load).await? })
+    }
+
+    async fn begin(&self, session: &mut Session) -> Result<LoadProgress> {
+        let load = LoadProgress {
+            relation: format!("load_{:016x}", fastrand::u64(..)),
+            shape: shape(self.table),
+            fingerprint: self.table.fingerprint.clone(),
+            source_read_at: self.taken_at,
+            last_key: Vec::new(),
+            rows: 0,
+            dates_coerced: 0,
+            texts_coerced: 0,
+        };
+        let transaction = session.begin().await?;
+        transaction.begin_load(&self.table.name, &load).await?;
+        transaction.batch(&self.raw().create(&load.target()), &format!("loading {}", self.table.name)).await?;
+        transaction.commit().await?;
+        Ok(load)
+    }
+
+    async fn take_parts(
+        &self,
+        session: &mut Session,
+        load: &mut LoadProgress,
+        batches: &mut mpsc::Receiver<Batch>,
+    ) -> Result<()> {
+        let copy_in = self.raw().copy_in(&load.target(), false);
+        while let Some(first) = batches.recv().await {
+            let seen = load.rows;
+            let mut bytes = 0;
+            let mut next = Some(first);
+            // Open while the source is read: nobody else looks at this table.
+            let transaction = session.begin().await?;
+            let mut copy = transaction.copy_in(&copy_in).await?;
+            copy.send(Bytes::from_static(encode::HEADER)).await?;
+            while let Some(batch) = next {
+                bytes += batch.rows.len() as u64;
+                load.rows += batch.len();
+                load.dates_coerced += batch.coerced.dates;
+                load.texts_coerced += batch.coerced.texts;
+                load.last_key = batch.last_key().to_vec();
+                copy.send(batch.rows).await?;
+                next = if bytes < self.config.load_part_bytes { batches.recv().await } else { None };
+            }
+            copy.send(Bytes::from_static(encode::TRAILER)).await?;
+            copy.finish().await?;
+            transaction.continue_load(&self.table.name, load, seen).await?;
+            transaction.commit().await?;
+        }
+        Ok(())
+    }
+
+    async fn end(&self, session: &mut Session, load: LoadProgress) -> Result<SyncOutcome> {
+        let (schema, name) = (self.warehouse.raw_schema(), &*self.table.raw_name());
+        let replaces = self.replaces(session).await?;
+        let transaction = session.begin().await?;
+        transaction.batch(&self.lock_timeout(), "bounding the wait for locks").await?;
+        transaction.batch(&self.raw().finish(&load.target(), self.cursor()), &format!("loading {name}")).await?;
+        if replaces {
+            self.put_in_place(&transaction, async |t| t.end_load(&self.table.name, &load, schema, name).await).await?;
+        } else {
+            transaction.end_load(&self.table.name, &load, schema, name).await?;
+        }
+        let found = Found {
+            action: Action::Load,
+            rows_read: load.rows,
+            coerced: Coerced { dates: load.dates_coerced, texts: load.texts_coerced },
+            key_max: load.last_key.first().copied(),
+            rows_before: None,
+            begun: Some(Begun { at: load.source_read_at, fingerprint: load.fingerprint }),
+        };
+        self.save(&transaction, &found, true, found.rows_read).await?;
+        transaction.commit().await?;
+        Ok(found.loaded())
+    }
+}
