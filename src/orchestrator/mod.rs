@@ -37,7 +37,7 @@ pub use selection::short;
 
 use crate::{
     config::Config,
-    domain::Clock,
+    domain::{Clock, RunState},
     error::{Error, Kind, Result},
     source::Source,
     state::{Acquired, NewRun, State},
@@ -119,11 +119,21 @@ impl Orchestrator {
     }
 
     /// Does one run and waits for its end. A run by hand that asked for the same, and whose process
-    /// died, goes on instead of a new one. `shutdown` calls the run off.
+    /// died, goes on first. `shutdown` calls the run off.
     ///
     /// # Errors
     /// The control plane fails before the run has begun, or another process is the writer.
     pub async fn run_once(&self, request: RunRequest, shutdown: CancellationToken) -> Result<RunSummary> {
+        let (summary, went_on) = self.run_or_go_on(&request, shutdown.clone()).await?;
+        if !went_on || request.full || summary.state != RunState::Succeeded {
+            return Ok(summary);
+        }
+        // That run did not look at what has changed since it was planned; who asks now means now.
+        self.run_or_go_on(&request, shutdown).await.map(|(summary, _)| summary)
+    }
+
+    /// The run, and whether it is one that was left.
+    async fn run_or_go_on(&self, request: &RunRequest, shutdown: CancellationToken) -> Result<(RunSummary, bool)> {
         self.state.migrate().await?;
         let holder = writer::holder("run");
         let lease = match self.state.acquire(&holder, self.clock.now()).await? {
@@ -132,10 +142,11 @@ impl Orchestrator {
                 return Err(Error::new(Kind::WriterElsewhere, format!("another process writes: {other}")));
             }
         };
-        let (orphan, run) = match self.take_over_by_hand(&request).await? {
+        let (orphan, run) = match self.take_over_by_hand(request).await? {
             Some(orphan) => (Some(orphan), None),
-            None => (None, Some(self.begin_by_hand(&request).await?)),
+            None => (None, Some(self.begin_by_hand(request).await?)),
         };
+        let goes_on = orphan.is_some();
         let reign = lease.epoch();
         let (sender, standing) = watch::channel(Standing::Writer(reign));
         let called_off = shutdown.clone();
@@ -148,7 +159,7 @@ impl Orchestrator {
             orchestrator: self.clone(),
             run: orphan.as_ref().map(|o| o.run).or(run).expect("it is one or the other"),
             schedule: String::new(),
-            request,
+            request: request.clone(),
             is_planned: orphan.as_ref().is_some_and(|o| o.is_planned),
             in_part: orphan.as_ref().is_some_and(|o| o.in_part),
             writership: Writership::new(standing, reign),
@@ -159,7 +170,7 @@ impl Orchestrator {
         over.cancel();
         while background.join_next().await.is_some() {}
         match ended {
-            Outcome::Ended(state, error) => Ok(RunSummary { run, state, error }),
+            Outcome::Ended(state, error) => Ok((RunSummary { run, state, error }, goes_on)),
             Outcome::Unrecorded(error) => Err(error.during(format!("recording the end of run {run}"))),
             Outcome::Interrupted if called_off.is_cancelled() => {
                 Err(Error::new(Kind::Cancelled, format!("run {run} was called off while the warehouse was away")))
