@@ -104,7 +104,8 @@ impl Draft {
         (self.refs, self.sources) = (collected.refs, collected.sources);
         rendered?;
         self.enabled = self.settings.flag("enabled") != Some(false);
-        self.relation = place(templates, &self.scope(shared, None), &self.file)?.checked(&self.file)?;
+        self.relation =
+            place(templates, &self.scope(shared, None), &self.file)?.checked(&self.file, &shared.raw_schema)?;
         self.materialized = Materialized::of(&self.settings, &self.file)?;
         let not_yet = config::not_yet(&self.settings);
         if !not_yet.is_empty() {

@@ -153,6 +153,7 @@ impl Manifest {
             vars,
             target: setting.target.value(&project.profile),
             database: setting.target.database.clone(),
+            raw_schema: setting.raw_schema.clone(),
             macros,
             invocation: setting.invocation.clone(),
         });

@@ -44,8 +44,15 @@ impl Relation {
         Self { name, ..self.clone() }
     }
 
-    /// Refuses a name that PostgreSQL would cut.
-    pub(super) fn checked(self, shown: &str) -> Result<Self> {
+    /// Refuses a name that PostgreSQL would cut, and a schema that belongs to somebody else: to PostgreSQL,
+    /// to the control plane, or to the source's tables.
+    pub(super) fn checked(self, shown: &str, raw_schema: &str) -> Result<Self> {
+        let schema = self.schema.as_str();
+        if [raw_schema, "amalgam", "information_schema"].contains(&schema) || schema.starts_with("pg_") {
+            let text =
+                format!("{shown}: the schema '{schema}' is not for models; give it another one by config(schema=…)");
+            return Err(Error::new(Kind::ModelProject, text));
+        }
         for (what, name) in [("schema", &self.schema), ("name", &self.name)] {
             if name.len() > NAME_BYTES_MAX {
                 return Err(Error::new(
@@ -102,6 +109,16 @@ mod tests {
     }
 
     #[test]
+    fn no_model_takes_the_place_of_what_is_not_a_models() {
+        for schema in ["raw", "amalgam", "information_schema", "pg_catalog", "pg_temp"] {
+            let taken = Relation { schema: schema.to_owned(), ..relation("table_state") };
+            let error = taken.checked("models/x.sql", "raw").expect_err("the schema is another's");
+            assert!(error.to_string().contains(schema), "{error}");
+        }
+        assert!(relation("x").checked("models/x.sql", "raw").is_ok());
+    }
+
+    #[test]
     fn a_relation_is_quoted_as_dbt_does() {
         assert_eq!(relation("a\"b").to_string(), "\"d\".\"s\".\"a\"\"b\"");
     }
@@ -117,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_name_that_postgres_would_cut_is_refused() {
-        let error = relation(&"x".repeat(64)).checked("models/x.sql").expect_err("64 bytes");
+        let error = relation(&"x".repeat(64)).checked("models/x.sql", "raw").expect_err("64 bytes");
         assert!(error.context.contains("64 bytes"), "{error}");
     }
 }

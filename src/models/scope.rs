@@ -29,6 +29,8 @@ pub(super) struct Shared {
     pub target: Value,
     /// `target.dbname`, where every relation lies.
     pub database: String,
+    /// The schema of the source's tables, where no model goes.
+    pub raw_schema: String,
     /// Where macros are found.
     pub macros: Macros,
     /// `invocation_id`.
