@@ -8,12 +8,13 @@ use super::{
     plan,
 };
 use crate::{
-    domain::Column,
+    domain::{Column, name::LOADED_AT},
     error::Result,
     source::Order,
     warehouse::{CopyIn, Dependents, Session, Transaction, Trappings, dependents, literal, quote, relation},
 };
 use bytes::Bytes;
+use tracing::warn;
 
 impl Job<'_> {
     /// Loads everything into a new table; where one is there already, beside it, and puts it in its place.
@@ -39,7 +40,7 @@ impl Job<'_> {
         transaction.batch(&self.raw().finish(&target, self.cursor()), &doing).await?;
         if replaces {
             let rename = format!("alter table {target} rename to {}", quote(name));
-            self.put_in_place(&transaction, async |t| t.batch(&rename, &doing).await).await?;
+            self.put_in_place(&transaction, &target, async |t| t.batch(&rename, &doing).await).await?;
         }
         self.save(&transaction, &found, true, found.rows_read).await?;
         transaction.commit().await?;
@@ -57,14 +58,36 @@ impl Job<'_> {
         self.stamp.map(|at| &self.table.columns[at])
     }
 
+    /// Gives the new table the columns that only the present one has: those of people, and those that the
+    /// source once had. Their values go along by key.
+    async fn carry_columns(&self, transaction: &Transaction<'_>, new: &str) -> Result<()> {
+        let Some(raw) = self.state.and_then(|s| s.raw.as_ref()) else { return Ok(()) };
+        let ours = |name: &str| name == LOADED_AT || self.table.columns.iter().any(|c| c.raw_name() == name);
+        let extra: Vec<_> = raw.columns.iter().filter(|(name, _)| !ours(name)).collect();
+        if extra.is_empty() {
+            return Ok(());
+        }
+        let key: Vec<String> = self.table.key_columns().map(|c| c.raw_name().into_owned()).collect();
+        let names: Vec<&str> = extra.iter().map(|(name, _)| name.as_str()).collect();
+        if raw.key.is_empty() || raw.key != key {
+            warn!(table = %self.table.name, columns = names.join(", "), "not carried over: the key has changed, or there is none");
+            return Ok(());
+        }
+        transaction
+            .batch(&self.raw().carry(new, &extra), &format!("carrying columns of {} over", self.table.name))
+            .await
+    }
+
     /// Takes the old raw table away and lets `give_name` give the new one its name; what hangs on the old
     /// one hangs on the new one then.
     pub(super) async fn put_in_place(
         &self,
         transaction: &Transaction<'_>,
+        new: &str,
         give_name: impl AsyncFnOnce(&Transaction<'_>) -> Result<()>,
     ) -> Result<()> {
         let (schema, name) = (self.warehouse.raw_schema(), &*self.table.raw_name());
+        self.carry_columns(transaction, new).await?;
         let dependents = Dependents::take(transaction, schema, name).await?;
         let trappings = match dependents::oid(transaction, schema, name).await? {
             Some(old) => Some(Trappings::of(transaction, old, "r").await?),

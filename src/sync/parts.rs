@@ -94,7 +94,10 @@ impl Job<'_> {
         transaction.batch(&self.lock_timeout(), "bounding the wait for locks").await?;
         transaction.batch(&self.raw().finish(&load.target(), self.cursor()), &format!("loading {name}")).await?;
         if replaces {
-            self.put_in_place(&transaction, async |t| t.end_load(&self.table.name, &load, schema, name).await).await?;
+            self.put_in_place(&transaction, &load.target(), async |t| {
+                t.end_load(&self.table.name, &load, schema, name).await
+            })
+            .await?;
         } else {
             transaction.end_load(&self.table.name, &load, schema, name).await?;
         }

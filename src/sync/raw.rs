@@ -82,6 +82,21 @@ impl<'t> Raw<'t> {
         steps.join(";\n")
     }
 
+    /// Adds columns of the raw table, each with its type, to a new one of a quoted name, values included.
+    pub(super) fn carry(&self, new: &str, columns: &[(&String, &String)]) -> String {
+        let joined = |each: &dyn Fn(&str, &str) -> String| {
+            columns.iter().map(|(name, of)| each(&quote(name), of)).collect::<Vec<_>>().join(", ")
+        };
+        let equal: Vec<String> = self.key().iter().map(|k| format!("n.{k} = o.{k}")).collect();
+        format!(
+            "alter table {new} {};\nupdate {new} n set {} from {} o where {}",
+            joined(&|name, of| format!("add column {name} {of}")),
+            joined(&|name, _| format!("{name} = o.{name}")),
+            self.name(),
+            equal.join(" and ")
+        )
+    }
+
     /// Adds columns that the source has gained.
     pub(super) fn add_columns(&self, names: &[String]) -> String {
         let added: Vec<String> = self

@@ -310,6 +310,24 @@ async fn a_retyped_column_loads_only_its_table_again_and_views_on_it_survive() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn columns_that_only_the_raw_table_has_go_along_when_it_is_loaded_again() {
+    let bench = Servers::fresh("carried").await;
+    bench
+        .source("create table t (k int primary key, v int, gone int); insert into t values (1, 5, 8), (2, 6, 9);")
+        .await;
+    let syncer = syncer(&bench).await;
+    sync(&syncer, SyncOptions::default()).await;
+    bench.warehouse("alter table raw.t add column note text; comment on column raw.t.note is 'ours'; update raw.t set note = 'n' || k;").await;
+    bench.source("alter table t drop column gone;").await;
+    sync(&syncer, SyncOptions::default()).await;
+    bench.source("alter table t modify v bigint; insert into t values (3, 7);").await;
+    assert_eq!(sync(&syncer, SyncOptions::default()).await.action, Action::Load);
+    assert_equal(&syncer, 3).await;
+    let kept = "select string_agg(concat_ws(' ', k, v, gone, note), ', ' order by k) from raw.t";
+    assert_eq!(bench.text(kept).await, "1 5 8 n1, 2 6 9 n2, 3 7");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_load_replaces_the_table_beside_its_readers() {
     let bench = Servers::fresh("full").await;
     bench.source("create table t (k int primary key, s timestamp not null default current_timestamp() on update current_timestamp()); insert into t (k) values (1), (2);").await;
