@@ -57,9 +57,7 @@ impl Timetable {
                 LocalResult::Ambiguous(first, second) if first.to_utc() <= moment && self.repeats() => second.to_utc(),
                 LocalResult::Ambiguous(first, _) => first.to_utc(),
                 LocalResult::None if self.repeats() => continue,
-                LocalResult::None => {
-                    self.change(face.and_utc() - Duration::days(1), face.and_utc() + Duration::days(1))
-                }
+                LocalResult::None => self.end_of_gap(face),
             };
             if at > moment {
                 return Some(if self.repeats() { self.or_repeated(moment, at) } else { at });
@@ -94,11 +92,25 @@ impl Timetable {
         DateTime::from_timestamp(high, 0).expect("it lies between two times")
     }
 
+    /// When a time on the clock's face is over that is left out.
+    fn end_of_gap(&self, face: NaiveDateTime) -> DateTime<Utc> {
+        self.change(face.and_utc() - Duration::days(1), face.and_utc() + Duration::days(1))
+    }
+
     /// The last fire at or before `moment`.
     pub fn last_before(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let face = self.cron.find_previous_occurrence(&self.face(moment).and_utc(), true).ok()?.naive_utc();
-        let at = self.zone.from_local_datetime(&face).earliest()?.to_utc();
-        Some(at.min(moment))
+        let (mut face, mut inclusive) = (self.face(moment), true);
+        for _ in 0..FACES_MAX {
+            face = self.cron.find_previous_occurrence(&face.and_utc(), inclusive).ok()?.naive_utc();
+            inclusive = false;
+            let at = match self.zone.from_local_datetime(&face) {
+                LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => at.to_utc(),
+                LocalResult::None if self.repeats() => continue,
+                LocalResult::None => self.end_of_gap(face),
+            };
+            return Some(at.min(moment));
+        }
+        None
     }
 
     /// What a clock in the zone shows, to the second: croner carries a fraction on into what it finds.
@@ -200,6 +212,17 @@ mod tests {
         let at = |text: &str| -> DateTime<Utc> { text.parse().expect("a time") };
         assert_eq!(timetable.last_before(at("2026-06-02T10:59:59Z")), Some(at("2026-06-01T11:00:00Z")));
         assert_eq!(timetable.last_before(at("2026-06-02T11:00:00Z")), Some(at("2026-06-02T11:00:00Z")));
+    }
+
+    #[test]
+    fn the_last_fire_is_found_across_the_hour_that_is_left_out() {
+        let at = |text: &str| -> DateTime<Utc> { text.parse().expect("a time") };
+        let last = |cron: &str, moment: &str| {
+            timetable(cron, "America/Chicago").expect("a good expression").last_before(at(moment))
+        };
+        assert_eq!(last("30 2 * * *", "2026-03-08T15:00:00Z"), Some(at("2026-03-08T08:00:00Z")));
+        assert_eq!(last("30 2 * * *", "2026-03-08T07:59:59Z"), Some(at("2026-03-07T08:30:00Z")));
+        assert_eq!(last("30 * * * *", "2026-03-08T08:10:00Z"), Some(at("2026-03-08T07:30:00Z")));
     }
 
     #[test]
