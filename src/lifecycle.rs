@@ -9,7 +9,7 @@ use crate::{
     domain::Clock,
     error::{Error, Kind, Result},
     http,
-    orchestrator::{Health, Orchestrator},
+    orchestrator::{Health, Orchestrator, Stop},
     telemetry::Metrics,
 };
 use sd_notify::NotifyState;
@@ -27,45 +27,34 @@ const DRAIN_SECONDS_MAX: u64 = 4;
 /// How long connections of watchers may take to end.
 const CLOSE_SECONDS_MAX: u64 = 1;
 
-/// How the process is told to stop.
-#[derive(Clone, Debug, Default)]
-pub struct Shutdown {
-    /// Nothing new begins; what is under way may end.
-    pub drain: CancellationToken,
-    /// What is under way is rolled back.
-    pub abort: CancellationToken,
+/// Stops at SIGTERM and SIGINT. The watch over them ends with the runtime.
+///
+/// # Errors
+/// The system refuses to tell of signals.
+pub fn stop_on_signals(tracker: &TaskTracker) -> Result<Stop> {
+    let stop = Stop::default();
+    let refused = |e: std::io::Error| Error::new(Kind::Internal, "waiting for signals").with_source(e);
+    let terminate = signal(SignalKind::terminate()).map_err(refused)?;
+    let interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
+    tracker.spawn(watch_signals(stop.clone(), terminate, interrupt));
+    Ok(stop)
 }
 
-impl Shutdown {
-    /// Stops at SIGTERM and SIGINT. The watch over them ends with the runtime.
-    ///
-    /// # Errors
-    /// The system refuses to tell of signals.
-    pub fn on_signals(tracker: &TaskTracker) -> Result<Self> {
-        let shutdown = Self::default();
-        let refused = |e: std::io::Error| Error::new(Kind::Internal, "waiting for signals").with_source(e);
-        let terminate = signal(SignalKind::terminate()).map_err(refused)?;
-        let interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
-        tracker.spawn(shutdown.clone().watch(terminate, interrupt));
-        Ok(shutdown)
+async fn watch_signals(stop: Stop, mut terminate: Signal, mut interrupt: Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = stop.drain.cancelled() => {}
     }
-
-    async fn watch(self, mut terminate: Signal, mut interrupt: Signal) {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            () = self.drain.cancelled() => {}
-        }
-        info!(seconds_max = DRAIN_SECONDS_MAX, "stopping; what is under way may end");
-        self.drain.cancel();
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            () = tokio::time::sleep(Duration::from_secs(DRAIN_SECONDS_MAX)) => {}
-            () = self.abort.cancelled() => {}
-        }
-        self.abort.cancel();
+    info!(seconds_max = DRAIN_SECONDS_MAX, "stopping; what is under way may end");
+    stop.drain.cancel();
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = tokio::time::sleep(Duration::from_secs(DRAIN_SECONDS_MAX)) => {}
+        () = stop.abort.cancelled() => {}
     }
+    stop.abort.cancel();
 }
 
 /// Runs the daemon until told to stop: schedules, health, metrics.
@@ -74,7 +63,7 @@ impl Shutdown {
 ///
 /// # Errors
 /// A wrong configuration, or an address that can't be listened on.
-pub async fn serve(config: Arc<Config>, clock: Clock, shutdown: Shutdown) -> Result<()> {
+pub async fn serve(config: Arc<Config>, clock: Clock, stop: Stop) -> Result<()> {
     let listener = listen(&config).await?;
     // Port 0 stands for any that is free; which one it became is told.
     let address = listener.local_addr().unwrap_or(config.http.listen);
@@ -89,15 +78,15 @@ pub async fn serve(config: Arc<Config>, clock: Clock, shutdown: Shutdown) -> Res
     if config.schedule.is_empty() {
         warn!("no [[schedule]] is configured: nothing runs by itself");
     }
-    let drain = shutdown.drain.clone();
+    let drain = stop.drain.clone();
     tracker.spawn(async move {
         drain.cancelled().await;
         notify(&[NotifyState::Stopping]);
     });
-    let ended = orchestrator.serve(health_sender, shutdown.drain.clone(), shutdown.abort.clone()).await;
+    let ended = orchestrator.serve(health_sender, stop.clone()).await;
     // Health and metrics are served to the very end, so that the drain can be watched.
     served.cancel();
-    shutdown.drain.cancel();
+    stop.drain.cancel();
     tracker.close();
     if tokio::time::timeout(Duration::from_secs(CLOSE_SECONDS_MAX), tracker.wait()).await.is_err() {
         warn!("a watcher's connection is still open and is cut off");

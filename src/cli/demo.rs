@@ -9,8 +9,8 @@ use crate::{
         project,
     },
     domain::{Clock, RunState, TaskKind, TaskState},
-    lifecycle::{self, Shutdown},
-    orchestrator::{Event, Orchestrator, RunRequest, RunSummary},
+    lifecycle,
+    orchestrator::{Event, Orchestrator, RunRequest, RunSummary, Stop},
     telemetry::Metrics,
 };
 use std::{
@@ -64,14 +64,14 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
     let began = Instant::now();
-    let shutdown = Shutdown::on_signals(&TaskTracker::new())?;
+    let stop = lifecycle::stop_on_signals(&TaskTracker::new())?;
     let options = options(&args, &context)?;
     say(&format!("demo: everything lies in {}", options.folder.display()));
     let clock = context.clock();
     let bring_up = Demo::bring_up(&options, &clock, step);
-    let Some(demo) = shutdown.drain.run_until_cancelled(bring_up).await else { return Ok(Outcome::Failed) };
+    let Some(demo) = stop.drain.run_until_cancelled(bring_up).await else { return Ok(Outcome::Failed) };
     let demo = demo?;
-    let outcome = run_on(&demo, &args, &context, shutdown, began).await;
+    let outcome = run_on(&demo, &args, &context, stop, began).await;
     let ending = Instant::now();
     demo.end().await?;
     step("both servers stopped", ending.elapsed());
@@ -113,13 +113,7 @@ fn asked_http(context: &Context) -> anyhow::Result<Option<SocketAddr>> {
 }
 
 /// The first run, then the daemon on top of a practice that lives.
-async fn run_on(
-    demo: &Demo,
-    args: &Args,
-    context: &Context,
-    shutdown: Shutdown,
-    began: Instant,
-) -> anyhow::Result<Outcome> {
+async fn run_on(demo: &Demo, args: &Args, context: &Context, stop: Stop, began: Instant) -> anyhow::Result<Outcome> {
     let sources =
         load::Sources { files: vec![demo.config_file()], overrides: context.sources().overrides, ..Default::default() };
     let mut config = load::load(&sources)?;
@@ -130,7 +124,7 @@ async fn run_on(
     let orchestrator = Orchestrator::new(Arc::clone(&config), context.clock(), Arc::new(Metrics::new()))?;
     let mut watching = JoinSet::new();
     watching.spawn(watch(orchestrator.events()));
-    let summary = orchestrator.run_once(RunRequest::default(), shutdown.drain.clone()).await;
+    let summary = orchestrator.run_once(RunRequest::default(), stop.clone()).await;
     watching.shutdown().await;
     let summary = summary?;
     let built = done(&orchestrator, &summary).await?;
@@ -139,15 +133,15 @@ async fn run_on(
     if let Some(error) = summary.error {
         say(&format!("  {error}"));
     }
-    if args.once || shutdown.drain.is_cancelled() {
+    if args.once || stop.drain.is_cancelled() {
         let done = summary.state == RunState::Succeeded;
         return Ok(if done { Outcome::Done } else { Outcome::Failed });
     }
     show_places(demo);
     say(&format!("demo: up after {:.1} s; the practice lives, Ctrl-C ends it\n", began.elapsed().as_secs_f64()));
     context.start_logs(&config.log.filter, LogFormat::Text)?;
-    let life = live(demo, args, context.clock(), shutdown.drain.clone());
-    let (served, acts) = tokio::join!(lifecycle::serve(config, context.clock(), shutdown.clone()), life);
+    let life = live(demo, args, context.clock(), stop.drain.clone());
+    let (served, acts) = tokio::join!(lifecycle::serve(config, context.clock(), stop.clone()), life);
     served?;
     say(&format!("demo: what happened in the practice: {}", told(&acts)));
     Ok(Outcome::Done)

@@ -4,7 +4,7 @@ use super::{Context, Outcome, output::Format, times::seconds};
 use crate::{
     domain::{RunState, TaskKind, TaskState},
     error::Kind,
-    lifecycle::Shutdown,
+    lifecycle::stop_on_signals,
     orchestrator::{Event, Orchestrator, RunRequest, RunSummary, short},
     state::{RunRecord, TaskRecord},
 };
@@ -33,14 +33,16 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
-    let orchestrator = Orchestrator::new(context.config()?, context.clock(), context.metrics())?;
-    let shutdown = Shutdown::on_signals(&TaskTracker::new())?;
+    let config = context.config()?;
+    config.source.require()?;
+    let orchestrator = Orchestrator::new(config, context.clock(), context.metrics())?;
+    let stop = stop_on_signals(&TaskTracker::new())?;
     let mut watching = JoinSet::new();
     if stderr().is_terminal() {
         watching.spawn(draw(orchestrator.events()));
     }
     let request = RunRequest { select: args.select, full: args.full, reconcile: args.reconcile };
-    let ran = orchestrator.run_once(request, shutdown.drain.clone()).await;
+    let ran = orchestrator.run_once(request, stop).await;
     watching.shutdown().await;
     let summary = ran?;
     let record = orchestrator.state().run_record(summary.run).await?;

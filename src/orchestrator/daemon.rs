@@ -24,18 +24,13 @@ use tracing::{Instrument, error, info, info_span};
 const FORGET_HOURS: i64 = 1;
 
 impl Orchestrator {
-    /// Runs until `drain`: what is under way then may end, until `abort`. Outages of either database are
+    /// Runs until told to stop. Outages of either database are
     /// waited out, however long.
     ///
     /// # Errors
     /// A schedule that can't be read, or a worker of this process that ended by itself: whoever started
     /// the process starts it again.
-    pub async fn serve(
-        &self,
-        health: watch::Sender<Health>,
-        drain: CancellationToken,
-        abort: CancellationToken,
-    ) -> Result<()> {
+    pub async fn serve(&self, health: watch::Sender<Health>, stop: Stop) -> Result<()> {
         let scheduler = Scheduler::new(&self.config)?;
         let ticker = Ticker::start().await?;
         let (sender, standing) = watch::channel(Standing::Waiting);
@@ -47,11 +42,11 @@ impl Orchestrator {
         let asking = over.clone();
         background.spawn(async move { me.watch_health(health, asking).await });
         let reigns = async {
-            let reigned = self.reign(&scheduler, &ticker, standing, &drain, &abort).await;
+            let reigned = self.reign(&scheduler, &ticker, standing, &stop).await;
             over.cancel();
             reigned
         };
-        let (reigned, watched) = tokio::join!(reigns, supervise(&mut background, &over, &drain));
+        let (reigned, watched) = tokio::join!(reigns, supervise(&mut background, &over, &stop.drain));
         ticker.stop().await;
         reigned.and(watched)
     }
@@ -62,14 +57,12 @@ impl Orchestrator {
         scheduler: &Scheduler,
         ticker: &Ticker,
         mut standing: watch::Receiver<Standing>,
-        drain: &CancellationToken,
-        abort: &CancellationToken,
+        stop: &Stop,
     ) -> Result<()> {
         let watched = standing.clone();
-        while let Some(reign) = next_reign(&mut standing, drain).await? {
+        while let Some(reign) = next_reign(&mut standing, &stop.drain).await? {
             let writership = Writership::new(watched.clone(), reign);
-            let stop = Stop { drain: drain.clone(), abort: abort.clone(), cancels: false };
-            Reign::new(self, scheduler, writership, stop).last(ticker).await;
+            Reign::new(self, scheduler, writership, stop.clone()).last(ticker).await;
         }
         Ok(())
     }
@@ -237,6 +230,7 @@ impl<'a> Reign<'a> {
             in_part: run.in_part,
             writership: self.writership.clone(),
             stop: self.stop.clone(),
+            is_cancelled_by_stop: false,
         };
         self.running.insert(execution.run, schedule);
         let (state, clock, number) = (self.orchestrator.state.clone(), self.orchestrator.clock.clone(), execution.run);

@@ -29,15 +29,13 @@ pub(super) const RECORD_TIME_MAX: Duration = Duration::from_secs(2);
 /// How often a run is read again before it is given up.
 const READ_AGAIN_MAX: u32 = 10;
 
-/// How a run is stopped from outside.
+/// How work is stopped from outside.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Stop {
+pub struct Stop {
     /// Nothing new begins; what is under way may end.
-    pub(super) drain: CancellationToken,
+    pub drain: CancellationToken,
     /// What is under way is rolled back.
-    pub(super) abort: CancellationToken,
-    /// The run is called off for good, and not continued by the next process.
-    pub(super) cancels: bool,
+    pub abort: CancellationToken,
 }
 
 /// One run being carried out.
@@ -52,6 +50,8 @@ pub(super) struct Execution {
     pub(super) in_part: bool,
     pub(super) writership: Writership,
     pub(super) stop: Stop,
+    /// Stopped, it is called off for good, and not continued by the next process.
+    pub(super) is_cancelled_by_stop: bool,
 }
 
 /// What is under way, and what goes wrong with the run as a whole.
@@ -303,7 +303,7 @@ impl Execution {
         }
         // One try each: who comes next finds out by itself what was under way.
         let recording = async {
-            if self.stop.cancels {
+            if self.is_cancelled_by_stop {
                 let cause = Error::new(Kind::Cancelled, "the run was called off");
                 return o.state.end_run(self.run, RunState::Cancelled, Some(&cause), now).await;
             }
@@ -314,8 +314,8 @@ impl Execution {
         if let Err(error) = recorded {
             error!(kind = %error.kind, %error, "the interruption of the run is not recorded");
         }
-        info!(cancelled = self.stop.cancels, "run interrupted");
-        if self.stop.cancels { Outcome::Ended(RunState::Cancelled, None) } else { Outcome::Interrupted }
+        info!(cancelled = self.is_cancelled_by_stop, "run interrupted");
+        if self.is_cancelled_by_stop { Outcome::Ended(RunState::Cancelled, None) } else { Outcome::Interrupted }
     }
 
     /// Tells whoever watches.

@@ -29,6 +29,7 @@ mod selection;
 mod writer;
 
 pub use cron::Timetable;
+pub use executor::Stop;
 pub use health::{Health, Side};
 pub use lateness::late_before;
 pub use outlook::{ModelAction, ModelPlan, Outlook};
@@ -40,13 +41,14 @@ use crate::{
     domain::{Clock, RunState},
     error::{Error, Kind, Result},
     source::Source,
-    state::{Acquired, NewRun, State},
+    state::{Acquired, Lease, NewRun, State},
     sync::Syncer,
     telemetry::Metrics,
     warehouse::Warehouse,
 };
 use bounds::Bounds;
-use executor::{Execution, Outcome, Stop};
+use executor::{Execution, Outcome};
+use recovery::Orphan;
 use std::sync::Arc;
 use tokio::{
     sync::{broadcast, watch},
@@ -119,51 +121,43 @@ impl Orchestrator {
     }
 
     /// Does one run and waits for its end. A run by hand that asked for the same, and whose process
-    /// died, goes on first. `shutdown` calls the run off.
+    /// died, goes on first. Stopped, the run is called off.
     ///
     /// # Errors
     /// The control plane fails before the run has begun, or another process is the writer.
-    pub async fn run_once(&self, request: RunRequest, shutdown: CancellationToken) -> Result<RunSummary> {
-        let (summary, went_on) = self.run_or_go_on(&request, shutdown.clone()).await?;
-        if !went_on || request.full || summary.state != RunState::Succeeded {
+    pub async fn run_once(&self, request: RunRequest, stop: Stop) -> Result<RunSummary> {
+        let (summary, went_on) = self.run_or_go_on(&request, stop.clone()).await?;
+        if !went_on || request.full || summary.state != RunState::Succeeded || stop.drain.is_cancelled() {
             return Ok(summary);
         }
         // That run did not look at what has changed since it was planned; who asks now means now.
-        self.run_or_go_on(&request, shutdown).await.map(|(summary, _)| summary)
+        self.run_or_go_on(&request, stop).await.map(|(summary, _)| summary)
     }
 
     /// The run, and whether it is one that was left.
-    async fn run_or_go_on(&self, request: &RunRequest, shutdown: CancellationToken) -> Result<(RunSummary, bool)> {
-        self.state.migrate().await?;
+    async fn run_or_go_on(&self, request: &RunRequest, stop: Stop) -> Result<(RunSummary, bool)> {
         let holder = writer::holder("run");
-        let lease = match self.state.acquire(&holder, self.clock.now()).await? {
-            Acquired::Held(lease) => lease,
-            Acquired::By(other) => {
-                return Err(Error::new(Kind::WriterElsewhere, format!("another process writes: {other}")));
-            }
+        let Some(begun) = stop.drain.run_until_cancelled(self.begin_by_hand(request, &holder)).await else {
+            return Err(Error::new(Kind::Cancelled, "the run was called off before it began"));
         };
-        let (orphan, run) = match self.take_over_by_hand(request).await? {
-            Some(orphan) => (Some(orphan), None),
-            None => (None, Some(self.begin_by_hand(request).await?)),
-        };
-        let goes_on = orphan.is_some();
+        let (lease, orphan, goes_on) = begun?;
         let reign = lease.epoch();
         let (sender, standing) = watch::channel(Standing::Writer(reign));
-        let called_off = shutdown.clone();
-        let stop = Stop { drain: shutdown.clone(), abort: shutdown, cancels: true };
+        let called_off = stop.drain.clone();
         let over = CancellationToken::new();
         let mut background = JoinSet::new();
         let (state, clock, metrics) = (self.state.clone(), self.clock.clone(), Arc::clone(&self.metrics));
         background.spawn(writer::keep(state, clock, metrics, holder, Some(lease), sender, over.clone()));
         let execution = Execution {
             orchestrator: self.clone(),
-            run: orphan.as_ref().map(|o| o.run).or(run).expect("it is one or the other"),
-            schedule: String::new(),
-            request: request.clone(),
-            is_planned: orphan.as_ref().is_some_and(|o| o.is_planned),
-            in_part: orphan.as_ref().is_some_and(|o| o.in_part),
+            run: orphan.run,
+            schedule: orphan.schedule,
+            request: orphan.request,
+            is_planned: orphan.is_planned,
+            in_part: orphan.in_part,
             writership: Writership::new(standing, reign),
             stop,
+            is_cancelled_by_stop: true,
         };
         let run = execution.run;
         let ended = execution.carry_out().instrument(info_span!("run", run = run.0)).await;
@@ -186,8 +180,22 @@ impl Orchestrator {
         self.state.close().await;
     }
 
-    async fn begin_by_hand(&self, request: &RunRequest) -> Result<crate::domain::RunId> {
-        let request = serde_json::to_value(request).expect("a request is JSON");
-        self.state.begin_run(&NewRun { schedule: None, fire_at: None, request, at: self.clock.now() }).await
+    /// Becomes the writer, and begins a run or takes up the one that was left; whether it is one that was.
+    async fn begin_by_hand(&self, request: &RunRequest, holder: &str) -> Result<(Lease, Orphan, bool)> {
+        self.state.migrate().await?;
+        let lease = match self.state.acquire(holder, self.clock.now()).await? {
+            Acquired::Held(lease) => lease,
+            Acquired::By(other) => {
+                return Err(Error::new(Kind::WriterElsewhere, format!("another process writes: {other}")));
+            }
+        };
+        if let Some(orphan) = self.take_over_by_hand(request).await? {
+            return Ok((lease, orphan, true));
+        }
+        let asked = serde_json::to_value(request).expect("a request is JSON");
+        let new = NewRun { schedule: None, fire_at: None, request: asked, at: self.clock.now() };
+        let run = self.state.begin_run(&new).await?;
+        let (schedule, request) = (String::new(), request.clone());
+        Ok((lease, Orphan { run, schedule, request, is_planned: false, in_part: false }, false))
     }
 }

@@ -211,6 +211,17 @@ async fn an_address_in_use_is_a_clear_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_a_user_of_the_source_nothing_is_started() {
+    let bench = Servers::fresh("no_user").await;
+    for command in ["serve", "run"] {
+        let mut program = bench.amalgam_with("[http]\nlisten = \"127.0.0.1:0\"\n");
+        let output = program.args(["--set", "source.user=", command]).output().await.expect("it ends");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && told.contains("source.user"), "{command}: {told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn daemon_drains_at_the_first_signal() {
     let bench = Servers::fresh("drains").await;
     let mut daemon = Daemon::start(&bench, "").await;

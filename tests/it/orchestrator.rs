@@ -10,7 +10,7 @@ use amalgam::{
     demo::servers::Kind as Server,
     domain::{Clock, RunState, TaskKind},
     error::Kind,
-    orchestrator::{ModelAction, Orchestrator, RunRequest},
+    orchestrator::{ModelAction, Orchestrator, RunRequest, Stop},
     state::{NewRun, NewTask, Plan},
     telemetry::Metrics,
     warehouse::Warehouse,
@@ -18,7 +18,7 @@ use amalgam::{
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-const PRACTICE: &str = "
+pub(crate) const PRACTICE: &str = "
 create table patient (PatNum bigint primary key auto_increment, LName varchar(100), DateTStamp timestamp default current_timestamp on update current_timestamp) engine=MyISAM;
 create table payment (PayNum bigint primary key auto_increment, PatNum bigint, PayAmt double, SecDateTEdit timestamp default current_timestamp on update current_timestamp) engine=MyISAM;
 insert into patient (LName) values ('a'), ('b');
@@ -157,7 +157,7 @@ fn config(bench: &Bench) -> Config {
     config
 }
 
-fn orchestrator(config: Config) -> Orchestrator {
+pub(crate) fn orchestrator(config: Config) -> Orchestrator {
     Orchestrator::new(Arc::new(config), Clock::system(), Arc::new(Metrics::new())).expect("a good configuration")
 }
 
@@ -167,11 +167,11 @@ async fn an_unchanged_practice_has_no_tasks_at_all() {
     bench.source(PRACTICE).await;
     write_project(&bench);
     let orchestrator = orchestrator(config(&bench));
-    let first = orchestrator.run_once(RunRequest::default(), CancellationToken::new()).await.expect("it runs");
+    let first = orchestrator.run_once(RunRequest::default(), Stop::default()).await.expect("it runs");
     assert_eq!(first.state, RunState::Succeeded);
     // A write in the very second of the look may hide another: a table is believed unchanged a moment later.
     until("a run finds nothing to do", || async {
-        let run = orchestrator.run_once(RunRequest::default(), CancellationToken::new()).await.expect("it runs");
+        let run = orchestrator.run_once(RunRequest::default(), Stop::default()).await.expect("it runs");
         assert_eq!(run.state, RunState::Succeeded);
         let record = orchestrator.state().run_record(run.run).await.expect("it is there").expect("it is there");
         record.tasks == 0 && record.tables_unchanged == 2
@@ -196,7 +196,7 @@ async fn hold(config: &Config, table: &str, until: CancellationToken) {
     until.cancelled().await;
 }
 
-async fn is_under_way(bench: &Bench, subject: &str) -> bool {
+pub(crate) async fn is_under_way(bench: &Bench, subject: &str) -> bool {
     let sql = format!("select count(*) from amalgam.task where subject = '{subject}' and state = 'running'");
     bench.text(&sql).await == "1"
 }
@@ -258,8 +258,7 @@ async fn a_warehouse_that_dies_in_the_middle_of_a_run_only_delays_it() {
     write_project(&bench);
     let config = config(&bench);
     let orchestrator = orchestrator(config.clone());
-    let run =
-        async |o: &Orchestrator| o.run_once(RunRequest::default(), CancellationToken::new()).await.expect("it runs");
+    let run = async |o: &Orchestrator| o.run_once(RunRequest::default(), Stop::default()).await.expect("it runs");
     assert_eq!(run(&orchestrator).await.state, RunState::Succeeded);
     bench.source("insert into payment (PatNum, PayAmt) values (2, 7)").await;
 
@@ -372,7 +371,7 @@ async fn a_run_that_goes_on_without_its_project_says_why_its_models_fail() {
     state.plan_run(run, &Plan { tasks, ..Plan::default() }, at).await.expect("it is planned");
     std::fs::write(bench.files().join("project/models/broken.yml"), "models: [").expect("a file can be written");
 
-    let ended = orchestrator.run_once(RunRequest::default(), CancellationToken::new()).await.expect("it goes on");
+    let ended = orchestrator.run_once(RunRequest::default(), Stop::default()).await.expect("it goes on");
     assert_eq!((ended.run, ended.state), (run, RunState::Failed));
     let tasks = state.task_records(run).await.expect("they are there");
     assert_eq!(tasks[0].state, "succeeded");
@@ -427,11 +426,11 @@ async fn plan_says_what_a_run_would_do_with_tables_and_models_and_why() {
     );
     assert_eq!(bench.text("select to_regnamespace('amalgam') is null").await, "t", "looking changes nothing");
     assert_eq!(
-        orchestrator.run_once(RunRequest::default(), CancellationToken::new()).await.expect("it runs").state,
+        orchestrator.run_once(RunRequest::default(), Stop::default()).await.expect("it runs").state,
         RunState::Succeeded
     );
     until("all is up to date", || async {
-        orchestrator.run_once(RunRequest::default(), CancellationToken::new()).await.expect("it runs");
+        orchestrator.run_once(RunRequest::default(), Stop::default()).await.expect("it runs");
         shown().await.iter().all(|(_, action, _)| *action == ModelAction::Skip)
     })
     .await;
