@@ -156,7 +156,7 @@ impl Context {
 
     /// The dbt project; `None` where the configuration names none.
     pub(super) fn models(&self) -> anyhow::Result<Option<Models>> {
-        Ok(Models::load(&*self.config()?, self.warehouse()?, self.metrics())?)
+        Ok(Models::load(&*self.config()?, self.warehouse()?, self.metrics(), self.clock())?)
     }
 
     /// Prints rows as a table or as JSON, as asked. The fields of `R` are the columns.

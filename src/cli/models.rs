@@ -71,7 +71,7 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
     let config = configured(&context, chosen)?;
     let warehouse = Warehouse::new(&config.warehouse)?;
     let metrics = context.metrics();
-    let models = Models::load(&config, warehouse, metrics)?.ok_or_else(|| {
+    let models = Models::load(&config, warehouse, metrics, context.clock())?.ok_or_else(|| {
         Error::new(crate::error::Kind::Config, "no project: give --project-dir or [models] project_dir")
     })?;
     let ids = models.select(&chosen.select, &chosen.exclude)?;

@@ -9,7 +9,7 @@ use super::{
     ledger::{self, Inputs, Success, Versions},
     manifest::Node,
     materialize::{self, Made, Work},
-    testing,
+    testing, wall_clock,
 };
 use crate::{
     domain::ModelId,
@@ -140,10 +140,15 @@ impl Models {
         // Compiled as if the day had just begun, so that the checksum of a model that shows when the
         // run started changes once a day and not each time.
         let started = now.date_naive().and_time(NaiveTime::MIN).and_utc();
-        let sql = self.manifest.compile(node, Manner { incremental: false, full_refresh: false, started })?;
+        let manner = Manner { incremental: false, full_refresh: false, started };
+        let sql = self.manifest.compile(node, manner)?;
         let checksum = checksum_of(node, &sql);
         let inputs = Inputs::of(&self.manifest, node);
-        let versions = inputs.versions(session, ledger::clock_of(&sql, now)).await?;
+        // A view that can't be compiled stays as it is, and so does what is read through it.
+        let of_view = |id| self.manifest.compile(self.manifest.node(id).ok()?, manner).ok();
+        let views: Vec<String> = inputs.views.iter().filter_map(of_view).collect();
+        let clock = wall_clock::seen(views.iter().chain([&sql]).map(String::as_str), now);
+        let versions = inputs.versions(session, clock).await?;
         let entry = ledger::read(session, &node.id).await?;
         let transaction = session.begin().await?;
         let relkind = materialize::relkind(&transaction, &node.relation).await?;

@@ -27,6 +27,8 @@ pub(super) struct Inputs {
     pub tables: BTreeSet<String>,
     /// Models: for a view its definition counts, and its own inputs beside it.
     pub models: BTreeSet<String>,
+    /// Views among them: whoever reads a view reads the clock where its SQL does.
+    pub views: BTreeSet<ModelId>,
     /// Sources that Amalgam does not fill: nobody can say whether they changed.
     pub untracked: BTreeSet<String>,
 }
@@ -60,6 +62,9 @@ impl Inputs {
         }
         if node.materialized != Ephemeral {
             self.models.insert(id.as_str().to_owned());
+        }
+        if node.materialized == View {
+            self.views.insert(id.clone());
         }
         if matches!(node.materialized, View | Ephemeral) {
             self.add_sources(node);
@@ -232,37 +237,7 @@ pub(super) async fn failure(session: &Session, id: &ModelId) -> Result<Option<Fa
     }))
 }
 
-/// What a model reads besides its inputs: the time. Two texts differ where it must be built again.
-///
-/// A model that asks for the date is built when the date turns, in UTC; one that turns it into
-/// another zone, each hour, since the date turns at another hour there.
-pub(super) fn clock_of(sql: &str, now: DateTime<Utc>) -> Option<String> {
-    const WORDS: &[&str] = &["current_date", "current_timestamp", "localtimestamp", "now("];
-    let lower = sql.to_ascii_lowercase();
-    if !WORDS.iter().any(|word| lower.contains(word)) {
-        return None;
-    }
-    let zoned = lower.contains("at time zone") || lower.contains("timezone(");
-    Some(now.format(if zoned { "%Y-%m-%dT%H" } else { "%Y-%m-%d" }).to_string())
-}
-
 /// The variables of the configuration as JSON.
 pub(super) fn vars(config: &configuration::Models) -> Map<String, Json> {
     config.vars.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_clock_counts_only_for_models_that_read_it() {
-        let now = DateTime::from_timestamp(90_000, 0).expect("valid");
-        assert_eq!(clock_of("select 1 as nowhere", now), None);
-        assert_eq!(clock_of("select CURRENT_DATE", now).as_deref(), Some("1970-01-02"));
-        assert_eq!(
-            clock_of("select (current_timestamp at time zone 'America/Chicago')::date", now).as_deref(),
-            Some("1970-01-02T01")
-        );
-    }
 }

@@ -34,6 +34,7 @@ mod schema;
 mod scope;
 mod select;
 mod testing;
+mod wall_clock;
 mod yaml;
 
 use crate::{
@@ -103,7 +104,12 @@ pub struct BuildOutcome {
 
 impl Models {
     /// Reads and parses the project; `None` where the configuration names none.
-    pub fn load(config: &configuration::Config, warehouse: Warehouse, metrics: Arc<Metrics>) -> Result<Option<Self>> {
+    pub fn load(
+        config: &configuration::Config,
+        warehouse: Warehouse,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+    ) -> Result<Option<Self>> {
         let Some(root) = &config.models.project_dir else { return Ok(None) };
         let project = project::Project::read(root)?;
         let mut vars = ledger::vars(&config.models);
@@ -125,13 +131,7 @@ impl Models {
             invocation: checksum::of([fastrand::u128(..).to_string().as_str()])[..32].to_owned(),
         };
         let manifest = Arc::new(Manifest::load(project, setting)?);
-        Ok(Some(Self { manifest, warehouse, metrics, clock: Clock::system() }))
-    }
-
-    /// Follows another clock.
-    #[must_use]
-    pub fn with_clock(self, clock: Clock) -> Self {
-        Self { clock, ..self }
+        Ok(Some(Self { manifest, warehouse, metrics, clock }))
     }
 
     /// The models and what they read, parents first.

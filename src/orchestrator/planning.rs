@@ -135,7 +135,7 @@ impl Orchestrator {
     /// Reads the project: for each run afresh, so that an edited model counts from the next run on.
     async fn project(&self) -> Project {
         let o = self.clone();
-        let read = move || Models::load(&o.config, o.warehouse.clone(), o.metrics.clone());
+        let read = move || Models::load(&o.config, o.warehouse.clone(), o.metrics.clone(), o.clock.clone());
         let read = tokio::task::spawn_blocking(read)
             .await
             .unwrap_or_else(|_| Err(Error::new(Kind::Internal, "reading the models panicked")));

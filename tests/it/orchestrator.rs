@@ -185,7 +185,7 @@ async fn an_unchanged_practice_has_no_tasks_at_all() {
 }
 
 /// Holds a table of the warehouse, so that whoever writes to it waits.
-async fn hold(config: &Config, table: &str, until: CancellationToken) {
+pub(crate) async fn hold(config: &Config, table: &str, until: CancellationToken) {
     let mut config = config.warehouse.clone();
     config.connections_max = 1;
     let warehouse = Warehouse::new(&config).expect("a pool needs no server");

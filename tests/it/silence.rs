@@ -3,9 +3,13 @@
 use crate::{
     daemon::{Daemon, STOP_MAX},
     harness::{Bench, Servers, until},
+    orchestrator::hold,
     proxy::{Fault, Proxy},
 };
 use amalgam::error::Kind;
+use std::time::Instant;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 async fn posted(bench: &Bench, rows: usize) {
     bench.source("insert into patient (LName) values ('a name')").await;
@@ -36,10 +40,18 @@ async fn a_daemon_whose_warehouse_goes_silent_says_so_goes_on_later_and_stops_in
     proxy.set(Fault::None);
     daemon.until_status("/readyz", 200).await;
     posted(&bench, 2).await;
-    // It is told to stop before it can know.
-    proxy.set(Fault::Silence(0));
-    daemon.signal("TERM");
-    let began = std::time::Instant::now();
-    assert!(daemon.child.wait().await.expect("it ends").success());
-    assert!(began.elapsed() < STOP_MAX, "it took {:?}", began.elapsed());
+    // It waits for an answer that vanishes, and is told to stop before it can know.
+    let release = CancellationToken::new();
+    let config = bench.config();
+    let stopping = async {
+        let waiting = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'amalgam control' and wait_event_type = 'Lock' and query like '%from amalgam.schedule%'";
+        until("a turn of the schedules waits", || async { bench.text(waiting).await != "0" }).await;
+        proxy.set(Fault::Silence(0));
+        release.cancel();
+        daemon.signal("TERM");
+        let began = Instant::now();
+        let ended = timeout(STOP_MAX, daemon.child.wait()).await.expect("it ends in time");
+        assert!(ended.expect("it ends").success(), "after {:?}", began.elapsed());
+    };
+    tokio::join!(hold(&config, "amalgam.schedule", release.clone()), stopping);
 }

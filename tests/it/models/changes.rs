@@ -35,9 +35,20 @@ async fn a_model_that_reads_the_clock_is_built_when_the_date_turns() {
     shop.write("models/today.sql", "{{ config(materialized='table') }} select current_date as day");
     let at = |text: &str| text.parse().expect("a time");
     let clock = Clock::manual(at("2024-05-01T23:59:00Z"));
-    let models = shop.load().expect("a good project").with_clock(clock.clone());
+    // Read through a view, and through a view on that.
+    shop.write("models/due.sql", "select *, age(day) as since from {{ ref('pay') }}");
+    shop.write("models/overdue.sql", "select * from {{ ref('due') }}");
+    shop.write("models/dues.sql", "{{ config(materialized='table') }} select count(*) as n from {{ ref('overdue') }}");
+    shop.write("models/pays.sql", "{{ config(materialized='table') }} select count(*) as n from {{ ref('pay') }}");
+    let models = shop.load_at(clock.clone()).expect("a good project");
+    for name in ["pay", "due", "overdue", "dues", "pays"] {
+        models.build(&id(name), false).await.expect("built");
+    }
+    assert!(!models.build(&id("dues"), false).await.expect("looked at").built);
     assert!(models.build(&id("today"), false).await.expect("built").built);
     assert!(!models.build(&id("today"), false).await.expect("looked at").built);
     clock.set(at("2024-05-02T00:01:00Z"));
     assert_eq!(models.build(&id("today"), false).await.expect("built").reason, "the date turned");
+    assert_eq!(models.build(&id("dues"), false).await.expect("built").reason, "the date turned");
+    assert!(!models.build(&id("pays"), false).await.expect("looked at").built);
 }

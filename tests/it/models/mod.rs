@@ -12,7 +12,7 @@ mod templates;
 use crate::harness::{Bench, Servers};
 use amalgam::{
     config::Config,
-    domain::ModelId,
+    domain::{Clock, ModelId},
     error::Error,
     models::{BuildOutcome, Models},
     state::State,
@@ -69,8 +69,13 @@ impl Shop {
     }
 
     fn load(&self) -> Result<Models, Error> {
+        self.load_at(Clock::system())
+    }
+
+    fn load_at(&self, clock: Clock) -> Result<Models, Error> {
         let warehouse = Warehouse::new(&self.config.warehouse).expect("a pool needs no server");
-        Models::load(&self.config, warehouse, Arc::new(Metrics::default())).map(|m| m.expect("a project is named"))
+        let models = Models::load(&self.config, warehouse, Arc::new(Metrics::default()), clock);
+        models.map(|m| m.expect("a project is named"))
     }
 
     async fn build(&self, name: &str) -> Result<BuildOutcome, Error> {

@@ -35,8 +35,9 @@ async fn the_models_of_this_repository_agree_with_the_practice() {
     State::new(&config.warehouse).migrate().await.expect("migrations run");
     let (source, metrics) = (Source::new(&config.source).expect("a pool"), Arc::new(Metrics::default()));
     let warehouse = Warehouse::new(&config.warehouse).expect("a pool");
-    let models =
-        Models::load(&config, warehouse.clone(), Arc::clone(&metrics)).expect("a good project").expect("named");
+    let models = Models::load(&config, warehouse.clone(), Arc::clone(&metrics), Clock::system())
+        .expect("a good project")
+        .expect("named");
     let syncer = Syncer::new(source, warehouse, Arc::new(config), metrics);
     let nodes = models.nodes();
     let tables: std::collections::BTreeSet<&TableName> = nodes.iter().flat_map(|n| &n.tables).collect();
