@@ -256,6 +256,8 @@ async fn healthz_tells_what_there_is_to_know_in_one_object() {
         project.display()
     );
     let daemon = Daemon::start(&bench, &more).await;
+    // Whether it is ready is asked now and then, and a run may be faster.
+    daemon.until_status("/readyz", 200).await;
     until("a run has ended", || async {
         let told = healthz(&daemon).await;
         told["known"]["tables"] == 1 && told["known"]["models_failing"].as_array().is_some_and(|m| m.len() == 1)
