@@ -119,6 +119,16 @@ kinds! {
 }
 
 impl Kind {
+    /// The kind of that word; `None` where this version knows none.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == word)
+    }
+
+    /// What the operator can do.
+    pub fn remedy(self) -> &'static str {
+        self.policy().1
+    }
+
     /// The kind of an error of PostgreSQL's: PostgreSQL docs, appendix A. For whoever speaks to it.
     pub fn of_sqlstate(code: &str) -> Self {
         match code {
@@ -185,7 +195,7 @@ impl Error {
 
     /// What the operator can do.
     pub fn remedy(&self) -> &'static str {
-        self.kind.policy().1
+        self.kind.remedy()
     }
 }
 
@@ -197,6 +207,7 @@ mod tests {
     fn every_kind_has_a_word_of_its_own_and_a_remedy() {
         let words: std::collections::BTreeSet<_> = Kind::ALL.iter().map(|k| k.as_str()).collect();
         assert_eq!(words.len(), Kind::ALL.len());
+        assert!(Kind::ALL.iter().all(|k| Kind::parse(k.as_str()) == Some(*k)) && Kind::parse("").is_none());
         assert!(Kind::ALL.iter().all(|k| k.policy().1.len() > 10));
     }
 

@@ -63,13 +63,13 @@ fn told(summary: &RunSummary, run: &RunRecord, tasks: &[TaskRecord]) -> String {
     for task in tasks.iter().filter(|t| t.state == TaskState::Failed.as_str()) {
         let error = task.error.as_deref().unwrap_or_default();
         writeln!(text, "failed: {} {}: {error}", task.kind, short(&task.subject)).expect(say);
-        if let Some(remedy) = remedy(task.error_kind.as_deref()) {
+        if let Some(remedy) = task.error_kind.as_deref().and_then(Kind::parse).map(Kind::remedy) {
             writeln!(text, "        remedy: {remedy}").expect(say);
         }
     }
     if let Some(error) = &run.error {
         writeln!(text, "the run itself: {error}").expect(say);
-        if let Some(remedy) = remedy(run.error_kind.as_deref()) {
+        if let Some(remedy) = run.error_kind.as_deref().and_then(Kind::parse).map(Kind::remedy) {
             writeln!(text, "        remedy: {remedy}").expect(say);
         }
     }
@@ -83,10 +83,6 @@ fn told(summary: &RunSummary, run: &RunRecord, tasks: &[TaskRecord]) -> String {
     }
     text.push('\n');
     text
-}
-
-fn remedy(kind: Option<&str>) -> Option<&'static str> {
-    Kind::ALL.iter().find(|k| Some(k.as_str()) == kind).map(|k| k.policy().1)
 }
 
 /// Draws a bar with what is under way, until dropped.

@@ -111,7 +111,7 @@ async fn read(state: &State, now: DateTime<Utc>, late: Option<DateTime<Utc>>, al
             .run_failures()
             .await?
             .into_iter()
-            .map(|failure| FailingRun { remedy: remedy(Some(failure.error_kind.as_str())), failure })
+            .map(|failure| FailingRun { remedy: Kind::parse(&failure.error_kind).map(Kind::remedy), failure })
             .collect(),
         tables: tables.len(),
         tables_fresh: count(&tables, "fresh"),
@@ -138,7 +138,7 @@ impl Subject {
             good_at: t.fresh_at,
             failing_since: t.failing_since,
             failures_in_a_row: t.failures_in_a_row,
-            remedy: remedy(t.error_kind.as_deref()),
+            remedy: t.error_kind.as_deref().and_then(Kind::parse).map(Kind::remedy),
             error_kind: t.error_kind,
             error: t.error,
         }
@@ -152,15 +152,11 @@ impl Subject {
             good_at: m.good_at,
             failing_since: m.failing_since,
             failures_in_a_row: m.failures_in_a_row,
-            remedy: remedy(m.error_kind.as_deref()),
+            remedy: m.error_kind.as_deref().and_then(Kind::parse).map(Kind::remedy),
             error_kind: m.error_kind,
             error: m.error,
         }
     }
-}
-
-fn remedy(kind: Option<&str>) -> Option<&'static str> {
-    Kind::ALL.iter().find(|k| Some(k.as_str()) == kind).map(|k| k.policy().1)
 }
 
 fn show(status: &Status, context: &Context) -> anyhow::Result<()> {

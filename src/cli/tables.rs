@@ -10,7 +10,7 @@ pub(super) fn named(tables: &[String]) -> Option<Vec<TableName>> {
     (!tables.is_empty()).then(|| tables.iter().map(|t| TableName::new(t.as_str())).collect())
 }
 
-/// Refuses a name that discovery did not find, and names the nearest that it did.
+/// Refuses a name that discovery did not find.
 pub(super) fn refuse_unknown<'a>(asked: &[String], found: impl Iterator<Item = &'a str> + Clone) -> Result<()> {
     match asked.iter().find(|a| !found.clone().any(|f| f == a.as_str())) {
         None => Ok(()),

@@ -33,7 +33,7 @@ impl Models {
 }
 
 fn still_fails(failure: &Failure, checksum: &str, versions: &Versions, now: DateTime<Utc>) -> Option<Error> {
-    let kind = *Kind::ALL.iter().find(|kind| kind.as_str() == failure.kind)?;
+    let kind = Kind::parse(&failure.kind)?;
     let is_same = failure.checksum.as_deref() == Some(checksum) && failure.versions.as_ref() == Some(versions);
     let is_recent = now - failure.at < TimeDelta::minutes(HOLD_MINUTES_MAX);
     (is_same && is_recent && kind.policy().0 != Policy::Retry).then(|| {

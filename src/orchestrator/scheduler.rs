@@ -109,7 +109,7 @@ impl Scheduler {
                 at: now,
             };
             let mut run = None;
-            if let Some(waited) = row.queued_fire_at.filter(|_| !is_running) {
+            if let Some(waited) = waited(&row, is_running) {
                 run = state.fire_queued(&name, &new(waited)).await?;
             }
             if let Some(decision) = decide(schedule, timetable, &row, now, is_running || run.is_some()) {
@@ -135,6 +135,11 @@ impl Scheduler {
         }
         Ok(started)
     }
+}
+
+/// When the fire was due that waited, and may happen now.
+fn waited(row: &ScheduleRow, is_running: bool) -> Option<DateTime<Utc>> {
+    row.queued_fire_at.filter(|_| !is_running && !row.paused)
 }
 
 /// What is done about one schedule now; `None`: it is not due.
@@ -213,8 +218,8 @@ mod tests {
         }
     }
 
-    fn decided(schedule: &Schedule, next_fire: &str, now: &str, is_running: bool) -> Option<Decision> {
-        let row = ScheduleRow {
+    fn row(schedule: &Schedule, next_fire: &str) -> ScheduleRow {
+        ScheduleRow {
             name: schedule.name.clone(),
             cron: schedule.cron.clone(),
             timezone: schedule.timezone.clone(),
@@ -222,7 +227,11 @@ mod tests {
             last_fire_at: None,
             queued_fire_at: None,
             paused: false,
-        };
+        }
+    }
+
+    fn decided(schedule: &Schedule, next_fire: &str, now: &str, is_running: bool) -> Option<Decision> {
+        let row = row(schedule, next_fire);
         let timetable = Timetable::new(schedule).expect("a good expression");
         decide(schedule, &timetable, &row, at(now), is_running)
     }
@@ -264,5 +273,18 @@ mod tests {
         assert!(matches!(skips.does, Does::Leave(_)));
         let queues = decided(&schedule(Overlap::Queue, CatchUp::Once), due, now, true).expect("due");
         assert_eq!(queues.does, Does::Queue);
+    }
+
+    #[test]
+    fn a_paused_schedule_lets_its_fires_go_and_keeps_the_one_that_waits() {
+        let schedule = schedule(Overlap::Queue, CatchUp::Once);
+        let (due, earlier) = ("2026-06-01T10:00:00Z", at("2026-06-01T09:00:00Z"));
+        let mut row = ScheduleRow { queued_fire_at: Some(earlier), ..row(&schedule, due) };
+        assert_eq!((waited(&row, true), waited(&row, false)), (None, Some(earlier)));
+        row.paused = true;
+        assert_eq!(waited(&row, false), None);
+        let timetable = Timetable::new(&schedule).expect("a good expression");
+        let decision = decide(&schedule, &timetable, &row, at(due), false).expect("due");
+        assert!(matches!(decision.does, Does::Leave(_)));
     }
 }

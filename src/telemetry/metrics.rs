@@ -48,7 +48,8 @@ pub struct Metrics {
     pub running_tasks: IntGaugeVec,
     /// From the moment a fire was due to the moment its run began. Set by `orchestrator/`.
     pub schedule_lag: Histogram,
-    /// Fires left out because the last run was still under way, by `schedule`. Set by `orchestrator/`.
+    /// Fires left out, by `schedule`: the last run was still under way, the fire was missed and is not caught up,
+    /// or the schedule is paused. Set by `orchestrator/`.
     pub fires_skipped: IntCounterVec,
     /// When a `schedule` fires next. Set from state at scrape time.
     pub schedule_next_fire: IntGaugeVec,
@@ -66,9 +67,9 @@ pub struct Metrics {
     pub warehouse_connections: IntGaugeVec,
     /// Connections of the control plane's pool, by `state` (idle, used). Set at scrape time.
     pub state_connections: IntGaugeVec,
-    /// 1 when the source answered lately. Set by `lifecycle`.
+    /// 1 when the source answered lately. Set by `orchestrator/`.
     pub source_up: IntGauge,
-    /// 1 when the warehouse answered lately and its schema is up to date. Set by `lifecycle`.
+    /// 1 when the warehouse answered lately and its schema is up to date. Set by `orchestrator/`.
     pub warehouse_up: IntGauge,
     /// 1 while this process may write: it holds the writer's lock. Set by `orchestrator/`.
     pub writer: IntGauge,
@@ -137,7 +138,7 @@ impl Metrics {
             ),
             fires_skipped: r.counters(
                 "amalgam_fires_skipped_total",
-                "Fires left out because the last run of the schedule was still under way.",
+                "Fires left out: the last run was still under way, the fire was missed, or the schedule is paused.",
                 &["schedule"],
             ),
             schedule_next_fire: r.gauges(
