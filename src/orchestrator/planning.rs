@@ -61,7 +61,9 @@ impl Execution {
     }
 
     async fn plan(&self) -> Result<(Plan, Project)> {
+        let looked_at = self.orchestrator.clock.now();
         let Look { mut plan, project, .. } = self.orchestrator.look(&self.request).await?;
+        plan.looked_at = looked_at;
         if let Err(error) = &project {
             self.tell_unread(error);
             plan.error = Some((error.kind.as_str().to_owned(), error.to_string()));

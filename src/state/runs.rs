@@ -50,6 +50,8 @@ pub struct Plan {
     pub edges: Vec<NewEdge>,
     /// Tables that need not be looked at.
     pub unchanged: Vec<TableName>,
+    /// When the look at the source began: what changed later, it may not have seen.
+    pub looked_at: DateTime<Utc>,
     /// What went wrong with a part that could not be planned.
     pub error: Option<(String, String)>,
     /// Every table there is; `None`: not known, and none is forgotten.
@@ -153,11 +155,19 @@ impl State {
             .await?;
         sqlx::query(include_str!("queries/put_unchanged.sql"))
             .bind(schedule)
-            .bind(at)
+            .bind(plan.looked_at)
             .bind(plan.unchanged.iter().map(TableName::as_str).collect::<Vec<_>>())
             .execute(&mut *tx)
             .during(doing)
             .await?;
+        if let Some(tables) = &plan.tables {
+            sqlx::query(include_str!("queries/put_catalog.sql"))
+                .bind(plan.looked_at)
+                .bind(tables)
+                .execute(&mut *tx)
+                .during(doing)
+                .await?;
+        }
         for (kind, names) in [("table", &plan.tables), ("model", &plan.models)] {
             if let Some(names) = names {
                 sqlx::query("delete from amalgam.subject where kind = $1 and name <> all($2)")

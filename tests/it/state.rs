@@ -190,6 +190,32 @@ async fn a_failing_subject_stays_known_until_it_succeeds_or_is_gone() {
     assert_eq!(state.model_health().await.expect("it can be asked").len(), 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_gone_is_neither_fresh_nor_late_and_its_rows_stay() {
+    let (bench, state) = state("gone").await;
+    bench
+        .warehouse(
+            "insert into amalgam.table_state (source_table, mode, shape, row_count, source_read_at, synced_at)
+             select name, 'replace', '{}', 1, now(), '2026-01-01' from unnest(array['patient', 'payment']) as name",
+        )
+        .await;
+    let known = async || -> Vec<(String, Option<DateTime<Utc>>)> {
+        let tables = state.table_health().await.expect("it can be asked");
+        tables.into_iter().map(|t| (t.name, t.fresh_at)).collect()
+    };
+    assert_eq!(known().await.len(), 2, "before anything was planned, all that is there is told");
+    let run = state.begin_run(&by_hand()).await.expect("a run begins");
+    let patient = TableName::new("patient");
+    let plan =
+        Plan { tables: Some(vec![patient.to_string()]), unchanged: vec![patient], looked_at: at(5), ..Plan::default() };
+    state.plan_run(run, &plan, at(9)).await.expect("a plan is written");
+    assert_eq!(known().await, [("patient".to_owned(), Some(at(5)))], "it is as fresh as the look");
+    assert_eq!(bench.text("select count(*) from amalgam.table_state").await, "2");
+    // One that was synced by hand since is there.
+    bench.warehouse("update amalgam.table_state set synced_at = '2030-01-01' where source_table = 'payment'").await;
+    assert_eq!(known().await.len(), 2);
+}
+
 /// The states and changes that the page draws are those that the schema allows.
 #[test]
 fn the_page_draws_the_state_machine_of_the_schema() {
