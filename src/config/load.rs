@@ -6,19 +6,19 @@
 use super::{
     Config,
     expand::{credentials, expand},
+    extract::extract,
     keys::{Keys, Shape, flatten, nearest},
     origin::{Layer, Origin},
     problem::{Problem, unreadable},
 };
 use figment::{
     Figment,
-    error::{Actual, Kind},
     providers::{Format, Serialized, Toml},
     value::{Dict, Value},
 };
 use serde::Serialize;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env, fs,
     path::{Path, PathBuf},
 };
@@ -133,14 +133,18 @@ pub fn load_with_origins(sources: &Sources) -> Result<Loaded, Error> {
         expand(layer, &mut problems);
         figment = figment.merge(&*layer);
     }
-    let mut origins = Origins { figment, layers };
-    let config = extract(&mut origins, &mut problems);
+    let config = extract(figment.clone(), &mut problems);
+    let origins = Origins { figment, layers };
     if let Some(config) = &config {
-        problems.extend(config.check().into_iter().map(|problem| match origins.of(&problem.key) {
-            Some(origin) => problem.at(origin),
-            None => problem,
-        }));
+        // What stands in the place of a wrong value is not the operator's.
+        let told: BTreeSet<String> = problems.iter().map(|problem| problem.key.clone()).collect();
+        problems.extend(config.check().into_iter().filter(|problem| !told.contains(&problem.key)));
     }
+    let placed = |problem: Problem| match problem.origin.is_none().then(|| origins.of(&problem.key)).flatten() {
+        Some(origin) => problem.at(origin),
+        None => problem,
+    };
+    let problems: Vec<Problem> = problems.into_iter().map(placed).collect();
     match config {
         Some(config) if problems.is_empty() => Ok(Loaded { config, origins }),
         _ => Err(Error::new(problems)),
@@ -280,91 +284,4 @@ fn unknown_key(path: &[String], origin: &Origin, keys: &Keys) -> Problem {
 /// The environment variable that sets a key.
 fn variable_of(key: &str) -> String {
     format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"))
-}
-
-/// Makes the configuration of the merged values. A value of a wrong type is reported and replaced by
-/// its default, so that the next one is found too.
-fn extract(origins: &mut Origins, problems: &mut Vec<Problem>) -> Option<Config> {
-    const PROBLEMS_MAX: usize = 50;
-    let defaults = serde_json::to_value(Config::default()).expect("a configuration is JSON");
-    for _ in 0..PROBLEMS_MAX {
-        let error = match origins.figment.extract::<Config>() {
-            Ok(config) => return Some(config),
-            Err(error) => error,
-        };
-        let key = error.path.join(".");
-        let problem = wrong_value(&key, &error.kind);
-        problems.push(match origins.of(&key) {
-            Some(origin) => problem.at(origin),
-            None => problem,
-        });
-        // Within a list or a table of its own, the whole of it goes.
-        let mut part = error.path.as_slice();
-        let default = loop {
-            match part.iter().try_fold(&defaults, |place, name| place.get(name)) {
-                Some(default) => break default,
-                None => part = part.split_last()?.1,
-            }
-        };
-        if part.is_empty() {
-            return None;
-        }
-        // figment merges sections key by key; an emptied one must be null first.
-        let figment = std::mem::take(&mut origins.figment);
-        let path = part.join(".");
-        origins.figment = figment.merge(Serialized::default(&path, ())).merge(Serialized::default(&path, default));
-    }
-    None
-}
-
-fn wrong_value(key: &str, kind: &Kind) -> Problem {
-    let is_secret = key.rsplit('.').next().is_some_and(|name| matches!(name, "password" | "url" | "token" | "secret"));
-    match kind {
-        Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => {
-            Problem::new(key, format!("is {}", describe(actual, is_secret)), format!("give {}", wanted(expected)))
-        }
-        Kind::UnknownVariant(word, words) => {
-            let choice = words.join(", ");
-            let remedy = match nearest(word, words.iter().copied()) {
-                Some(near) => format!("did you mean {near}? possible are {choice}"),
-                None => format!("possible are {choice}"),
-            };
-            Problem::new(key, format!("is \"{word}\""), remedy)
-        }
-        Kind::MissingField(field) => {
-            let key = if key.is_empty() { field.to_string() } else { format!("{key}.{field}") };
-            Problem::new(key, "is not given", "give it")
-        }
-        Kind::Message(message) if !is_secret => Problem::new(key, message.clone(), "correct the value"),
-        _ => Problem::new(key, "has a value that doesn't fit", "see docs/configuration.md"),
-    }
-}
-
-fn describe(actual: &Actual, is_secret: bool) -> String {
-    match actual {
-        Actual::Str(text) if !is_secret => format!("the text \"{text}\""),
-        Actual::Unsigned(number) if !is_secret => number.to_string(),
-        Actual::Signed(number) if !is_secret => number.to_string(),
-        Actual::Float(number) if !is_secret => number.to_string(),
-        Actual::Bool(truth) if !is_secret => truth.to_string(),
-        Actual::Str(_) | Actual::Char(_) => "a text".to_owned(),
-        Actual::Unsigned(_) | Actual::Signed(_) | Actual::Float(_) => "a number".to_owned(),
-        Actual::Bool(_) => "a truth value".to_owned(),
-        Actual::Seq => "a list".to_owned(),
-        Actual::Map => "a section".to_owned(),
-        _ => "something else".to_owned(),
-    }
-}
-
-fn wanted(expected: &str) -> String {
-    match expected {
-        "u16" => "a whole number from 0 to 65535".to_owned(),
-        "u8" => "a whole number from 0 to 255".to_owned(),
-        "u32" | "u64" | "usize" => "a whole number, without quotes and not below 0".to_owned(),
-        "a string" | "path string" => "a text in quotes".to_owned(),
-        "a boolean" => "true or false".to_owned(),
-        "a sequence" => "a list: [\"a\", \"b\"]".to_owned(),
-        other if other.starts_with("struct ") => "a section with keys".to_owned(),
-        other => other.to_owned(),
-    }
 }

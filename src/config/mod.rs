@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 mod connection;
 mod expand;
+mod extract;
 mod http;
 mod keys;
 pub mod load;

@@ -231,6 +231,31 @@ fn everything_that_is_wrong_is_told_at_once() {
 }
 
 #[test]
+fn values_of_a_wrong_type_within_a_schedule_hide_no_other_problem() {
+    let case = Case::new(
+        "[[schedule]]\nname = 'a'\ncron = '61 * * * *'\ntimezone = 'Chicago'\noverlap = 'skp'\ncatch_up = 2\n\
+         [[schedule]]\ncron = 5\nselect = 'payment'\n",
+    );
+    insta::assert_snapshot!(case.problems(), @r#"
+    the configuration has 7 problems
+    schedule.0.catch_up (amalgam.toml, line 6): is 2
+      remedy: give one of the words that docs/configuration.md lists for it
+    schedule.0.overlap (amalgam.toml, line 5): is "skp"
+      remedy: did you mean skip? possible are skip, queue
+    schedule.1.cron (amalgam.toml, line 8): is 5
+      remedy: give a text in quotes
+    schedule.1.select (amalgam.toml, line 9): is the text "payment"
+      remedy: give a list: ["a", "b"]
+    schedule.1.name (amalgam.toml): is not given
+      remedy: give it
+    schedule.0.cron (amalgam.toml, line 3): is "61 * * * *": Component error: Number out of bounds.
+      remedy: write minute hour day month weekday, such as */5 * * * * for every five minutes
+    schedule.0.timezone (amalgam.toml, line 4): there is no zone "Chicago"
+      remedy: did you mean America/Chicago?
+    "#);
+}
+
+#[test]
 fn no_problem_tells_a_secret() {
     let wrong = [
         "[source]\npassword = 778899",
@@ -371,6 +396,14 @@ fn no_user_for_the_source_is_told_by_what_needs_it() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("source.user: is not given"));
     assert_eq!(amalgam(&directory, &["config", "show"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_sound_configuration_is_said_to_be_sound() {
+    let case = Case::new("[source]\nuser = 'reader'\n");
+    let output = amalgam(&case.directory, &["config", "check", "--config", "amalgam.toml"]);
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""));
+    assert_eq!(text(&output.stdout), "configuration  is sound\nread           amalgam.toml\n");
 }
 
 #[test]
