@@ -1,6 +1,6 @@
 //! How long to wait before the next attempt.
 //!
-//! Pure but for the jitter's random number. Full jitter over an exponential bound: AWS Architecture
+//! Pure but for the jitter's random number. Equal jitter under an exponential bound: AWS Architecture
 //! Blog, "Exponential Backoff And Jitter".
 
 use std::time::Duration;
@@ -53,5 +53,18 @@ mod tests {
             assert!(delay <= BACKOFF.bound(failures) && delay >= BACKOFF.bound(failures) / 2);
         }
         assert_eq!(BACKOFF.delay(5), None);
+    }
+
+    #[test]
+    fn delays_are_spread_over_the_upper_half_of_the_bound() {
+        let delays: Vec<_> = (0..1000).filter_map(|_| BACKOFF.delay(1)).collect();
+        let is_within = |from: u64, to: u64| {
+            let span = Duration::from_millis(from)..Duration::from_millis(to);
+            delays.iter().filter(|delay| span.contains(delay)).count()
+        };
+        // 250 are expected in each; fewer than 100 come by chance once in more than 10^30 times.
+        for quarter in [500, 625, 750, 875] {
+            assert!(is_within(quarter, quarter + 125) > 100, "{delays:?}");
+        }
     }
 }
