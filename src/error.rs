@@ -58,6 +58,10 @@ kinds! {
     SourceDatabaseMissing = "source_database_missing" => Halt, "correct [source] database; SHOW DATABASES lists what the user may see";
     /// A table was named that isn't there.
     UnknownTable = "unknown_table" => Halt, "spell the table as the source does; `amalgam discover` lists them all";
+    /// A selection names no table and no model, or is written wrongly.
+    UnknownSelection = "unknown_selection" => Fail, "`amalgam discover` lists the tables, `amalgam models ls` the models; write a selection as `amalgam models ls --help` says";
+    /// Models were asked for, and no dbt project is named.
+    NoProject = "no_project" => Fail, "name the folder of dbt_project.yml with --project-dir, or in the configuration with [models] project_dir";
     /// A run was asked for that isn't remembered.
     UnknownRun = "unknown_run" => Fail, "`amalgam history` lists the last runs, and with -n more of them; runs that ended long ago are forgotten";
     /// A table can't be compared, because it was never synced or its columns have changed since.

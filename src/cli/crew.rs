@@ -4,6 +4,7 @@ use super::{Context, Outcome, failure};
 use crate::{
     domain::{Table, TableName},
     error::{Policy, Result},
+    telemetry::rounded_seconds,
 };
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -46,7 +47,7 @@ where
             let (started, work) = (Instant::now(), each(table.clone()));
             working.spawn(async move {
                 let result = work.await;
-                Done { table, result, seconds: started.elapsed().as_secs_f64() }
+                Done { table, result, seconds: rounded_seconds(started.elapsed()) }
             });
         }
         let Some(one) = working.join_next().await else { break };

@@ -31,10 +31,15 @@ fn describe(error: &anyhow::Error) -> (String, u8) {
     match error.chain().find_map(|e| e.downcast_ref::<Error>()) {
         Some(known) => {
             text.push_str(&format!("\nremedy: {}", known.remedy()));
-            (text, if matches!(known.kind, Kind::Config | Kind::UnknownTable | Kind::UnknownRun) { 2 } else { 1 })
+            (text, if is_usage(known.kind) { 2 } else { 1 })
         }
         None => (text, 1),
     }
+}
+
+/// Whether what was asked for is wrong, and not what was found.
+fn is_usage(kind: Kind) -> bool {
+    matches!(kind, Kind::Config | Kind::UnknownTable | Kind::UnknownRun | Kind::UnknownSelection | Kind::NoProject)
 }
 
 /// The causes from the outside to the inside; one that its outer already quotes is left out.

@@ -73,6 +73,9 @@ enum Command {
     /// Bring tables of the warehouse in step with the practice's database
     Sync(sync::Args),
     /// Compare tables with the practice's database, value by value
+    ///
+    /// Rows that were written since the last sync count as differences: on a living practice, run
+    /// `amalgam sync` first.
     Verify(verify::Args),
     /// Work with the models: the SQL that turns raw tables into reports
     Models(models::Args),

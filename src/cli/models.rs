@@ -1,12 +1,13 @@
 //! `amalgam models`: dbt's verbs on the project, in the order of its graph.
 
-use super::{Context, Outcome, output};
+use super::{Context, Outcome, failure, output};
 use crate::{
     config::Config,
     domain::ModelId,
-    error::Error,
+    error::{Error, Kind},
     models::{BuildOutcome, ModelNode, Models, TestStatus, TestVerdict},
     state::State,
+    telemetry::rounded_seconds,
     warehouse::Warehouse,
 };
 use clap::{Args as ClapArgs, Subcommand};
@@ -27,9 +28,9 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Build, test and publish what changed, each model in one transaction
-    Build(Chosen),
+    Build(Wanted),
     /// The same as build: a model is never published untested
-    Run(Chosen),
+    Run(Wanted),
     /// Run the tests on what is published
     Test(Chosen),
     /// Write the SQL of the models below the target folder
@@ -51,34 +52,52 @@ struct Chosen {
     /// Models to leave out, in the same words
     #[arg(long, num_args = 1.., value_name = "SELECTION")]
     exclude: Vec<String>,
-    /// Make incremental models and tables from scratch
-    #[arg(long, short)]
-    full_refresh: bool,
     /// Variables above the project's, in YAML or JSON: '{raw_schema: raw}'
-    #[arg(long, value_name = "YAML")]
-    vars: Option<String>,
+    #[arg(long, value_name = "YAML", value_parser = parse_vars)]
+    vars: Option<Vars>,
     /// Name of the target, which macros see
     #[arg(long, short, value_name = "NAME")]
     target: Option<String>,
+}
+
+/// What is to be built, and how.
+#[derive(Debug, ClapArgs)]
+struct Wanted {
+    #[command(flatten)]
+    chosen: Chosen,
+    /// Make incremental models and tables from scratch
+    #[arg(long, short)]
+    full_refresh: bool,
     /// Models built at once
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
 
+type Vars = BTreeMap<String, serde_json::Value>;
+
+fn parse_vars(text: &str) -> Result<Vars, String> {
+    serde_saphyr::from_str(text).map_err(|error| error.without_snippet().to_string())
+}
+
 pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
-    let (Verb::Build(chosen) | Verb::Run(chosen) | Verb::Test(chosen) | Verb::Compile(chosen) | Verb::Ls(chosen)) =
-        &args.verb;
+    let chosen = match &args.verb {
+        Verb::Build(wanted) | Verb::Run(wanted) => &wanted.chosen,
+        Verb::Test(chosen) | Verb::Compile(chosen) | Verb::Ls(chosen) => chosen,
+    };
     let config = configured(&context, chosen)?;
     let warehouse = Warehouse::new(&config.warehouse)?;
     let metrics = context.metrics();
-    let models = Models::load(&config, warehouse, metrics, context.clock())?.ok_or_else(|| {
-        Error::new(crate::error::Kind::Config, "no project: give --project-dir or [models] project_dir")
-    })?;
+    let models = Models::load(&config, warehouse, metrics, context.clock())?
+        .ok_or_else(|| Error::new(Kind::NoProject, "there is no project to take models from"))?;
     let ids = models.select(&chosen.select, &chosen.exclude)?;
+    if ids.is_empty() {
+        eprintln!("warning: no model is selected");
+    }
     match &args.verb {
-        Verb::Build(_) | Verb::Run(_) => {
+        Verb::Build(wanted) | Verb::Run(wanted) => {
             State::new(&config.warehouse).migrate().await?;
-            build(models, ids, chosen.full_refresh, config.models.threads, &context).await
+            let threads = wanted.threads.unwrap_or(config.models.threads);
+            build(models, ids, wanted.full_refresh, threads, &context).await
         }
         Verb::Test(_) => test(&models, &ids, &context).await,
         Verb::Compile(_) => compile(&models, &ids),
@@ -87,7 +106,7 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
             output::rows(context.format(), &rows)?;
             let faults = models.faults();
             for error in &faults {
-                eprintln!("{error}\n  what to do: {}", error.remedy());
+                failure::tell("reading the models", error);
             }
             Ok(if faults.is_empty() { Outcome::Done } else { Outcome::Failed })
         }
@@ -104,12 +123,7 @@ fn configured(context: &Context, chosen: &Chosen) -> anyhow::Result<Config> {
         config.models.target.clone_from(target);
     }
     if let Some(vars) = &chosen.vars {
-        let vars: BTreeMap<String, serde_json::Value> = serde_saphyr::from_str(vars)
-            .map_err(|e| Error::new(crate::error::Kind::Config, format!("--vars: {}", e.without_snippet())))?;
-        config.models.vars.extend(vars);
-    }
-    if let Some(threads) = chosen.threads {
-        config.models.threads = threads;
+        config.models.vars.extend(vars.clone());
     }
     Ok(config)
 }
@@ -165,7 +179,7 @@ async fn build(
             running.spawn(async move {
                 let since = Instant::now();
                 let outcome = models.build(&node.id, full_refresh).await;
-                (node.id, since.elapsed().as_secs_f64(), outcome)
+                (node.id, rounded_seconds(since.elapsed()), outcome)
             });
         }
         let Some(ended) = running.join_next().await else { continue };
@@ -176,7 +190,7 @@ async fn build(
             Ok(outcome) => lines.push(built(name, seconds, &outcome)),
             Err(error) => {
                 failed = true;
-                eprintln!("{name}: {error}\n  what to do: {}", error.remedy());
+                failure::tell(&name, &error);
                 lost.insert(id, name.clone());
                 lines.push(Line {
                     model: name,
@@ -216,7 +230,6 @@ fn skipped(models: &Models, id: &ModelId, cause: &str) -> anyhow::Result<Line> {
 fn built(model: String, seconds: f64, outcome: &BuildOutcome) -> Line {
     let status = if outcome.built { "built" } else { "unchanged" };
     let tests = if outcome.built { tally(&outcome.tests) } else { String::new() };
-    let seconds = (seconds * 1000.0).round() / 1000.0;
     Line { model, status, rows: outcome.rows, tests, seconds, reason: outcome.reason.clone() }
 }
 
@@ -256,7 +269,7 @@ async fn test(models: &Models, ids: &[ModelId], context: &Context) -> anyhow::Re
             }
             Err(error) => {
                 failed = true;
-                eprintln!("{id}: {error}\n  what to do: {}", error.remedy());
+                failure::tell(id.as_str(), &error);
             }
         }
     }
@@ -272,12 +285,12 @@ fn compile(models: &Models, ids: &[ModelId]) -> anyhow::Result<Outcome> {
             Ok(_) => {}
             Err(error) => {
                 failed = true;
-                eprintln!("{error}\n  what to do: {}", error.remedy());
+                failure::tell("compiling", &error);
             }
         }
     }
     if ids.len() != 1 {
-        eprintln!("{} models compiled", ids.len());
+        eprintln!("{} compiled", output::counted(ids.len(), "model"));
     }
     Ok(if failed { Outcome::Failed } else { Outcome::Done })
 }

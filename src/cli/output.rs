@@ -39,6 +39,11 @@ pub(super) fn record<R: Serialize>(format: Format, record: &R) -> anyhow::Result
     write(&text)
 }
 
+/// `1 table`, `2 tables`.
+pub(super) fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Writes to standard output. Whoever stops reading (`| head`) is no failure.
 pub(super) fn write(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
@@ -109,6 +114,11 @@ mod tests {
     #[test]
     fn no_rows_print_nothing_into_a_pipe() {
         assert_eq!(table(&json!([]), false), "");
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!([0, 1, 2].map(|n| counted(n, "table")), ["0 tables", "1 table", "2 tables"]);
     }
 
     #[test]

@@ -61,11 +61,13 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
         output::Format::Json => context.print_record(&json!({ "tables": table_rows, "models": model_rows }))?,
         output::Format::Table => {
             context.print_rows(&table_rows)?;
-            output::write(&format!("{tables} tables: {} to do, {} unchanged\n", has_work.0, tables - has_work.0))?;
+            let counted = output::counted(tables, "table");
+            output::write(&format!("{counted}: {} to do, {} unchanged\n", has_work.0, tables - has_work.0))?;
             if models > 0 {
                 output::write("\n")?;
                 context.print_rows(&model_rows)?;
-                output::write(&format!("{models} models: {} to do, {} up to date\n", has_work.1, models - has_work.1))?;
+                let counted = output::counted(models, "model");
+                output::write(&format!("{counted}: {} to do, {} up to date\n", has_work.1, models - has_work.1))?;
             }
         }
     }

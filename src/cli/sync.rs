@@ -42,7 +42,7 @@ impl Row {
             updated: outcome.rows_updated,
             deleted: outcome.rows_deleted,
             values_coerced: outcome.dates_coerced + outcome.texts_coerced,
-            seconds: (seconds * 1000.0).round() / 1000.0,
+            seconds,
         }
     }
 }
@@ -69,8 +69,8 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
             .iter()
             .fold((0, 0), |(read, written), r| (read + r.rows_read, written + r.inserted + r.updated + r.deleted));
         output::write(&format!(
-            "{} tables: {} read, {unchanged} unchanged and not read; {read} rows read, {written} written, {:.1} s\n",
-            plans.len(),
+            "{}: {} read, {unchanged} unchanged and not read; {read} rows read, {written} written, {:.1} s\n",
+            output::counted(plans.len(), "table"),
             rows.len(),
             started.elapsed().as_secs_f64()
         ))?;

@@ -20,6 +20,9 @@ pub(super) struct Args {
     all: bool,
 }
 
+/// Told under differences.
+const LIVING: &str = "rows written since the last sync count too: on a living practice, run `amalgam sync` first\n";
+
 #[derive(Serialize)]
 struct Row {
     table: String,
@@ -80,13 +83,18 @@ fn report(args: &Args, context: &Context, done: &[crew::Done<Differences>]) -> a
     if context.format() == output::Format::Table {
         let total: u64 = compared.iter().map(|(_, d)| d.rows).sum();
         let failed = done.len() - compared.len();
+        let differ = |n: usize| format!("{} differ{}", output::counted(n, "table"), if n == 1 { "s" } else { "" });
         let verdict = match (failed, differing, args.repair) {
             (0, 0, _) => "every value equal".to_owned(),
-            (0, n, true) => format!("{n} tables differed and were mended"),
-            (0, n, false) => format!("{n} tables differ; `amalgam verify --repair` mends them"),
-            (failed, n, _) => format!("{failed} tables could not be compared, {n} differ"),
+            (0, n, true) => format!("{}; mended", differ(n)),
+            (0, n, false) => format!("{}; `amalgam verify --repair` mends that", differ(n)),
+            (failed, n, _) => format!("{} could not be compared, {}", output::counted(failed, "table"), differ(n)),
         };
-        output::write(&format!("{} tables, {total} rows compared: {verdict}\n", compared.len()))?;
+        let tables = output::counted(compared.len(), "table");
+        output::write(&format!("{tables}, {total} rows compared: {verdict}\n"))?;
+        if differing > 0 && !args.repair {
+            output::write(LIVING)?;
+        }
     }
     let clean = differing == 0 || args.repair;
     Ok(if clean { crew::outcome(done) } else { Outcome::Failed })

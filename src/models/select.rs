@@ -99,7 +99,7 @@ fn reach(manifest: &Manifest, from: &ModelId, steps: usize, way: Way) -> BTreeSe
 }
 
 fn named(manifest: &Manifest, name: &str) -> Result<BTreeSet<ModelId>> {
-    let wrong = |what: String| Error::new(Kind::Config, what);
+    let wrong = |what: String| Error::new(Kind::UnknownSelection, what);
     let (method, value) = match name.split_once(':') {
         Some((method, value)) => (method, value),
         None if name.contains('/') => ("path", name),

@@ -100,7 +100,7 @@ pub(super) fn judge(node: &Node, verdicts: &[TestVerdict]) -> Result<()> {
     let failed: Vec<String> = verdicts
         .iter()
         .filter(|v| v.status == TestStatus::Fail)
-        .map(|v| format!("{} ({} failures)", v.name, v.failures))
+        .map(|v| format!("{} ({} failure{})", v.name, v.failures, if v.failures == 1 { "" } else { "s" }))
         .collect();
     if failed.is_empty() {
         return Ok(());

@@ -8,6 +8,7 @@ use crate::{
     retry::Backoff,
     state::TaskRow,
     sync::{Action, SyncOptions, SyncOutcome},
+    telemetry::rounded_seconds,
 };
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
@@ -143,7 +144,7 @@ impl Attempt {
         }
         let state = if done.unchanged { TaskState::Unchanged } else { TaskState::Succeeded };
         self.count(state);
-        info!(seconds = elapsed.as_secs_f64(), state = %state, note = done.note, "done");
+        info!(seconds = rounded_seconds(elapsed), state = %state, note = done.note, "done");
         self.tell_end(state, done.note);
         Ok(End::Succeeded { unchanged: done.unchanged })
     }
@@ -162,14 +163,14 @@ impl Attempt {
         if !recorded {
             return Ok(End::Unknown);
         }
-        let seconds = elapsed.as_secs_f64();
+        let seconds = rounded_seconds(elapsed);
         let Some(not_before) = not_before else {
             error!(attempt = number, seconds, kind = %error.kind, %error, remedy = error.remedy(), "failed");
             self.count(TaskState::Failed);
             self.tell_end(TaskState::Failed, error.to_string());
             return Ok(End::Failed(error));
         };
-        let wait_seconds = delay.unwrap_or_default().as_secs_f64();
+        let wait_seconds = rounded_seconds(delay.unwrap_or_default());
         warn!(attempt = number, seconds, wait_seconds, kind = %error.kind, %error, "failed; will be tried again");
         o.metrics.retries.with_label_values(&[self.task.kind.as_str()]).inc();
         self.tell_end(TaskState::Pending, error.to_string());

@@ -10,6 +10,7 @@ use crate::{
     models::{ModelNode, Models},
     state::Plan,
     sync::TablePlan,
+    telemetry::rounded_seconds,
 };
 use std::{collections::BTreeMap, sync::Arc};
 use tracing::{error, info, warn};
@@ -51,7 +52,7 @@ impl Execution {
             self.orchestrator.metrics.failures.with_label_values(&[error.kind.as_str()]).inc();
             let delay = backoff(&self.orchestrator.config.retry).delay(failures);
             let (Policy::Retry, Some(delay)) = (error.policy(), delay) else { return Err(error) };
-            let wait_seconds = delay.as_secs_f64();
+            let wait_seconds = rounded_seconds(delay);
             warn!(attempt = failures, wait_seconds, kind = %error.kind, %error, "planning failed; will be tried again");
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}

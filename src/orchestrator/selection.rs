@@ -72,7 +72,8 @@ pub(super) fn select(
             graph.order().iter().filter(|node| node.is_called(name)).collect()
         };
         if named.is_empty() && name != "*" {
-            return Err(Error::new(Kind::Config, format!("the selection {pattern} names no table and no model")));
+            let said = format!("the selection {pattern} names no table and no model");
+            return Err(Error::new(Kind::UnknownSelection, said));
         }
         for node in named {
             if above {
@@ -161,7 +162,7 @@ mod tests {
     #[test]
     fn a_pattern_that_names_nothing_is_an_error() {
         let error = select(&["paymnet".to_owned()], &graph(), &none).expect_err("there is none of that name");
-        assert_eq!(error.kind, Kind::Config);
+        assert_eq!(error.kind, Kind::UnknownSelection);
         assert!(error.to_string().contains("paymnet"));
     }
 }

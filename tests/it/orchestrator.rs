@@ -464,11 +464,11 @@ async fn plan_says_what_a_run_would_do_with_tables_and_models_and_why() {
     insta::assert_snapshot!(String::from_utf8_lossy(&command.stdout), @r"
     table    mode     mode reason                               action     reason                 rows
     payment  replace  small (3 rows), so all of it is compared  reconcile  changed at the source     3
-    1 tables: 1 to do, 0 unchanged
+    1 table: 1 to do, 0 unchanged
 
     model     action  reason
     patients  skip    inputs unchanged
-    1 models: 0 to do, 1 up to date
+    1 model: 0 to do, 1 up to date
     ");
 }
 

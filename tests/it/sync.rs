@@ -577,7 +577,7 @@ async fn looking_changes_nothing_and_says_what_was_never_synced() {
     let verify = bench.amalgam().args(["verify"]).output().await.expect("the program starts");
     let (out, err) = (String::from_utf8_lossy(&verify.stdout), String::from_utf8_lossy(&verify.stderr));
     assert_eq!(verify.status.code(), Some(1));
-    assert!(out.contains("1 tables could not be compared") && err.contains("remedy: run `amalgam sync`"), "{out}{err}");
+    assert!(out.contains("1 table could not be compared") && err.contains("remedy: run `amalgam sync`"), "{out}{err}");
     assert_eq!(bench.text("select to_regnamespace('amalgam') is null").await, "t");
     let repair = bench.amalgam().args(["verify", "--repair"]).output().await.expect("the program starts");
     assert!(repair.status.success());

@@ -65,7 +65,7 @@ async fn examine(context: &Context) -> anyhow::Result<Vec<Finding>> {
     let mut on_models = Findings::on("models");
     match context.models() {
         Ok(Some(models)) => {
-            on_models.ok("project", format!("{} models", models.nodes().len()));
+            on_models.ok("project", super::output::counted(models.nodes().len(), "model"));
             models.faults().iter().for_each(|fault| on_models.failed("model", fault));
         }
         Ok(None) => on_models.ok("project", "none configured; only tables are kept in step"),

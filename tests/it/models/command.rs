@@ -2,6 +2,24 @@
 
 use super::Shop;
 
+/// What a command prints, which must end with `status`.
+async fn said(mut command: tokio::process::Command, status: i32) -> (String, String) {
+    let output = command.output().await.expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, errors) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(status), "{out}{errors}");
+    (out, errors)
+}
+
+impl Shop {
+    /// `amalgam models` on the shop's project.
+    fn models(&self, words: &[&str]) -> tokio::process::Command {
+        let mut command = self.bench.amalgam();
+        command.arg("models").args(words).arg("--project-dir").arg(self.root());
+        command
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn selections_mean_what_they_mean_to_dbt() {
     let shop = Shop::open("models_select").await;
@@ -104,4 +122,66 @@ async fn a_run_goes_on_without_a_model_whose_file_is_wrong() {
             "payment succeeded",
         ]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_told_with_a_remedy_that_helps() {
+    let shop = Shop::open("models_cli_unknown").await;
+    shop.bench.source("create table payment (id int primary key)").await;
+    shop.bench.warehouse("delete from amalgam.table_state").await;
+    let mut plan = shop.bench.amalgam();
+    plan.args(["plan", "nonsense"]);
+    let (_, errors) = said(plan, 2).await;
+    insta::assert_snapshot!(errors, @r"
+    error: the selection nonsense names no table and no model
+    remedy: `amalgam discover` lists the tables, `amalgam models ls` the models; write a selection as `amalgam models ls --help` says
+    ");
+    let (_, errors) = said(shop.models(&["build", "--select", "pai"]), 2).await;
+    insta::assert_snapshot!(errors, @r"
+    error: selection 'pai': there is no such model; did you mean 'pay'?
+    remedy: `amalgam discover` lists the tables, `amalgam models ls` the models; write a selection as `amalgam models ls --help` says
+    ");
+    let mut without_project = shop.bench.amalgam();
+    without_project.args(["models", "ls"]);
+    let (_, errors) = said(without_project, 2).await;
+    insta::assert_snapshot!(errors, @r"
+    error: there is no project to take models from
+    remedy: name the folder of dbt_project.yml with --project-dir, or in the configuration with [models] project_dir
+    ");
+    let (out, errors) = said(shop.models(&["ls", "--select", "tag:no"]), 0).await;
+    assert_eq!((out.as_str(), errors.as_str()), ("", "warning: no model is selected\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_test_verb_judges_what_is_published() {
+    let shop = Shop::open("models_cli_test").await;
+    shop.write("models/pay.yml", "models: [{name: pay, columns: [{name: id, data_tests: [unique, not_null]}]}]");
+    said(shop.models(&["build"]), 0).await;
+    let (out, _) = said(shop.models(&["test"]), 0).await;
+    insta::assert_snapshot!(out, @r"
+    test             status  failures
+    unique_pay_id    pass           0
+    not_null_pay_id  pass           0
+    ");
+    shop.touch("insert into raw.payment values (2, 20, '2024-01-03')").await;
+    let (out, _) = said(shop.models(&["test"]), 1).await;
+    insta::assert_snapshot!(out, @r"
+    test             status  failures
+    unique_pay_id    fail           1
+    not_null_pay_id  pass           0
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flags_without_effect_are_not_offered() {
+    let shop = Shop::open("models_cli_flags").await;
+    for verb in ["test", "ls", "compile"] {
+        for flag in ["--full-refresh", "--threads=2"] {
+            let (_, errors) = said(shop.models(&[verb, flag]), 2).await;
+            assert!(errors.contains("unexpected argument"), "{verb} {flag}: {errors}");
+        }
+    }
+    said(shop.models(&["build", "--full-refresh", "--threads=2", "--vars", "{a: 1}"]), 0).await;
+    let (_, errors) = said(shop.models(&["build", "--vars", "{a: "]), 2).await;
+    assert!(errors.contains("--vars"), "{errors}");
 }

@@ -42,7 +42,7 @@ async fn a_failing_test_keeps_the_last_good_version() {
     let error = shop.build("mart").await.expect_err("1 comes twice");
     assert_eq!(
         (error.kind, error.to_string().as_str()),
-        (Kind::ModelTest, "mart: tests failed: unique_mart_id (1 failures)")
+        (Kind::ModelTest, "mart: tests failed: unique_mart_id (1 failure)")
     );
     assert_eq!(shop.bench.text("select count(*) from analytics_marts.mart").await, "2");
     let state = "select error_kind || ' ' || data_version || ' ' || row_count from amalgam.model_state where model_id = 'model.p.mart'";
