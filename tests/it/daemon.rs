@@ -149,17 +149,32 @@ async fn daemon_starts_unready_with_databases_down_and_becomes_ready_by_itself()
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_pass_promtool() {
     let bench = Servers::fresh("promtool").await;
-    let daemon = Daemon::start(
-        &bench,
-        "[[schedule]]\nname = \"nightly\"\ncron = \"0 2 * * *\"\ntimezone = \"America/Chicago\"\n",
-    )
-    .await;
-    daemon.until_status("/readyz", 200).await;
-    until("the schedule is known", || async {
-        daemon
-            .get("/metrics")
-            .await
-            .is_some_and(|(_, body)| body.contains("schedule_next_fire_timestamp_seconds{schedule=\"nightly\"}"))
+    bench.source("create table payment (PayNum int primary key); insert into payment values (1)").await;
+    let project = bench.files().join("project");
+    std::fs::create_dir_all(project.join("models")).expect("a folder can be made");
+    let sources = "sources: [{name: od, schema: raw, tables: [{name: payment}]}]\n\
+                   models: [{name: pay, columns: [{name: id, data_tests: [unique]}]}]\n";
+    for (file, text) in [
+        ("dbt_project.yml", "name: p\n"),
+        ("models/sources.yml", sources),
+        ("models/pay.sql", "select \"PayNum\" as id from {{ source('od', 'payment') }}"),
+    ] {
+        std::fs::write(project.join(file), text).expect("a file can be written");
+    }
+    let schedule = "[[schedule]]\nname = \"often\"\ncron = \"* * * * * *\"\ntimezone = \"America/Chicago\"\n";
+    let daemon = Daemon::start(&bench, &format!("[models]\nproject_dir = {project:?}\n\n{schedule}")).await;
+    // Every family that has labels shows itself only once it has a series.
+    let series = [
+        "amalgam_table_synced_timestamp_seconds{table=\"payment\"}",
+        "amalgam_rows_read_total{table=\"payment\"}",
+        "amalgam_model_published_timestamp_seconds{model=\"pay\"}",
+        "amalgam_model_tests_total{",
+        "amalgam_task_duration_seconds_bucket{",
+        "amalgam_runs_total{",
+        "amalgam_schedule_next_fire_timestamp_seconds{schedule=\"often\"}",
+    ];
+    until("a table, a model, a run and a schedule are told of", || async {
+        daemon.get("/metrics").await.is_some_and(|(_, body)| series.iter().all(|family| body.contains(family)))
     })
     .await;
     let (_, text) = daemon.get("/metrics").await.expect("it answers");
