@@ -6,13 +6,13 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 # Given on to the program or the tests: make demo ARGS=--keep, make test ARGS=ranks::
 ARGS ?=
 
-.PHONY: help demo test check bench prerequisites
+.PHONY: help demo test check bench prerequisites demo-prerequisites cargo
 .DEFAULT_GOAL := help
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 16
 
-demo: prerequisites ## an invented practice, a private warehouse and the service on top; first time: some minutes of building
+demo: demo-prerequisites ## an invented practice, a private warehouse and the service on top; first time: some minutes of building
 	@echo "demo: building (a few minutes the first time, then seconds)"
 	$(CARGO) build --release --locked
 	@exec $(CARGO) run --quiet --release --locked -- demo $(ARGS)
@@ -34,6 +34,12 @@ check: prerequisites ## format, lints, the code's own pages, licences, scripts
 bench: prerequisites ## how fast, against the floor of this machine
 	$(CARGO) bench --locked -- $(ARGS)
 
-prerequisites:
+prerequisites: cargo
 	@scripts/prerequisites
+
+# Who only wants to see it needs no tools of the tests.
+demo-prerequisites: cargo
+	@scripts/prerequisites demo
+
+cargo:
 	@command -v $(CARGO) >/dev/null || { echo "prerequisites: cargo isn't found; install Rust from https://rustup.rs"; exit 1; }
