@@ -1,0 +1,55 @@
+//! One table in step, on real servers.
+
+mod changes;
+mod loads;
+mod shapes;
+mod types;
+
+use crate::harness::Bench;
+use amalgam::{
+    domain::{SyncMode, TableName},
+    source::Source,
+    state::State,
+    sync::{Differences, SyncOptions, SyncOutcome, Syncer},
+    telemetry::Metrics,
+    warehouse::Warehouse,
+};
+use std::sync::Arc;
+
+const RECONCILE: SyncOptions = SyncOptions { full: false, reconcile: true };
+const FULL: SyncOptions = SyncOptions { full: true, reconcile: false };
+
+/// A syncer over a bench, with a configuration of the test's own.
+async fn syncer_with(bench: &Bench, change: impl FnOnce(&mut amalgam::config::Config)) -> Syncer {
+    let mut config = bench.config();
+    change(&mut config);
+    State::new(&config.warehouse).migrate().await.expect("the control plane can be made");
+    let source = Source::new(&config.source).expect("the source's settings are right");
+    let warehouse = Warehouse::new(&config.warehouse).expect("the warehouse's settings are right");
+    Syncer::new(source, warehouse, Arc::new(config), Arc::new(Metrics::default()))
+}
+
+async fn syncer(bench: &Bench) -> Syncer {
+    syncer_with(bench, |_| {}).await
+}
+
+/// The same, with the mode of table `t` chosen by hand: small tables are otherwise compared whole.
+async fn syncer_in_mode(bench: &Bench, mode: SyncMode) -> Syncer {
+    syncer_with(bench, |config| {
+        config.tables.insert("t".to_owned(), amalgam::config::TableOverride { mode: Some(mode), cursor: None });
+    })
+    .await
+}
+
+async fn sync(syncer: &Syncer, options: SyncOptions) -> SyncOutcome {
+    syncer.sync_table(&TableName::from("t"), options).await.expect("the table is synced")
+}
+
+async fn differences(syncer: &Syncer) -> Differences {
+    syncer.verify_table(&TableName::from("t")).await.expect("the table is compared")
+}
+
+/// Asserts that both sides are equal, and that the comparison saw `rows` rows.
+async fn assert_equal(syncer: &Syncer, rows: u64) {
+    assert_eq!(differences(syncer).await, Differences { rows, ..Differences::default() });
+}
