@@ -12,6 +12,9 @@ pub(super) const STAGED: &str = "pg_temp.amalgam_staged";
 /// The session's own table of keys to be deleted.
 pub(super) const GONE: &str = "pg_temp.amalgam_gone";
 
+/// What the server may take to build a key or an index.
+const INDEX_BYTES: u64 = 256 << 20;
+
 /// One raw table, as far as SQL needs it.
 pub(super) struct Raw<'t> {
     table: &'t Table,
@@ -63,7 +66,13 @@ impl<'t> Raw<'t> {
     /// other for a while.
     pub(super) fn finish(&self, target: &str, cursor: Option<&Column>) -> String {
         let own = format!("{OWN_INDEX_PREFIX}{:016x}", fastrand::u64(..));
-        let mut steps = vec![format!("alter table {target} add column {LOADED_AT} timestamptz not null default now()")];
+        // Keys of some million rows are sorted in memory then; a larger setting of the server's stays.
+        let memory = format!(
+            "select set_config('maintenance_work_mem', greatest(pg_size_bytes(current_setting('maintenance_work_mem')), \
+             {INDEX_BYTES}) / 1024 || 'kB', true)"
+        );
+        let mut steps =
+            vec![memory, format!("alter table {target} add column {LOADED_AT} timestamptz not null default now()")];
         if self.table.declares_key() {
             steps.push(format!(
                 "alter table {target} add constraint {} primary key ({})",

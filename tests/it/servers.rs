@@ -20,7 +20,11 @@ async fn both_servers_answer_and_each_test_has_databases_of_its_own() {
     first.source("create table t (a int primary key); insert into t values (7), (8)").await;
     assert_eq!(first.source_texts("select sum(a) from t").await, [[Some("15".to_owned())]]);
     assert_eq!(second.source_texts("show tables").await, Vec::<Vec<Option<String>>>::new());
-    let engine = first.source_texts("select engine from information_schema.tables where table_schema = database() and table_name = 't'").await;
+    let engine = first
+        .source_texts(
+            "select engine from information_schema.tables where table_schema = database() and table_name = 't'",
+        )
+        .await;
     assert_eq!(engine, [[Some("MyISAM".to_owned())]]);
     first.warehouse("create table t as select 7 as a; insert into t values (8)").await;
     assert_eq!(first.text("select sum(a) from t").await, "15");
