@@ -2,7 +2,12 @@
 //!
 //! Reads the index alone. One statement covers so many keys as its time allows, like a range of rows.
 
-use super::{Source, failure::failure, pace::Pace, read::quote};
+use super::{
+    Source,
+    failure::failure,
+    pace::{Bounds, Pace},
+    read::quote,
+};
 use crate::{
     domain::Table,
     error::{Error, Kind, Result},
@@ -12,6 +17,11 @@ use std::time::Instant;
 
 /// What the keys of one piece take at most, about, should they have to be listed.
 const KEYS_BYTES: u64 = 4 << 20;
+/// What one key takes on its way.
+const KEY_BYTES: u64 = 8;
+/// A piece has so many keys at least: counting them takes some milliseconds, and the way to the server,
+/// which can't be told apart here, may take a hundred.
+const KEYS_MIN: u64 = 10_000;
 
 /// The keys of one piece of a table, in key order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +56,10 @@ impl Source {
             table,
             key: quote(&key.name),
             above: None,
-            pace: Pace::new(self.range_rows, KEYS_BYTES, self.range_time, table),
+            pace: Pace::new(
+                Bounds { rows_min: KEYS_MIN, rows_max: self.range_rows, bytes_max: KEYS_BYTES, time: self.range_time },
+                KEY_BYTES,
+            ),
             done: false,
         })
     }
@@ -69,7 +82,7 @@ impl KeyReader<'_> {
         let row: Option<(u64, String, Option<i64>)> =
             self.connection.exec_first(sql, parameters).await.map_err(|e| failure(&e, &self.doing()))?;
         let (count, image, highest) = row.ok_or_else(|| Error::new(Kind::Internal, "a count without a row"))?;
-        self.pace.learn(count, count * 8, begun.elapsed());
+        self.pace.learn(count, count * KEY_BYTES, begun.elapsed());
         self.done = count < wanted;
         let up_to = if self.done { None } else { highest };
         let piece = KeyPiece { above: self.above, up_to, image };

@@ -5,31 +5,38 @@
 //! first row on counts: the way to the server, or a sort, takes as long for one row as for many, and
 //! smaller ranges would only make more of them.
 
-use crate::domain::Table;
 use std::time::Duration;
 
 /// The first range is a careful guess, so much smaller.
 const FIRST_RANGE_SHARE: u64 = 4;
-/// However slow: with fewer rows a statement costs more than what it brings.
-const ROWS_MIN: u64 = 100;
 /// A range may be so much larger than the one before.
 const GROWTH_MAX: u64 = 2;
+
+/// What a range is held to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// However slow: with fewer rows a statement costs more than what it brings.
+    pub rows_min: u64,
+    /// However fast.
+    pub rows_max: u64,
+    /// What it may bring, about.
+    pub bytes_max: u64,
+    /// What it is to take, about.
+    pub time: Duration,
+}
 
 /// The size of the ranges of one table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
     rows: u64,
-    rows_max: u64,
-    bytes_max: u64,
-    time: Duration,
+    bounds: Bounds,
 }
 
 impl Pace {
-    /// For a table that was not read yet. `time` is what a range is to take, `bytes_max` what it may bring,
-    /// both about.
-    pub(super) fn new(rows_max: u64, bytes_max: u64, time: Duration, table: &Table) -> Self {
-        let row_bytes = (table.data_bytes / table.rows.max(1)).max(1);
-        Self { rows: (bytes_max / FIRST_RANGE_SHARE / row_bytes).clamp(1, rows_max), rows_max, bytes_max, time }
+    /// For what was not read yet; a row brings so many bytes, about.
+    pub(super) fn new(bounds: Bounds, row_bytes: u64) -> Self {
+        let rows = (bounds.bytes_max / FIRST_RANGE_SHARE / row_bytes.max(1)).clamp(1, bounds.rows_max);
+        Self { rows, bounds }
     }
 
     /// Rows that the next range asks for.
@@ -42,23 +49,21 @@ impl Pace {
         if rows == 0 {
             return;
         }
-        let by_time = u128::from(rows) * self.time.as_micros() / flowed.as_micros().max(1);
-        let by_bytes = u128::from(rows) * u128::from(self.bytes_max) / u128::from(bytes.max(1));
-        let fitting = u64::try_from(by_time.max(ROWS_MIN.into()).min(by_bytes)).unwrap_or(u64::MAX);
-        self.rows = fitting.min(self.rows.saturating_mul(GROWTH_MAX)).clamp(1, self.rows_max);
+        let Bounds { rows_min, rows_max, bytes_max, time } = self.bounds;
+        let by_time = u128::from(rows) * time.as_micros() / flowed.as_micros().max(1);
+        let by_bytes = u128::from(rows) * u128::from(bytes_max) / u128::from(bytes.max(1));
+        let fitting = u64::try_from(by_time.max(rows_min.into()).min(by_bytes)).unwrap_or(u64::MAX);
+        self.rows = fitting.min(self.rows.saturating_mul(GROWTH_MAX)).clamp(1, rows_max);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Engine;
 
     fn pace() -> Pace {
-        let (name, engine) = ("t".into(), Engine::MyIsam);
-        let (columns, key) = (Vec::new(), vec![0]);
-        let table = Table { name, engine, columns, key, rows: 1000, data_bytes: 100_000, fingerprint: None };
-        Pace::new(50_000, 4 << 20, Duration::from_millis(100), &table)
+        let time = Duration::from_millis(100);
+        Pace::new(Bounds { rows_min: 100, rows_max: 50_000, bytes_max: 4 << 20, time }, 100)
     }
 
     #[test]
@@ -70,7 +75,7 @@ mod tests {
         pace.learn(pace.rows(), 1000, Duration::from_millis(1));
         assert_eq!(pace.rows(), first / 10 * 2);
         (0..20).for_each(|_| pace.learn(pace.rows(), 1000, Duration::from_secs(10)));
-        assert_eq!(pace.rows(), ROWS_MIN);
+        assert_eq!(pace.rows(), 100);
     }
 
     #[test]

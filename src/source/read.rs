@@ -3,11 +3,18 @@
 //! A [`Reader`] remembers where the last range ended; a [`Range`] is one statement's rows. A range that
 //! breaks can be read again: the reader goes on from the last row that was handed out.
 
-use super::{Source, failure::failure, pace::Pace};
+use super::{
+    Source,
+    failure::failure,
+    pace::{Bounds, Pace},
+};
 use crate::{domain::Table, error::Result};
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use mysql_async::{BinaryProtocol, Conn, Params, QueryResult, Value, prelude::Queryable};
 use std::time::{Duration, Instant};
+
+/// A range asks for so many rows at least, as long as their bytes allow.
+const ROWS_MIN: u64 = 100;
 
 /// In what order, and from where, a table is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +94,10 @@ impl Source {
             cursor,
             first,
             last: None,
-            pace: Pace::new(self.range_rows, range_bytes, self.range_time, table),
+            pace: Pace::new(
+                Bounds { rows_min: ROWS_MIN, rows_max: self.range_rows, bytes_max: range_bytes, time: self.range_time },
+                table.data_bytes / table.rows.max(1),
+            ),
             done: false,
         })
     }
