@@ -34,6 +34,16 @@ pub struct KeyPiece {
     pub image: String,
 }
 
+impl KeyPiece {
+    /// The condition that a key of this piece fulfils, in SQL that both servers read alike. `key` is the
+    /// column's quoted name.
+    pub fn condition(&self, key: &str) -> String {
+        let bounds = [self.above.map(|k| format!("{key} > {k}")), self.up_to.map(|k| format!("{key} <= {k}"))];
+        let bounds: Vec<String> = bounds.into_iter().flatten().collect();
+        if bounds.is_empty() { "true".to_owned() } else { bounds.join(" and ") }
+    }
+}
+
 /// Goes along the keys of one table, whose primary key is one integer that fits 64 bits with a sign.
 pub struct KeyReader<'t> {
     connection: Conn,
@@ -92,11 +102,8 @@ impl KeyReader<'_> {
 
     /// The keys of a piece, in order.
     pub async fn keys(&mut self, piece: &KeyPiece) -> Result<Vec<i64>> {
-        let key = &self.key;
-        let bounds = [piece.above.map(|k| format!("{key} > {k}")), piece.up_to.map(|k| format!("{key} <= {k}"))];
-        let bounds: Vec<String> = bounds.into_iter().flatten().collect();
-        let condition = if bounds.is_empty() { String::new() } else { format!(" where {}", bounds.join(" and ")) };
-        let sql = format!("select {key} from {}{condition} order by {key}", quote(self.table.name.as_str()));
+        let (key, table) = (&self.key, quote(self.table.name.as_str()));
+        let sql = format!("select {key} from {table} where {} order by {key}", piece.condition(key));
         self.connection.exec(sql, ()).await.map_err(|e| failure(&e, &self.doing()))
     }
 

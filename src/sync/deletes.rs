@@ -65,15 +65,14 @@ impl Job<'_> {
     }
 
     async fn count(&self, session: &Session, piece: &KeyPiece) -> Result<(u64, String)> {
-        let sql = self.raw().key_image(piece.above, piece.up_to);
+        let sql = self.raw().key_image(piece);
         let row = session.query_one(&sql, &[], &format!("counting the keys of {}", self.table.name)).await?;
         Ok((count(row.get(0))?, row.get(1)))
     }
 
     async fn keys(&self, session: &Session, piece: &KeyPiece) -> Result<Vec<i64>> {
-        let rows = session
-            .query(&self.raw().keys(piece.above, piece.up_to), &[], &format!("reading the keys of {}", self.table.name))
-            .await?;
+        let rows =
+            session.query(&self.raw().keys(piece), &[], &format!("reading the keys of {}", self.table.name)).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::{
     domain::{Column, Table, name::LOADED_AT},
+    source::KeyPiece,
     warehouse::{OWN_INDEX_PREFIX, quote, relation},
 };
 
@@ -175,20 +176,20 @@ impl<'t> Raw<'t> {
         )
     }
 
-    /// How many keys there are between two bounds, and the image that `source::KeyPiece` has of them.
-    pub(super) fn key_image(&self, above: Option<i64>, up_to: Option<i64>) -> String {
+    /// How many keys a piece has here, and their image.
+    pub(super) fn key_image(&self, piece: &KeyPiece) -> String {
         let key = self.key().join(", ");
         format!(
-            "select count(*), concat_ws(':', count(*), sum({key}), bit_xor({key}::bigint)) from {}{}",
+            "select count(*), concat_ws(':', count(*), sum({key}), bit_xor({key}::bigint)) from {} where {}",
             self.name(),
-            between(&key, above, up_to)
+            piece.condition(&key)
         )
     }
 
-    /// The keys between two bounds.
-    pub(super) fn keys(&self, above: Option<i64>, up_to: Option<i64>) -> String {
+    /// The keys of a piece.
+    pub(super) fn keys(&self, piece: &KeyPiece) -> String {
         let key = self.key().join(", ");
-        format!("select {key}::bigint from {}{}", self.name(), between(&key, above, up_to))
+        format!("select {key}::bigint from {} where {}", self.name(), piece.condition(&key))
     }
 
     /// Deletes the rows whose keys are gone.
@@ -262,10 +263,4 @@ impl<'t> Raw<'t> {
         };
         format!("with {}, {}", side("raw", &self.name()), side("staged", STAGED))
     }
-}
-
-fn between(key: &str, above: Option<i64>, up_to: Option<i64>) -> String {
-    let bounds = [above.map(|k| format!("{key} > {k}")), up_to.map(|k| format!("{key} <= {k}"))];
-    let bounds: Vec<String> = bounds.into_iter().flatten().collect();
-    if bounds.is_empty() { String::new() } else { format!(" where {}", bounds.join(" and ")) }
 }
