@@ -1,6 +1,7 @@
 //! What a connection to either server has in common.
 
 use super::{Problem, problem::unreadable};
+use crate::domain::name::WAREHOUSE_NAME_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 use std::{fs::File, path::Path};
 
@@ -37,7 +38,7 @@ pub(super) fn check_authority(section: &str, tls: TlsMode, file: Option<&Path>) 
 pub(super) fn check_schema(key: &str, schema: &str) -> Option<Problem> {
     let cause = if schema.is_empty() {
         "is not given"
-    } else if schema.len() > 63 {
+    } else if schema.len() > WAREHOUSE_NAME_BYTES_MAX {
         "is longer than PostgreSQL's 63 bytes"
     } else if schema.starts_with("pg_") || schema == "information_schema" {
         "is a name of PostgreSQL's own"

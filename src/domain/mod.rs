@@ -13,7 +13,7 @@ pub mod watermark;
 
 pub use catalog::{Catalog, Column, Engine, Fingerprint, SyncMode, Table};
 pub use clock::Clock;
-pub use name::{ModelId, ScheduleName, SchemaName, TableName};
+pub use name::{ModelId, ScheduleName, TableName};
 pub use run::{AttemptState, RunId, RunState, TaskId, TaskKind, TaskState, Trigger};
 pub use source_type::{SourceType, WarehouseType};
 pub use watermark::Watermark;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt};
 
 /// What a name may be long in PostgreSQL: NAMEDATALEN less the final zero (PostgreSQL docs § 4.1.1).
-const WAREHOUSE_NAME_BYTES_MAX: usize = 63;
+pub const WAREHOUSE_NAME_BYTES_MAX: usize = 63;
 /// When a row of a raw table was last written.
 pub const LOADED_AT: &str = "_loaded_at";
 /// Columns that every table has without being asked (PostgreSQL docs § 5.5, System Columns), and ours.
@@ -48,10 +48,6 @@ name!(
     TableName
 );
 name!(
-    /// A schema of the warehouse.
-    SchemaName
-);
-name!(
     /// A model's unique id, as dbt writes it: `model.<project>.<name>`.
     ModelId
 );
@@ -91,7 +87,7 @@ mod tests {
     fn names_that_are_taken_or_too_long_get_a_hash_and_stay_apart() {
         assert_eq!(in_warehouse("ctid"), format!("ctid_{:08x}", fnv("ctid")));
         let (a, b) = ("é".repeat(63) + "a", "é".repeat(63) + "b");
-        assert!(in_warehouse(&a).len() <= 63 && in_warehouse(&a) != in_warehouse(&b));
+        assert!(in_warehouse(&a).len() <= WAREHOUSE_NAME_BYTES_MAX && in_warehouse(&a) != in_warehouse(&b));
         // The hash's published test vector.
         assert_eq!(fnv("a"), 0xe40c_292c);
     }

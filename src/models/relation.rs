@@ -1,14 +1,12 @@
 //! A relation of the warehouse, as a model's Jinja sees it.
 
 use crate::{
+    domain::name::WAREHOUSE_NAME_BYTES_MAX as NAME_BYTES_MAX,
     error::{Error, Kind, Result},
     warehouse,
 };
 use minijinja::value::{Enumerator, Object, Value};
 use std::{fmt, sync::Arc};
-
-/// Bytes of an identifier that PostgreSQL keeps: PostgreSQL docs § 4.1.1 (NAMEDATALEN - 1).
-const NAME_BYTES_MAX: usize = 63;
 
 /// Database, schema and name. Rendered as dbt does: each part quoted, joined by dots.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,10 +33,7 @@ impl Relation {
             format!("{}{SUFFIX}", self.name)
         } else {
             let digest = super::checksum::of([self.name.as_str()]);
-            let mut end = NAME_BYTES_MAX - SUFFIX.len() - 9;
-            while !self.name.is_char_boundary(end) {
-                end -= 1;
-            }
+            let end = self.name.floor_char_boundary(NAME_BYTES_MAX - SUFFIX.len() - 9);
             format!("{}_{}{SUFFIX}", &self.name[..end], &digest[..8])
         };
         Self { name, ..self.clone() }
