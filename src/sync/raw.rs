@@ -42,13 +42,18 @@ impl<'t> Raw<'t> {
     }
 
     /// Creates a table of this shape, without key or index, under a quoted name. `_loaded_at` comes with
-    /// [`Raw::finish`].
+    /// [`Raw::finish`]. What the key needs is said at once: later, it would be looked for in every row.
     pub(super) fn create(&self, target: &str) -> String {
+        let in_key = |at: usize| self.table.declares_key() && self.table.key.contains(&at);
         let columns: Vec<String> = self
             .table
             .columns
             .iter()
-            .map(|c| format!("{} {}", quote(&c.raw_name()), c.source_type.warehouse()))
+            .enumerate()
+            .map(|(at, c)| {
+                let not_null = if in_key(at) { " not null" } else { "" };
+                format!("{} {}{not_null}", quote(&c.raw_name()), c.source_type.warehouse())
+            })
             .collect();
         format!("create table {target} ({})", columns.join(", "))
     }
