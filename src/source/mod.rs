@@ -8,6 +8,7 @@
 mod describe;
 mod failure;
 mod keys;
+mod lock_watch;
 mod pace;
 mod pool;
 mod preflight;

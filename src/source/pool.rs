@@ -8,6 +8,7 @@ use crate::{
 use mysql_async::{Conn, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts};
 use std::{path::PathBuf, time::Duration};
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 /// Where Linux distributions keep the authorities that the system trusts: Debian, Red Hat, SUSE, Alpine.
 const SYSTEM_AUTHORITIES: [&str; 4] = [
@@ -27,6 +28,8 @@ pub struct Source {
     pub(super) database: String,
     pub(super) range_rows: u64,
     pub(super) range_time: Duration,
+    /// What watches over long statements.
+    pub(super) watches: TaskTracker,
     connect_seconds_max: u64,
     /// Where the server is, for error texts.
     place: String,
@@ -58,6 +61,7 @@ impl Source {
             database: config.database.clone(),
             range_rows: config.range_rows,
             range_time: Duration::from_millis(config.range_milliseconds),
+            watches: TaskTracker::new(),
             connect_seconds_max: config.connect_seconds_max,
             place: match &config.socket {
                 Some(socket) => socket.display().to_string(),
@@ -83,6 +87,8 @@ impl Source {
 
     /// Closes what is open. Connections in use end when they are given back.
     pub async fn close(self) {
+        self.watches.close();
+        self.watches.wait().await;
         // A failure to say goodbye changes nothing: the server notices the closed socket.
         let _ = self.pool.disconnect().await;
     }

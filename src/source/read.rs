@@ -6,12 +6,22 @@
 use super::{
     Source,
     failure::failure,
+    lock_watch::LockWatch,
     pace::{Bounds, Pace},
 };
-use crate::{domain::Table, error::Result};
+use crate::{
+    domain::Table,
+    error::{Kind, Result},
+};
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use mysql_async::{BinaryProtocol, Conn, Params, QueryResult, Value, prelude::Queryable};
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+/// How long to wait for a second connection before a table is read in ranges.
+const WATCH_WITHIN: Duration = Duration::from_millis(500);
 
 /// A range asks for so many rows at least, as long as their bytes allow.
 const ROWS_MIN: u64 = 100;
@@ -21,6 +31,9 @@ const ROWS_MIN: u64 = 100;
 pub enum Order {
     /// As the server likes, in one statement: for tables without a usable key.
     Unordered,
+    /// As the rows lie in the file, in one statement, which costs a MyISAM server a fraction of what an
+    /// order does. Called off as soon as anybody waits for the table: [`Reader::is_whole`].
+    File,
     /// By the primary key, above `after` where given.
     Key {
         /// The last key that need not be read, part by part, of integers; empty: none.
@@ -46,6 +59,10 @@ pub struct Reader<'t> {
     /// The cursor's values in the last row handed out.
     last: Option<Vec<Value>>,
     pace: Pace,
+    /// Over a statement that may be long.
+    watch: Option<LockWatch>,
+    called_off: CancellationToken,
+    whole: bool,
     done: bool,
 }
 
@@ -63,6 +80,9 @@ pub struct Range<'r> {
     cursor: &'r [usize],
     last: &'r mut Option<Vec<Value>>,
     done: &'r mut bool,
+    /// Where the statement may be called off: cancelled when it was. It is not worth an error then.
+    may_end_early: Option<&'r CancellationToken>,
+    whole: &'r mut bool,
     pace: &'r mut Pace,
     /// When the first row came.
     first_at: Option<Instant>,
@@ -76,7 +96,7 @@ impl Source {
     pub async fn reader<'t>(&self, table: &'t Table, order: &Order, range_bytes: u64) -> Result<Reader<'t>> {
         let columns: Vec<String> = table.columns.iter().map(|c| quote(&c.name)).collect();
         let (cursor, first) = match order {
-            Order::Unordered => (Vec::new(), First::All),
+            Order::Unordered | Order::File => (Vec::new(), First::All),
             Order::Key { after } if after.is_empty() => (table.key.clone(), First::All),
             Order::Key { after } => (table.key.clone(), First::Above(after.iter().copied().map(integer).collect())),
             Order::Stamp { column, from } => {
@@ -86,9 +106,15 @@ impl Source {
         };
         // Without an order there are no ranges: the server sets the rows aside and lets go of the table,
         // however long they take on their way (MariaDB KB, SELECT § SQL_BUFFER_RESULT).
-        let set_aside = if cursor.is_empty() { "sql_buffer_result " } else { "" };
+        let set_aside = if *order == Order::Unordered { "sql_buffer_result " } else { "" };
+        let connection = self.connection().await?;
+        let watch = match order {
+            Order::File => self.lock_watch(&connection, table).await,
+            _ => None,
+        };
+        let unwatched = *order == Order::File && watch.is_none();
         Ok(Reader {
-            connection: self.connection().await?,
+            connection,
             table,
             select: format!("select {set_aside}{} from {}", columns.join(", "), quote(table.name.as_str())),
             cursor,
@@ -98,15 +124,39 @@ impl Source {
                 Bounds { rows_min: ROWS_MIN, rows_max: self.range_rows, bytes_max: range_bytes, time: self.range_time },
                 table.data_bytes / table.rows.max(1),
             ),
-            done: false,
+            called_off: watch.as_ref().map(LockWatch::called_off).unwrap_or_default(),
+            watch,
+            whole: !unwatched,
+            done: unwatched,
         })
+    }
+
+    /// `None` where no connection is free for it.
+    async fn lock_watch(&self, reads: &Conn, table: &Table) -> Option<LockWatch> {
+        match timeout(WATCH_WITHIN, self.connection()).await {
+            Ok(Ok(connection)) => Some(LockWatch::begin(&self.watches, connection, reads.id(), table)),
+            _ => None,
+        }
     }
 }
 
 impl Reader<'_> {
+    /// Whether all rows were handed out, once there is no further range.
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Cancelled when the reading is called off: what was not taken until then is not worth waiting for.
+    pub fn called_off(&self) -> CancellationToken {
+        self.called_off.clone()
+    }
+
     /// The next range; `None` after the last.
     pub async fn range(&mut self) -> Result<Option<Range<'_>>> {
         if self.done {
+            if let Some(watch) = self.watch.take() {
+                watch.end().await;
+            }
             return Ok(None);
         }
         let rows_max = if self.cursor.is_empty() { u64::MAX } else { self.pace.rows() };
@@ -119,6 +169,8 @@ impl Reader<'_> {
             cursor: &self.cursor,
             last: &mut self.last,
             done: &mut self.done,
+            may_end_early: self.watch.as_ref().map(|_| &self.called_off),
+            whole: &mut self.whole,
             pace: &mut self.pace,
             first_at: None,
             rows: 0,
@@ -146,7 +198,15 @@ impl Reader<'_> {
 impl Range<'_> {
     /// The next row's cells, in the order of the table's columns; `None` after the last.
     pub async fn next(&mut self) -> Result<Option<Vec<Value>>> {
-        let row = self.result.next().await.map_err(|e| failure(&e, &format!("reading {}", self.table.name)))?;
+        let row = match self.result.next().await.map_err(|e| failure(&e, &format!("reading {}", self.table.name))) {
+            Ok(row) => row,
+            Err(error) if self.may_end_early.is_some_and(|t| t.is_cancelled() || error.kind == Kind::SourceTimeout) => {
+                debug!(table = %self.table.name, rows = self.rows, "called off: it stood in somebody's way");
+                (*self.done, *self.whole) = (true, false);
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
         match row {
             Some(row) => {
                 let cells = row.unwrap();

@@ -6,6 +6,7 @@
 
 use super::{
     Action, SyncOutcome,
+    feed::Ends,
     job::{Found, Job},
     staging::Staging,
 };
@@ -24,7 +25,7 @@ impl Job<'_> {
     pub(super) async fn delta(&self) -> Result<SyncOutcome> {
         let order = self.delta_order()?;
         let mut staging = Staging::new(self.warehouse.session().await?, self.raw(), self.config.batch_bytes_max);
-        let (reading, mut batches) = self.feed(order);
+        let (reading, mut batches) = self.feed(order, Ends::WithTheTable);
         let (fed, ()) = tokio::try_join!(reading, staging.take(&mut batches))?;
         let mut found = Found::all(Action::Delta, fed);
         if self.has_lost_rows(&mut staging).await? {

@@ -41,6 +41,8 @@ pub(super) struct Fed {
     pub coerced: Coerced,
     /// The highest value of the key's first column, where that is an integer.
     pub key_max: Option<i128>,
+    /// Whether that is all. It is, but where [`Order::File`] was called off, or keys were to ascend and did not.
+    pub whole: bool,
 }
 
 impl Batch {
@@ -68,32 +70,48 @@ impl Batch {
 }
 
 impl Job<'_> {
-    /// Begins to read in an order. The future and the taking of the batches belong into one
+    /// Begins to read in an order, to its end or as long as keys ascend. The future and the taking of the batches belong into one
     /// `tokio::try_join!`: the first to fail ends both.
-    pub(super) fn feed(&self, order: Order) -> (impl Future<Output = Result<Fed>>, mpsc::Receiver<Batch>) {
+    pub(super) fn feed(&self, order: Order, ends: Ends) -> (impl Future<Output = Result<Fed>>, mpsc::Receiver<Batch>) {
         let (sender, receiver) = mpsc::channel(BATCHES_WAITING);
-        (self.read(order, sender), receiver)
+        (self.read(order, ends, sender), receiver)
     }
 
-    async fn read(&self, order: Order, sender: mpsc::Sender<Batch>) -> Result<Fed> {
+    async fn read(&self, order: Order, ends: Ends, sender: mpsc::Sender<Batch>) -> Result<Fed> {
         let range_bytes = (self.config.batch_bytes_max * BATCHES_WAITING) as u64;
         let mut reader = self.source.reader(self.table, &order, range_bytes).await?;
+        let called_off = reader.called_off();
         let mut filling = Filling::new(self.table);
-        let mut rows = 0;
         while let Some(mut range) = reader.range().await? {
             while let Some(cells) = range.next().await? {
-                rows += 1;
                 filling.row(&cells)?;
+                if !filling.ascending && ends == Ends::WhereKeysDescend {
+                    // The batch that is begun is not worth keeping.
+                    return Ok(filling.fed(false));
+                }
                 if filling.rows.len() >= self.config.batch_bytes_max {
-                    send(&sender, filling.take()).await?;
+                    tokio::select! {
+                        biased;
+                        () = called_off.cancelled() => return Ok(filling.fed(false)),
+                        sent = send(&sender, filling.take()) => sent?,
+                    }
                 }
             }
         }
         if !filling.ends.is_empty() {
             send(&sender, filling.take()).await?;
         }
-        Ok(Fed { rows, coerced: filling.coerced, key_max: filling.key_max })
+        Ok(filling.fed(reader.is_whole()))
     }
+}
+
+/// Where a reading ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// After the last row.
+    WithTheTable,
+    /// Before a key that is not above the one before it; or after the last row.
+    WhereKeysDescend,
 }
 
 async fn send(sender: &mpsc::Sender<Batch>, batch: Batch) -> Result<()> {
@@ -110,7 +128,12 @@ struct Filling {
     ends: Vec<usize>,
     keys: Vec<i128>,
     key_max: Option<i128>,
-    /// What was replaced in the batches before.
+    /// The key of the row before, while `ascending`.
+    key_before: Vec<i128>,
+    /// Whether each row's key was above the one before.
+    ascending: bool,
+    /// Rows in all, and what was replaced in the batches before.
+    count: u64,
     coerced: Coerced,
 }
 
@@ -125,6 +148,9 @@ impl Filling {
             ends,
             keys,
             key_max: None,
+            key_before: Vec::new(),
+            ascending: true,
+            count: 0,
             coerced: Coerced::default(),
         }
     }
@@ -132,6 +158,8 @@ impl Filling {
     fn row(&mut self, cells: &[Value]) -> Result<()> {
         self.encoder.row(cells, &mut self.rows)?;
         self.ends.push(self.rows.len());
+        self.count += 1;
+        let key_at = self.keys.len();
         for (place, &column) in self.key.iter().enumerate() {
             let part = encode::integer(&cells[column]).ok_or_else(|| {
                 Error::new(Kind::SourceChanged, "a key no longer holds the integers that discovery found")
@@ -141,7 +169,17 @@ impl Filling {
                 self.key_max = self.key_max.max(Some(part));
             }
         }
+        if self.ascending && !self.key.is_empty() {
+            let key = &self.keys[key_at..];
+            self.ascending = self.key_before.as_slice() < key;
+            self.key_before.clear();
+            self.key_before.extend_from_slice(key);
+        }
         Ok(())
+    }
+
+    fn fed(self, whole: bool) -> Fed {
+        Fed { rows: self.count, coerced: self.coerced, key_max: self.key_max, whole }
     }
 
     fn take(&mut self) -> Batch {

@@ -58,6 +58,8 @@ pub(super) struct Found {
 pub(super) struct Begun {
     pub at: DateTime<Utc>,
     pub fingerprint: Option<Fingerprint>,
+    /// Whether only a comparison can find what it lacks: then there is neither watermark nor fingerprint.
+    pub to_compare: bool,
 }
 
 impl Found {
@@ -88,6 +90,9 @@ impl Job<'_> {
     /// The watermark after a read of what was found. A delta moves it on; a full read sets it, because
     /// keys may have begun anew and a clock may have been put back.
     pub(super) fn watermark(&self, found: &Found) -> Option<Watermark> {
+        if found.begun.as_ref().is_some_and(|begun| begun.to_compare) {
+            return None;
+        }
         let read = match self.mode {
             SyncMode::Merge => Watermark::Stamp(found.begun.as_ref().map_or(self.taken_at, |begun| begun.at)),
             // An empty table has no key yet; any key is above this one.
@@ -111,7 +116,7 @@ impl Job<'_> {
         let shape = drift::shape(self.table);
         let watermark = self.watermark(found);
         let (read_at, fingerprint) = match &found.begun {
-            Some(begun) => (begun.at, begun.fingerprint.as_ref()),
+            Some(begun) => (begun.at, begun.fingerprint.as_ref().filter(|_| !begun.to_compare)),
             None => (self.taken_at, self.table.fingerprint.as_ref()),
         };
         // It was empty when it was looked at, and no more when it was read: that proves nothing.

@@ -4,28 +4,48 @@
 
 use super::{
     Action, SyncOutcome, encode,
+    feed::Ends,
     job::{Found, Job},
     plan,
 };
 use crate::{
-    domain::{Column, name::LOADED_AT},
-    error::Result,
+    domain::{Column, Engine, name::LOADED_AT},
+    error::{Error, Kind, Result},
     source::Order,
     warehouse::{CopyIn, Dependents, Session, Transaction, Trappings, dependents, literal, quote, relation},
 };
 use bytes::Bytes;
 use tracing::warn;
 
+/// What is smaller is read in a moment, in whatever order.
+const FILE_BYTES: u64 = 1 << 20;
+
 impl Job<'_> {
     /// Loads everything into a new table; where one is there already, beside it, and puts it in its place.
     pub(super) async fn load(&self) -> Result<SyncOutcome> {
         let mut session = self.warehouse.session().await?;
         session.ensure_schema(self.warehouse.raw_schema()).await?;
-        let large = self.table.data_bytes > self.config.load_part_bytes && plan::has_integer_key(self.table);
-        if large { self.load_in_parts(&mut session).await } else { self.load_at_once(&mut session).await }
+        if self.table.data_bytes > self.config.load_part_bytes && plan::has_integer_key(self.table) {
+            return self.load_in_parts(&mut session).await;
+        }
+        if self.lies_in_a_file()
+            && let Some(outcome) = self.load_at_once(&mut session, Order::File).await?
+        {
+            return Ok(outcome);
+        }
+        let order = if plan::has_integer_key(self.table) { Order::Key { after: Vec::new() } } else { Order::Unordered };
+        let loaded = self.load_at_once(&mut session, order).await?;
+        loaded.ok_or_else(|| Error::new(Kind::Internal, "a reading was called off that nobody watched over"))
     }
 
-    async fn load_at_once(&self, session: &mut Session) -> Result<SyncOutcome> {
+    /// Whether reading in the order of the file is worth a second connection: MyISAM reads each row by
+    /// itself wherever an order is asked for.
+    pub(super) fn lies_in_a_file(&self) -> bool {
+        self.table.engine == Engine::MyIsam && self.table.data_bytes > FILE_BYTES
+    }
+
+    /// `None` where the reading was called off: nothing has happened then.
+    async fn load_at_once(&self, session: &mut Session, order: Order) -> Result<Option<SyncOutcome>> {
         let (schema, name) = (self.warehouse.raw_schema(), &*self.table.raw_name());
         let replaces = self.replaces(session).await?;
         // Not longer than a name may be, and nobody else's: it lives within this transaction alone.
@@ -36,7 +56,8 @@ impl Job<'_> {
         let doing = format!("loading {name}");
         transaction.batch(&self.lock_timeout(), &doing).await?;
         transaction.batch(&self.raw().create(&target), &doing).await?;
-        let found = self.fill(transaction.copy_in(&self.raw().copy_in(&target, true)).await?).await?;
+        let copy = transaction.copy_in(&self.raw().copy_in(&target, true)).await?;
+        let Some(found) = self.fill(copy, order).await? else { return Ok(None) };
         transaction.batch(&self.raw().finish(&target, self.cursor()), &doing).await?;
         if replaces {
             let rename = format!("alter table {target} rename to {}", quote(name));
@@ -44,7 +65,7 @@ impl Job<'_> {
         }
         self.save(&transaction, &found, true, found.rows_read).await?;
         transaction.commit().await?;
-        Ok(found.loaded())
+        Ok(Some(found.loaded()))
     }
 
     /// Whether a raw table is there already.
@@ -101,9 +122,9 @@ impl Job<'_> {
         dependents.restore(transaction, |_, _| None).await
     }
 
-    async fn fill(&self, mut copy: CopyIn) -> Result<Found> {
-        let order = if plan::has_integer_key(self.table) { Order::Key { after: Vec::new() } } else { Order::Unordered };
-        let (reading, mut batches) = self.feed(order);
+    /// `None` where the reading was called off.
+    async fn fill(&self, mut copy: CopyIn, order: Order) -> Result<Option<Found>> {
+        let (reading, mut batches) = self.feed(order, Ends::WithTheTable);
         let writing = async {
             copy.send(Bytes::from_static(encode::HEADER)).await?;
             while let Some(batch) = batches.recv().await {
@@ -112,8 +133,11 @@ impl Job<'_> {
             Ok(copy)
         };
         let (fed, mut copy) = tokio::try_join!(reading, writing)?;
+        if !fed.whole {
+            return Ok(None);
+        }
         copy.send(Bytes::from_static(encode::TRAILER)).await?;
         copy.finish().await?;
-        Ok(Found::all(Action::Load, fed))
+        Ok(Some(Found::all(Action::Load, fed)))
     }
 }

@@ -92,8 +92,9 @@ pub struct SyncOptions {
 pub struct SyncOutcome {
     /// What was done.
     pub action: Action,
-    /// Whether a load went on that an earlier sync had begun.
-    pub resumed: bool,
+    /// Whether more is to be read at once: a load went on that an earlier sync had begun, or rows may be
+    /// missing from it.
+    pub look_again: bool,
     /// Rows read from the source.
     pub rows_read: u64,
     /// Rows that are new in the warehouse.
@@ -113,7 +114,7 @@ impl SyncOutcome {
     fn of(action: Action) -> Self {
         Self {
             action,
-            resumed: false,
+            look_again: false,
             rows_read: 0,
             rows_inserted: 0,
             rows_updated: 0,
@@ -173,8 +174,7 @@ impl Syncer {
     /// [`Kind::SourceChanged`] where the source has no such table, or it is excluded.
     pub async fn sync_table(&self, table: &TableName, options: SyncOptions) -> Result<SyncOutcome> {
         let mut outcome = self.sync_once(table, options).await?;
-        if outcome.resumed {
-            // What changed while the load lay idle.
+        if outcome.look_again {
             let since = self.sync_once(table, SyncOptions::default()).await?;
             outcome.add(&since);
         }

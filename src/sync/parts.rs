@@ -2,17 +2,21 @@
 //!
 //! Filled is a table in schema `amalgam`, where nobody looks for data; the last transaction builds key and
 //! index, gives it its name in the raw schema, and writes the table's state.
+//! Read is as the rows lie in the file, while their keys ascend and nobody waits for the table; else by key.
 //! Guarantee: a load that was interrupted, by whatever, goes on after the last part. What changed behind
 //! its back is found right afterwards: watermark and fingerprint are those of the load's first beginning.
+//! Where neither can find it (rows of lower keys further on in a file that was not read to its end; rows
+//! that an engine without an exact count has lost meanwhile), there are none, so that both sides are compared.
 
 use super::{
     Action, SyncOutcome,
     drift::shape,
     encode::{self, Coerced},
-    feed::Batch,
+    feed::{Batch, Ends},
     job::{Begun, Found, Job},
 };
 use crate::{
+    domain::Engine,
     error::Result,
     source::Order,
     warehouse::{LoadProgress, Session},
@@ -32,9 +36,21 @@ impl Job<'_> {
         if resumed {
             info!(table = %self.table.name, rows = load.rows, "going on with a load that was interrupted");
         }
-        let (reading, mut batches) = self.feed(Order::Key { after: load.last_key.clone() });
-        tokio::try_join!(reading, self.take_parts(session, &mut load, &mut batches))?;
-        Ok(SyncOutcome { resumed, ..self.end(session, load).await? })
+        let mut whole = false;
+        if self.lies_in_a_file() && load.last_key.is_empty() {
+            let (reading, mut batches) = self.feed(Order::File, Ends::WhereKeysDescend);
+            load.may_have_gaps = true;
+            whole = tokio::try_join!(reading, self.take_parts(session, &mut load, &mut batches))?.0.whole;
+            load.may_have_gaps = !whole && load.rows > 0;
+        }
+        if !whole {
+            let (reading, mut batches) = self.feed(Order::Key { after: load.last_key.clone() }, Ends::WithTheTable);
+            tokio::try_join!(reading, self.take_parts(session, &mut load, &mut batches))?;
+        }
+        // What left the table while the load lay idle is told by MyISAM's count alone.
+        let to_compare = load.may_have_gaps || resumed && self.table.engine != Engine::MyIsam;
+        let look_again = resumed || to_compare;
+        Ok(SyncOutcome { look_again, ..self.end(session, load, to_compare).await? })
     }
 
     async fn begin(&self, session: &mut Session) -> Result<LoadProgress> {
@@ -47,6 +63,7 @@ impl Job<'_> {
             rows: 0,
             dates_coerced: 0,
             texts_coerced: 0,
+            may_have_gaps: false,
         };
         let transaction = session.begin().await?;
         transaction.begin_load(&self.table.name, &load).await?;
@@ -87,7 +104,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    async fn end(&self, session: &mut Session, load: LoadProgress) -> Result<SyncOutcome> {
+    async fn end(&self, session: &mut Session, load: LoadProgress, to_compare: bool) -> Result<SyncOutcome> {
         let (schema, name) = (self.warehouse.raw_schema(), &*self.table.raw_name());
         let replaces = self.replaces(session).await?;
         let transaction = session.begin().await?;
@@ -107,7 +124,7 @@ impl Job<'_> {
             coerced: Coerced { dates: load.dates_coerced, texts: load.texts_coerced },
             key_max: load.last_key.first().copied(),
             rows_before: None,
-            begun: Some(Begun { at: load.source_read_at, fingerprint: load.fingerprint }),
+            begun: Some(Begun { at: load.source_read_at, fingerprint: load.fingerprint, to_compare }),
         };
         self.save(&transaction, &found, true, found.rows_read).await?;
         transaction.commit().await?;

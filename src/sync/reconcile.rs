@@ -6,7 +6,7 @@
 
 use super::{
     Action, SyncOutcome, encode,
-    feed::Fed,
+    feed::{Ends, Fed},
     job::{Found, Job},
     plan,
     staging::Staging,
@@ -77,7 +77,7 @@ impl Job<'_> {
             key_now: Vec::new(),
             rows: 0,
         };
-        let (reading, mut batches) = self.feed(Order::Key { after: Vec::new() });
+        let (reading, mut batches) = self.feed(Order::Key { after: Vec::new() }, Ends::WithTheTable);
         let comparing = async {
             let mut walked = Walked::default();
             let mut here = theirs.advance().await?;

@@ -4,6 +4,7 @@
 
 use super::{
     Action, SyncOutcome,
+    feed::Ends,
     job::{Found, Job, count},
     reconcile::Differences,
     staging::Staging,
@@ -33,7 +34,7 @@ impl Job<'_> {
     async fn stage_whole(&self) -> Result<(Staging<'_>, Found)> {
         let mut staging = Staging::new(self.warehouse.session().await?, self.raw(), self.config.batch_bytes_max);
         staging.make().await?;
-        let (reading, mut batches) = self.feed(Order::Unordered);
+        let (reading, mut batches) = self.feed(Order::Unordered, Ends::WithTheTable);
         let (fed, ()) = tokio::try_join!(reading, staging.take(&mut batches))?;
         Ok((staging, Found::all(Action::Reconcile, fed)))
     }

@@ -32,6 +32,9 @@ pub struct LoadProgress {
     pub dates_coerced: u64,
     /// Texts that were changed among them.
     pub texts_coerced: u64,
+    /// Whether rows with keys below the last one may be missing: read was as they lie in the file, and not
+    /// to its end.
+    pub may_have_gaps: bool,
 }
 
 impl LoadProgress {
@@ -63,6 +66,7 @@ impl Session {
             rows: count(5)?,
             dates_coerced: count(6)?,
             texts_coerced: count(7)?,
+            may_have_gaps: row.get(8),
         }))
     }
 }
@@ -91,8 +95,8 @@ impl Transaction<'_> {
         let key: Vec<String> = load.last_key.iter().map(ToString::to_string).collect();
         let (seen, rows, dates, texts) =
             (count(seen), count(load.rows), count(load.dates_coerced), count(load.texts_coerced));
-        let parameters: [&(dyn super::ToSql + Sync); 7] =
-            [&table.as_str(), &load.relation, &seen, &key, &rows, &dates, &texts];
+        let parameters: [&(dyn super::ToSql + Sync); 8] =
+            [&table.as_str(), &load.relation, &seen, &key, &rows, &dates, &texts, &load.may_have_gaps];
         match self
             .execute(include_str!("queries/continue_load.sql"), &parameters, "noting how far a load has come")
             .await?

@@ -71,6 +71,33 @@ async fn a_large_load_that_was_cut_off_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_that_go_while_a_load_lies_idle_are_gone_after_it() {
+    for engine in ["MyISAM", "InnoDB"] {
+        let bench = Servers::fresh("idle").await;
+        bench
+            .source(&format!(
+                "create table t (k int primary key, v varchar(200), ts timestamp not null default current_timestamp on update current_timestamp) \
+                 engine={engine}; insert into t select seq, repeat('x', 150), '2020-01-01' from seq_1_to_3000;"
+            ))
+            .await;
+        let proxy = Proxy::before(bench.config().source.port).await;
+        let syncer = syncer_with(&bench, |config| {
+            (config.source.port, config.source.range_rows) = (proxy.port(), 100);
+            (config.sync.batch_bytes_max, config.sync.load_part_bytes) = (10_000, 50_000);
+            let merge = amalgam::config::TableOverride { mode: Some(SyncMode::Merge), cursor: None };
+            config.tables.insert("t".to_owned(), merge);
+        })
+        .await;
+        proxy.set(Fault::Reset(300_000));
+        syncer.sync_table(&TableName::from("t"), SyncOptions::default()).await.expect_err("it is cut off");
+        proxy.set(Fault::None);
+        bench.source("delete from t where k between 100 and 199;").await;
+        sync(&syncer, SyncOptions::default()).await;
+        assert_equal(&syncer, 2900).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_large_load_begins_anew_where_the_table_has_changed_its_shape() {
     let bench = Servers::fresh("reshaped").await;
     bench.source("create table t (k int primary key, v varchar(200)); insert into t select seq, repeat('x', 150) from seq_1_to_3000;").await;

@@ -1,6 +1,7 @@
 //! One table in step, on real servers.
 
 mod changes;
+mod file_order;
 mod loads;
 mod shapes;
 mod types;

@@ -1,0 +1,88 @@
+//! Notices that somebody waits for a table that one long statement reads, and calls the statement off.
+//!
+//! Who writes to a MyISAM table, alters or flushes it waits until nobody reads it any more, and whoever
+//! comes later waits behind (MariaDB KB, "MyISAM Overview"; "Metadata Locking"). So a second connection
+//! asks the table for one row, over and over, with little time for the answer: none means that somebody
+//! waits. It needs no privilege, and costs the server next to nothing.
+//! Bounds: who waits, waits for [`ASK_EVERY`] and [`ANSWER_WITHIN`] at most, and for what is on the wire.
+
+use super::read::quote;
+use crate::domain::Table;
+use mysql_async::{Conn, prelude::Queryable};
+use std::time::Duration;
+use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::debug;
+
+/// How often the table is asked.
+const ASK_EVERY: Duration = Duration::from_millis(50);
+/// What an answer may take. Longer than a busy machine's scheduler lets it wait, or every load of a busy
+/// server would be called off for nothing.
+const ANSWER_WITHIN: Duration = Duration::from_millis(100);
+
+/// Watches over one statement. Dropped before [`LockWatch::end`], it calls the statement off.
+pub(super) struct LockWatch {
+    called_off: CancellationToken,
+    ended: oneshot::Sender<()>,
+    watching: JoinHandle<()>,
+}
+
+impl LockWatch {
+    /// Begins to watch over what the connection of that number reads.
+    pub(super) fn begin(tracker: &TaskTracker, connection: Conn, reads: u32, table: &Table) -> Self {
+        let called_off = CancellationToken::new();
+        let (ended, end) = oneshot::channel();
+        let watching = tracker.spawn(watch(connection, reads, question(table), called_off.clone(), end));
+        Self { called_off, ended, watching }
+    }
+
+    /// Cancelled as soon as somebody waits.
+    pub(super) fn called_off(&self) -> CancellationToken {
+        self.called_off.clone()
+    }
+
+    /// Ends without harm to what the connection does next.
+    pub(super) async fn end(self) {
+        // Whoever watched may have ended first; a panic there is told by the runtime.
+        let _ = self.ended.send(());
+        let _ = self.watching.await;
+    }
+}
+
+/// MariaDB and MySQL bound a statement's time in two ways; each passes over the other's as a comment.
+fn question(table: &Table) -> String {
+    format!(
+        "/*M!100101 set statement max_statement_time = {} for */ select /*+ max_execution_time({}) */ 1 from {} limit 1",
+        ANSWER_WITHIN.as_secs_f64(),
+        ANSWER_WITHIN.as_millis(),
+        quote(table.name.as_str())
+    )
+}
+
+async fn watch(
+    mut connection: Conn,
+    reads: u32,
+    question: String,
+    called_off: CancellationToken,
+    mut end: oneshot::Receiver<()>,
+) {
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut end => match ended {
+                Ok(()) => return,
+                Err(_dropped) => break,
+            },
+            () = sleep(ASK_EVERY) => {}
+        }
+        // Whatever the reason: unwatched, no statement may be long.
+        if connection.query_drop(&question).await.is_err() {
+            called_off.cancel();
+            break;
+        }
+    }
+    if let Err(error) = connection.query_drop(format!("kill query {reads}")).await {
+        // Its text may be the server's own, so no more than that it happened.
+        debug!(fatal = error.is_fatal(), "a statement could not be called off; it ends when its rows are read");
+    }
+}

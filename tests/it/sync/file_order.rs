@@ -1,0 +1,99 @@
+//! Loads that read rows as they lie in a MyISAM file, and step aside for whoever waits.
+
+use super::{assert_equal, sync, syncer_with};
+use crate::{
+    harness::{Bench, Servers, until},
+    proxy::{Fault, Proxy},
+};
+use amalgam::{
+    domain::TableName,
+    error::Kind,
+    sync::{Action, SyncOptions, Syncer},
+};
+use tokio::task::JoinSet;
+
+const PARTS: u64 = 300_000;
+
+/// A syncer that loads in parts of so many bytes, through a proxy where one is given.
+async fn loading_in(bench: &Bench, part_bytes: u64, source: Option<&Proxy>, warehouse: Option<&Proxy>) -> Syncer {
+    syncer_with(bench, |config| {
+        (config.sync.batch_bytes_max, config.sync.load_part_bytes) = (20_000, part_bytes);
+        config.source.port = source.map_or(config.source.port, Proxy::port);
+        config.warehouse.port = warehouse.map_or(config.warehouse.port, Proxy::port);
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_fill_holes_in_the_file_come_like_all_others() {
+    let bench = Servers::fresh("holes").await;
+    bench
+        .source(
+            "create table t (k int primary key, v varchar(200)) engine=MyISAM; \
+             insert into t select seq, repeat('x', 180) from seq_1_to_9000; delete from t where k % 3 = 0; \
+             insert into t select seq, repeat('y', 170) from seq_9001_to_11000;",
+        )
+        .await;
+    for part_bytes in [PARTS, u64::MAX] {
+        let syncer = loading_in(&bench, part_bytes, None, None).await;
+        let outcome = sync(&syncer, SyncOptions { full: true, ..SyncOptions::default() }).await;
+        assert_eq!((outcome.action, outcome.rows_inserted), (Action::Load, 8000));
+        assert_equal(&syncer, 8000).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lies_behind_the_point_where_a_load_was_cut_off_is_not_missed() {
+    let bench = Servers::fresh("behind").await;
+    bench
+        .source(
+            "create table t (k int primary key, v varchar(200)) engine=MyISAM; \
+             insert into t select seq, repeat('x', 180) from seq_1001_to_11000; \
+             insert into t select seq, repeat('y', 180) from seq_1_to_1000;",
+        )
+        .await;
+    let proxy = Proxy::before(bench.config().source.port).await;
+    let syncer = loading_in(&bench, PARTS, Some(&proxy), None).await;
+    proxy.set(Fault::Reset(1_200_000));
+    let lost = syncer.sync_table(&TableName::from("t"), SyncOptions::default()).await.expect_err("it is cut off");
+    assert_eq!(lost.kind, Kind::SourceLost);
+    proxy.set(Fault::None);
+    let come = bench.text("select row_count || ' ' || may_have_gaps from amalgam.load").await;
+    assert!(come.ends_with(" true") && !come.starts_with("0 "), "committed, with gaps: {come}");
+    let outcome = sync(&syncer, SyncOptions::default()).await;
+    assert_eq!((outcome.action, outcome.rows_inserted), (Action::Load, 11_000));
+    assert_equal(&syncer, 11_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_does_not_wait_for_a_load_that_waits_for_the_warehouse() {
+    let bench = Servers::fresh("writer").await;
+    bench
+        .source(
+            "create table t (k int primary key, v varchar(1000)) engine=MyISAM; \
+             insert into t select seq, repeat('x', 1000) from seq_1_to_60000;",
+        )
+        .await;
+    for part_bytes in [u64::MAX, 5_000_000] {
+        let proxy = Proxy::before(bench.config().warehouse.port).await;
+        let syncer = loading_in(&bench, part_bytes, None, Some(&proxy)).await;
+        proxy.set(Fault::Silence(8_000_000));
+        let mut loading = JoinSet::new();
+        loading.spawn(async move {
+            syncer.sync_table(&TableName::from("t"), SyncOptions { full: true, ..SyncOptions::default() }).await
+        });
+        // The server has filled all there is between it and us, and holds the table meanwhile.
+        until("the server waits for the reader", async || {
+            let state = "select count(*) from information_schema.processlist \
+                         where db = database() and state = 'Writing to net' and time_ms > 1000";
+            bench.source_texts(state).await[0][0].as_deref() == Some("1")
+        })
+        .await;
+        bench.source("set statement lock_wait_timeout = 20 for update t set v = 'edited' where k = 1;").await;
+        loading.shutdown().await;
+        proxy.set(Fault::None);
+        let syncer = loading_in(&bench, part_bytes, None, None).await;
+        sync(&syncer, SyncOptions::default()).await;
+        assert_equal(&syncer, 60_000).await;
+    }
+}
