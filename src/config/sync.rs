@@ -4,6 +4,7 @@ use super::{Problem, problem::within};
 use crate::domain::SyncMode;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// How tables are kept in step.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -17,9 +18,11 @@ pub struct Sync {
     pub parallel_tables: usize,
     /// Bytes that one batch on its way into the warehouse holds at most.
     pub batch_bytes_max: usize,
-    /// Bytes of a first load that are committed at a time; a larger table's load goes on from there when it
+    /// Bytes of a first load that are committed at a time: a large table's load goes on from there when it
     /// was interrupted.
     pub load_part_bytes: u64,
+    /// Seconds after which what has come of a first load is committed, however little.
+    pub load_part_seconds: u64,
     /// Seconds read again before the watermark: rows stamped by a statement that was under way.
     pub overlap_seconds: u64,
     /// Minutes after which one try of a table's sync, or of a model's build, is given up.
@@ -33,7 +36,8 @@ impl Default for Sync {
             exclude: Vec::new(),
             parallel_tables: 2,
             batch_bytes_max: 1 << 20,
-            load_part_bytes: 64 << 20,
+            load_part_bytes: 512 << 20,
+            load_part_seconds: 60,
             overlap_seconds: 60,
             timeout_minutes: 120,
         }
@@ -56,11 +60,17 @@ impl Sync {
         TimeDelta::seconds(i64::try_from(self.overlap_seconds).expect("it is checked to be at most a day"))
     }
 
+    /// [`Sync::load_part_seconds`].
+    pub fn load_part_time(&self) -> Duration {
+        Duration::from_secs(self.load_part_seconds)
+    }
+
     pub(super) fn check(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         within(&mut problems, "sync.parallel_tables", self.parallel_tables, 1..=64);
         within(&mut problems, "sync.batch_bytes_max", self.batch_bytes_max, 1 << 16..=1 << 28);
         within(&mut problems, "sync.load_part_bytes", self.load_part_bytes, 1..=1 << 40);
+        within(&mut problems, "sync.load_part_seconds", self.load_part_seconds, 1..=3600);
         within(&mut problems, "sync.overlap_seconds", self.overlap_seconds, 1..=86_400);
         within(&mut problems, "sync.timeout_minutes", self.timeout_minutes, 1..=10_080);
         if self.include.is_empty() {

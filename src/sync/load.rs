@@ -17,6 +17,8 @@ use crate::{
 use bytes::Bytes;
 use tracing::warn;
 
+/// Loads of tables up to so many bytes begin anew when they were interrupted, whatever a part may hold.
+const WORTH_KEEPING: u64 = 64 << 20;
 /// What is smaller is read in a moment, in whatever order.
 const FILE_BYTES: u64 = 1 << 20;
 
@@ -25,7 +27,7 @@ impl Job<'_> {
     pub(super) async fn load(&self) -> Result<SyncOutcome> {
         let mut session = self.warehouse.session().await?;
         session.ensure_schema(self.warehouse.raw_schema()).await?;
-        if self.table.data_bytes > self.config.load_part_bytes && plan::has_integer_key(self.table) {
+        if self.table.data_bytes > self.config.load_part_bytes.min(WORTH_KEEPING) && plan::has_integer_key(self.table) {
             return self.load_in_parts(&mut session).await;
         }
         if self.lies_in_a_file()

@@ -19,20 +19,19 @@ use crate::{
     domain::Engine,
     error::Result,
     source::Order,
-    warehouse::{LoadProgress, Session},
+    warehouse::{LoadProgress, Session, Transaction},
 };
 use bytes::Bytes;
+use std::time::Instant;
 use tokio::sync::mpsc;
 use tracing::info;
 
 impl Job<'_> {
     /// Loads everything into a new table, or goes on where a load like this one was interrupted.
     pub(super) async fn load_in_parts(&self, session: &mut Session) -> Result<SyncOutcome> {
-        let mut load = match session.load_progress(&self.table.name).await? {
-            Some(begun) if begun.shape == shape(self.table) => begun,
-            _ => self.begin(session).await?,
-        };
-        let resumed = load.source_read_at != self.taken_at;
+        let begun = session.load_progress(&self.table.name).await?.filter(|begun| begun.shape == shape(self.table));
+        let resumed = begun.is_some();
+        let mut load = begun.unwrap_or_else(|| self.anew());
         if resumed {
             info!(table = %self.table.name, rows = load.rows, "going on with a load that was interrupted");
         }
@@ -53,8 +52,8 @@ impl Job<'_> {
         Ok(SyncOutcome { look_again, ..self.end(session, load, to_compare).await? })
     }
 
-    async fn begin(&self, session: &mut Session) -> Result<LoadProgress> {
-        let load = LoadProgress {
+    fn anew(&self) -> LoadProgress {
+        LoadProgress {
             relation: format!("load_{:016x}", fastrand::u64(..)),
             shape: shape(self.table),
             fingerprint: self.table.fingerprint.clone(),
@@ -64,12 +63,12 @@ impl Job<'_> {
             dates_coerced: 0,
             texts_coerced: 0,
             may_have_gaps: false,
-        };
-        let transaction = session.begin().await?;
-        transaction.begin_load(&self.table.name, &load).await?;
-        transaction.batch(&self.raw().create(&load.target()), &format!("loading {}", self.table.name)).await?;
-        transaction.commit().await?;
-        Ok(load)
+        }
+    }
+
+    async fn begin(&self, transaction: &Transaction<'_>, load: &LoadProgress) -> Result<()> {
+        transaction.begin_load(&self.table.name, load).await?;
+        transaction.batch(&self.raw().create(&load.target()), &format!("loading {}", self.table.name)).await
     }
 
     async fn take_parts(
@@ -78,14 +77,19 @@ impl Job<'_> {
         load: &mut LoadProgress,
         batches: &mut mpsc::Receiver<Batch>,
     ) -> Result<()> {
-        let copy_in = self.raw().copy_in(&load.target(), false);
         while let Some(first) = batches.recv().await {
-            let seen = load.rows;
+            let (seen, since) = (load.rows, Instant::now());
             let mut bytes = 0;
             let mut next = Some(first);
             // Open while the source is read: nobody else looks at this table.
             let transaction = session.begin().await?;
-            let mut copy = transaction.copy_in(&copy_in).await?;
+            // The first part is filled where its table is made: PostgreSQL then need not look at its rows
+            // twice, nor write them to its log where `wal_level` is minimal.
+            let new = load.rows == 0;
+            if new {
+                self.begin(&transaction, load).await?;
+            }
+            let mut copy = transaction.copy_in(&self.raw().copy_in(&load.target(), new)).await?;
             copy.send(Bytes::from_static(encode::HEADER)).await?;
             while let Some(batch) = next {
                 bytes += batch.rows.len() as u64;
@@ -94,7 +98,8 @@ impl Job<'_> {
                 load.texts_coerced += batch.coerced.texts;
                 load.last_key = batch.last_key().to_vec();
                 copy.send(batch.rows).await?;
-                next = if bytes < self.config.load_part_bytes { batches.recv().await } else { None };
+                let full = bytes >= self.config.load_part_bytes || since.elapsed() >= self.config.load_part_time();
+                next = if full { None } else { batches.recv().await };
             }
             copy.send(Bytes::from_static(encode::TRAILER)).await?;
             copy.finish().await?;
@@ -109,6 +114,9 @@ impl Job<'_> {
         let replaces = self.replaces(session).await?;
         let transaction = session.begin().await?;
         transaction.batch(&self.lock_timeout(), "bounding the wait for locks").await?;
+        if load.rows == 0 {
+            self.begin(&transaction, &load).await?;
+        }
         transaction.batch(&self.raw().finish(&load.target(), self.cursor()), &format!("loading {name}")).await?;
         if replaces {
             self.put_in_place(&transaction, &load.target(), async |t| {

@@ -75,6 +75,9 @@ impl Transaction<'_> {
     /// Notes that a load begins. Takes away what another one of that table, of another shape, has left.
     pub async fn begin_load(&self, table: &TableName, load: &LoadProgress) -> Result<()> {
         let doing = "beginning a load";
+        // Else two that begin at once would not see each other's table.
+        let turn = "select pg_advisory_xact_lock(hashtextextended('amalgam.load ' || $1::text, 0))";
+        self.execute(turn, &[&table.as_str()], doing).await?;
         let old = "select relation from amalgam.load where source_table = $1 for update";
         if let Some(old) = self.query_opt(old, &[&table.as_str()], doing).await? {
             self.batch(&format!("drop table if exists {}", relation(SCHEMA, old.get(0))), doing).await?;
