@@ -1,0 +1,79 @@
+//! A day's work at the source: 20,000 new rows, 5,000 edits and 500 deletes over 40 tables.
+//!
+//! Taken are the largest tables that a sync keeps in step by stamp or by key. What is edited bears a
+//! stamp: edits that leave none are a reconciliation's to find.
+
+use super::{Result, places::Places};
+
+const TABLES: usize = 40;
+const NEW: usize = 20_000;
+const EDITED: usize = 5_000;
+const DELETED: usize = 500;
+
+struct Table {
+    name: String,
+    /// Whether its edits are told.
+    stamped: bool,
+}
+
+/// Does the work; the names of the tables it was done to.
+pub(super) fn happens(places: &Places) -> Result<Vec<String>> {
+    let tables = chosen(places)?;
+    let stamped = tables.iter().filter(|t| t.stamped).count();
+    let mut edited = 0;
+    let mut sql = String::new();
+    for (at, table) in tables.iter().enumerate() {
+        sql += &inserts(places, &table.name, share(NEW, TABLES, at))?;
+        if table.stamped {
+            sql += &edits(places, &table.name, share(EDITED, stamped, edited))?;
+            edited += 1;
+        }
+        sql += &format!("delete from `{}` order by 1 limit {};\n", table.name, share(DELETED, TABLES, at));
+    }
+    places.source(&sql)?;
+    Ok(tables.into_iter().map(|t| t.name).collect())
+}
+
+/// The part of a whole that falls to one of so many, so that the parts make the whole.
+fn share(whole: usize, parts: usize, at: usize) -> usize {
+    whole * (at + 1) / parts - whole * at / parts
+}
+
+fn chosen(places: &Places) -> Result<Vec<Table>> {
+    let said = places.warehouse(&format!(
+        "select source_table, mode from amalgam.table_state where mode <> 'replace' order by row_count desc limit {TABLES}"
+    ))?;
+    let tables: Vec<Table> = said
+        .lines()
+        .filter_map(|line| line.split_once('|'))
+        .map(|(name, mode)| Table { name: name.to_owned(), stamped: mode == "merge" })
+        .collect();
+    if tables.len() == TABLES && tables.iter().any(|t| t.stamped) {
+        return Ok(tables);
+    }
+    Err(format!("a day needs {TABLES} tables with a stamp or an increasing key; {} are there", tables.len()).into())
+}
+
+/// New rows are copies of old ones under the next keys, stamped by the server.
+fn inserts(places: &Places, table: &str, rows: usize) -> Result<String> {
+    let columns = columns(places, table, "extra = '' and column_key <> 'PRI'")?;
+    Ok(format!("insert into `{table}` ({columns}) select {columns} from `{table}` limit {rows};\n"))
+}
+
+/// Edits count one column up, in rows from the end of the table, where people work.
+fn edits(places: &Places, table: &str, rows: usize) -> Result<String> {
+    let number =
+        columns(places, table, "extra = '' and column_key = '' and data_type in ('bigint', 'int', 'smallint')")?;
+    let column = number.split(", ").next().filter(|c| !c.is_empty());
+    let column = column.ok_or_else(|| format!("{table} has no number that could be edited"))?;
+    let key = columns(places, table, "column_key = 'PRI'")?;
+    Ok(format!("update `{table}` set {column} = {column} + 1 order by {key} desc limit {rows};\n"))
+}
+
+fn columns(places: &Places, table: &str, condition: &str) -> Result<String> {
+    let said = places.source(&format!(
+        "select group_concat(concat('`', column_name, '`') order by ordinal_position separator ', ') \
+         from information_schema.columns where table_schema = database() and table_name = '{table}' and {condition}"
+    ))?;
+    Ok(said.trim().to_owned())
+}
