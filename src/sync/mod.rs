@@ -12,6 +12,7 @@ mod delta;
 mod drift;
 mod encode;
 mod feed;
+mod forms;
 mod job;
 mod load;
 mod parts;
@@ -175,7 +176,8 @@ impl Syncer {
     pub async fn sync_table(&self, table: &TableName, options: SyncOptions) -> Result<SyncOutcome> {
         let mut outcome = self.sync_once(table, options).await?;
         if outcome.look_again {
-            let since = self.sync_once(table, SyncOptions::default()).await?;
+            // Whoever asked for a comparison gets it of what is there now.
+            let since = self.sync_once(table, SyncOptions { full: false, ..options }).await?;
             outcome.add(&since);
         }
         self.count(table, &outcome);
