@@ -1,7 +1,8 @@
 //! The types of the source, as declared, and the types they become in the warehouse.
 //!
 //! Guarantee: a type comes from the declaration (information_schema.columns.column_type), never from
-//! data. The whole mapping is [`SourceType::warehouse`]; the encoder follows it.
+//! data. The whole mapping is [`SourceType::warehouse`]; the encoder follows it, and `docs/types.md` is
+//! written from it.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -39,10 +40,20 @@ pub enum SourceType {
     Time,
     /// `year`.
     Year,
-    /// `char`, `varchar`, `text` of any size, `enum`, `set`, `json`, `uuid`, `inet4`, `inet6`.
+    /// `char`, `varchar`, `text` of any size, `enum`, `set`, `json` (which MariaDB keeps as text).
     Text,
-    /// `binary`, `varbinary`, `blob` of any size, and geometry in its stored form.
+    /// `binary`, `varbinary`, `blob` of any size, `vector`.
     Binary,
+    /// `geometry` and its kinds: on the wire 4 bytes of SRID, then WKB.
+    Geometry,
+    /// `uuid`.
+    Uuid,
+    /// `inet4`.
+    Inet4,
+    /// `inet6`.
+    Inet6,
+    /// A type that this version does not know: read as the server itself writes it.
+    Other,
 }
 
 /// A PostgreSQL column type of the raw schema.
@@ -76,6 +87,10 @@ pub enum WarehouseType {
     Text,
     /// `bytea`
     Bytea,
+    /// `uuid`
+    Uuid,
+    /// `inet`
+    Inet,
 }
 
 impl fmt::Display for WarehouseType {
@@ -95,49 +110,91 @@ impl fmt::Display for WarehouseType {
             Self::Interval => f.write_str("interval"),
             Self::Text => f.write_str("text"),
             Self::Bytea => f.write_str("bytea"),
+            Self::Uuid => f.write_str("uuid"),
+            Self::Inet => f.write_str("inet"),
         }
     }
 }
 
+/// What a declaration says besides the type's name.
+#[derive(Clone, Copy)]
+struct Details {
+    unsigned: bool,
+    /// The numbers in parentheses.
+    numbers: [Option<u8>; 2],
+}
+
+/// Makes a type of what its declaration says.
+type Reading = fn(Details) -> SourceType;
+
+/// Every name of a type that information_schema gives: MariaDB KB, "Data Types"; MySQL Reference Manual,
+/// "Data Types".
+#[rustfmt::skip]
+const NAMES: &[(&str, Reading)] = &[
+    ("tinyint", |d| SourceType::TinyInt { unsigned: d.unsigned }),
+    ("smallint", |d| SourceType::SmallInt { unsigned: d.unsigned }),
+    ("mediumint", |d| SourceType::MediumInt { unsigned: d.unsigned }),
+    ("int", |d| SourceType::Int { unsigned: d.unsigned }),
+    ("integer", |d| SourceType::Int { unsigned: d.unsigned }),
+    ("bigint", |d| SourceType::BigInt { unsigned: d.unsigned }),
+    ("decimal", |d| SourceType::Decimal { precision: d.numbers[0].unwrap_or(10), scale: d.numbers[1].unwrap_or(0) }),
+    ("float", |_| SourceType::Float),
+    ("double", |_| SourceType::Double),
+    ("bit", |d| SourceType::Bit { width: d.numbers[0].unwrap_or(1) }),
+    ("date", |_| SourceType::Date),
+    ("datetime", |_| SourceType::DateTime),
+    ("timestamp", |_| SourceType::Timestamp),
+    ("time", |_| SourceType::Time),
+    ("year", |_| SourceType::Year),
+    ("char", |_| SourceType::Text),
+    ("varchar", |_| SourceType::Text),
+    ("tinytext", |_| SourceType::Text),
+    ("text", |_| SourceType::Text),
+    ("mediumtext", |_| SourceType::Text),
+    ("longtext", |_| SourceType::Text),
+    ("enum", |_| SourceType::Text),
+    ("set", |_| SourceType::Text),
+    ("json", |_| SourceType::Text),
+    ("binary", |_| SourceType::Binary),
+    ("varbinary", |_| SourceType::Binary),
+    ("tinyblob", |_| SourceType::Binary),
+    ("blob", |_| SourceType::Binary),
+    ("mediumblob", |_| SourceType::Binary),
+    ("longblob", |_| SourceType::Binary),
+    ("vector", |_| SourceType::Binary),
+    ("geometry", |_| SourceType::Geometry),
+    ("point", |_| SourceType::Geometry),
+    ("linestring", |_| SourceType::Geometry),
+    ("polygon", |_| SourceType::Geometry),
+    ("multipoint", |_| SourceType::Geometry),
+    ("multilinestring", |_| SourceType::Geometry),
+    ("multipolygon", |_| SourceType::Geometry),
+    ("geometrycollection", |_| SourceType::Geometry),
+    ("geomcollection", |_| SourceType::Geometry),
+    ("uuid", |_| SourceType::Uuid),
+    ("inet4", |_| SourceType::Inet4),
+    ("inet6", |_| SourceType::Inet6),
+];
+
 impl SourceType {
-    /// Reads a declaration such as `bigint(20) unsigned` or `decimal(10,2)`; `None` where the type
-    /// is not known.
-    pub fn parse(declared: &str) -> Option<Self> {
+    /// Reads a declaration such as `bigint(20) unsigned` or `decimal(10,2)`.
+    pub fn parse(declared: &str) -> Self {
         let lower = declared.trim().to_ascii_lowercase();
-        let word = lower.split(['(', ' ']).next()?;
-        let unsigned = lower.contains(" unsigned");
+        let word = lower.split(['(', ' ']).next().unwrap_or_default();
         let mut numbers = lower
             .split_once('(')
             .and_then(|(_, rest)| rest.split_once(')'))
             .map(|(inside, _)| inside.split(',').map(|n| n.trim().parse::<u8>().ok()))
             .into_iter()
             .flatten();
-        Some(match word {
-            "tinyint" => Self::TinyInt { unsigned },
-            "smallint" => Self::SmallInt { unsigned },
-            "mediumint" => Self::MediumInt { unsigned },
-            "int" | "integer" => Self::Int { unsigned },
-            "bigint" => Self::BigInt { unsigned },
-            "float" => Self::Float,
-            "double" => Self::Double,
-            "decimal" => Self::Decimal {
-                precision: numbers.next().flatten().unwrap_or(10),
-                scale: numbers.next().flatten().unwrap_or(0),
-            },
-            "bit" => Self::Bit { width: numbers.next().flatten().unwrap_or(1) },
-            "date" => Self::Date,
-            "datetime" => Self::DateTime,
-            "timestamp" => Self::Timestamp,
-            "time" => Self::Time,
-            "year" => Self::Year,
-            "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "enum" | "set" | "json" | "uuid"
-            | "inet4" | "inet6" => Self::Text,
-            "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" | "geometry" | "point"
-            | "linestring" | "polygon" | "multipoint" | "multilinestring" | "multipolygon" | "geometrycollection" => {
-                Self::Binary
-            }
-            _ => return None,
-        })
+        let numbers = [numbers.next().flatten(), numbers.next().flatten()];
+        let details = Details { unsigned: lower.contains(" unsigned"), numbers };
+        NAMES.iter().find(|(name, _)| *name == word).map_or(Self::Other, |(_, read)| read(details))
+    }
+
+    /// The names of all types that are known, each once.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        NAMES.iter().map(|(name, _)| *name)
     }
 
     /// The type that holds every value of this one exactly. `tinyint(1)` is a number here too:
@@ -158,8 +215,38 @@ impl SourceType {
             Self::DateTime => WarehouseType::Timestamp,
             Self::Timestamp => WarehouseType::TimestampTz,
             Self::Time => WarehouseType::Interval,
-            Self::Text => WarehouseType::Text,
-            Self::Binary => WarehouseType::Bytea,
+            Self::Text | Self::Other => WarehouseType::Text,
+            Self::Binary | Self::Geometry => WarehouseType::Bytea,
+            Self::Uuid => WarehouseType::Uuid,
+            Self::Inet4 | Self::Inet6 => WarehouseType::Inet,
+        }
+    }
+
+    /// How its values arrive, in words.
+    pub fn manner(self) -> &'static str {
+        match self {
+            Self::TinyInt { .. } => "exact; `tinyint(1)` is a number too, because MariaDB lets it hold a 2",
+            Self::SmallInt { .. } | Self::MediumInt { .. } | Self::Int { .. } | Self::BigInt { .. } | Self::Year => {
+                "exact"
+            }
+            Self::Float | Self::Double => "exact, bit for bit; -0 stays -0",
+            Self::Decimal { .. } => "exact, with its scale",
+            Self::Bit { .. } => "exact, leading zeros included",
+            Self::Date => "exact; a zero, partial or impossible date becomes null and is counted",
+            Self::DateTime => {
+                "exact to the microsecond, the clinic's local time as it is; a zero, partial or impossible date becomes null and is counted"
+            }
+            Self::Timestamp => "exact to the microsecond, as an instant; a zero becomes null and is counted",
+            Self::Time => "exact to the microsecond, negative or above 24 hours too",
+            Self::Text => {
+                "exact, from any character set; what PostgreSQL can't hold (NUL, invalid UTF-8) goes by `source.bad_text` and is counted"
+            }
+            Self::Binary => "exact",
+            Self::Geometry => {
+                "WKB; where the SRID is not 0, EWKB, which is WKB with the SRID in it: `ST_GeomFromEWKB` of PostGIS reads both"
+            }
+            Self::Uuid | Self::Inet4 | Self::Inet6 => "exact",
+            Self::Other => "as the server writes it as text (`cast … as char`)",
         }
     }
 
@@ -205,10 +292,13 @@ mod tests {
             ("year(4)", "smallint"),
             ("enum('a(1','b')", "text"),
             ("mediumblob", "bytea"),
+            ("multipolygon", "bytea"),
+            ("uuid", "uuid"),
+            ("inet6", "inet"),
+            ("hologram(3)", "text"),
         ] {
-            let parsed = SourceType::parse(declared).unwrap_or_else(|| panic!("{declared} is not read"));
-            assert_eq!(parsed.warehouse().to_string(), expected, "{declared}");
+            assert_eq!(SourceType::parse(declared).warehouse().to_string(), expected, "{declared}");
         }
-        assert_eq!(SourceType::parse("hologram"), None);
+        assert_eq!(SourceType::parse("hologram(3)"), SourceType::Other);
     }
 }

@@ -20,7 +20,7 @@ impl Source {
     /// What the source holds now: all base tables, or those of `only` that are there, if `chosen`.
     ///
     /// # Errors
-    /// [`Kind::SourceType`] where a column's type is not known; what a connection or query can meet.
+    /// What a connection or query can meet.
     pub async fn describe(&self, only: Option<&[TableName]>, chosen: impl Fn(&str) -> bool) -> Result<Catalog> {
         let mut connection = self.connection().await?;
         let micros: i64 = connection
@@ -82,19 +82,13 @@ fn grouped<T>(rows: Vec<Row>, read: impl Fn(Row) -> Result<T>) -> Result<BTreeMa
 }
 
 fn column(row: &Row) -> Result<Column> {
-    let (table, name, declared): (String, String, String) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
+    let (name, declared): (String, String) = (get(row, 1)?, get(row, 2)?);
     let extra = get::<String>(row, 4)?.to_ascii_lowercase();
     let default = get::<Option<String>>(row, 5)?.unwrap_or_default().to_ascii_lowercase();
-    let source_type = SourceType::parse(&declared).ok_or_else(|| {
-        Error::new(
-            Kind::SourceType,
-            format!("column {table}.{name} has the type {declared}, which has no place in the warehouse"),
-        )
-    })?;
     Ok(Column {
         name,
+        source_type: SourceType::parse(&declared),
         declared,
-        source_type,
         nullable: get::<String>(row, 3)? == "YES",
         stamps_edits: extra.contains("on update") && default.contains("current_timestamp"),
         auto_increment: extra.contains("auto_increment"),

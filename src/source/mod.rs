@@ -6,6 +6,7 @@
 //! Guarantee: an error that leaves this room carries no cell's value.
 
 mod describe;
+mod expression;
 mod failure;
 mod keys;
 mod lock_watch;

@@ -5,6 +5,7 @@
 
 use super::{
     Source,
+    expression::selected,
     failure::failure,
     lock_watch::LockWatch,
     pace::{Bounds, Pace},
@@ -94,7 +95,7 @@ pub struct Range<'r> {
 impl Source {
     /// Prepares to read a table, in ranges of about so many bytes at most.
     pub async fn reader<'t>(&self, table: &'t Table, order: &Order, range_bytes: u64) -> Result<Reader<'t>> {
-        let columns: Vec<String> = table.columns.iter().map(|c| quote(&c.name)).collect();
+        let columns: Vec<String> = table.columns.iter().map(selected).collect();
         let (cursor, first) = match order {
             Order::Unordered | Order::File => (Vec::new(), First::All),
             Order::Key { after } if after.is_empty() => (table.key.clone(), First::All),

@@ -44,7 +44,8 @@ pub(super) fn compare(before: &Shape, now: &Table, raw: &RawTable) -> Drift {
         if old.source_type.warehouse() != column.source_type.warehouse() {
             return Drift::Reload(told);
         }
-        if old.declared != column.declared {
+        // The same declaration is read otherwise by another version of this program.
+        if old.declared != column.declared || old.source_type != column.source_type {
             redeclared = Some(told);
         }
     }
@@ -98,7 +99,7 @@ mod tests {
         Column {
             name: name.to_owned(),
             declared: declared.to_owned(),
-            source_type: SourceType::parse(declared).expect("a known type"),
+            source_type: SourceType::parse(declared),
             nullable: true,
             stamps_edits: false,
             auto_increment: false,

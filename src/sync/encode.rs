@@ -5,6 +5,7 @@
 //! function, so that what PostgreSQL gives back for an equal value has equal bytes.
 //! Guarantee: every value arrives exact, or is replaced by rule and counted in [`Coerced`].
 
+use super::forms::{put_geometry, put_inet4, put_inet6, put_uuid};
 use crate::{
     domain::{Column, SourceType, WarehouseType},
     error::{Error, Kind, Result},
@@ -86,9 +87,15 @@ fn put(cell: &Value, source: SourceType, warehouse: WarehouseType, coerced: &mut
             out.put_f32(*x);
         }
         (Value::Bytes(bytes), WarehouseType::Text) => put_text(bytes, coerced, out),
+        (Value::Bytes(bytes), WarehouseType::Bytea) if source == SourceType::Geometry => {
+            return put_geometry(bytes, out);
+        }
         (Value::Bytes(bytes), WarehouseType::Bytea) => put_bytes(bytes, out),
         (Value::Bytes(bytes), WarehouseType::Numeric { scale, .. }) => return put_numeric(bytes, scale, out),
         (Value::Bytes(bytes), WarehouseType::Bit { width }) => return put_bits(bytes, width, out),
+        (Value::Bytes(text), WarehouseType::Uuid) => return put_uuid(text, out),
+        (Value::Bytes(text), WarehouseType::Inet) if source == SourceType::Inet4 => return put_inet4(text, out),
+        (Value::Bytes(text), WarehouseType::Inet) => return put_inet6(text, out),
         (
             Value::Date(y, m, d, h, mi, s, us),
             WarehouseType::Date | WarehouseType::Timestamp | WarehouseType::TimestampTz,

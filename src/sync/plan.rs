@@ -137,7 +137,7 @@ mod tests {
         Column {
             name: name.to_owned(),
             declared: declared.to_owned(),
-            source_type: SourceType::parse(declared).expect("a known type"),
+            source_type: SourceType::parse(declared),
             nullable: false,
             stamps_edits,
             auto_increment,

@@ -6,7 +6,7 @@ use fastrand::Rng;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Type(String);
 
-const TYPES: [&str; 34] = [
+const TYPES: [&str; 44] = [
     "tinyint",
     "tinyint unsigned",
     "tinyint(1)",
@@ -41,6 +41,16 @@ const TYPES: [&str; 34] = [
     "mediumblob",
     "enum('a','it''s','')",
     "set('x','y','z')",
+    "uuid",
+    "inet4",
+    "inet6",
+    "point",
+    "geometry",
+    "json",
+    "decimal(65,38)",
+    "varchar(40) character set utf16",
+    "varchar(40) character set sjis",
+    "char(9) character set big5",
 ];
 
 impl Type {
@@ -51,10 +61,18 @@ impl Type {
     /// Another type, as often as not one whose values the raw column holds as well.
     pub(super) fn next(&self, rng: &mut Rng) -> Self {
         let texts = ["char(5)", "varchar(40)", "varchar(3)", "mediumtext", "enum('a','it''s','')"];
+        if self.is_apart() {
+            return self.clone();
+        }
         if rng.bool() && texts.contains(&self.declared()) {
             return Self(texts[rng.usize(0..texts.len())].to_owned());
         }
-        Self::any(rng)
+        std::iter::repeat_with(|| Self::any(rng)).find(|of| !of.is_apart()).expect("it has no end")
+    }
+
+    /// Whether the server turns no other type into it.
+    fn is_apart(&self) -> bool {
+        matches!(self.declared(), "uuid" | "inet4" | "inet6" | "point" | "geometry" | "json")
     }
 
     pub(super) fn declared(&self) -> &str {
@@ -75,6 +93,15 @@ impl Type {
             "mediumint" => integer(rng, unsigned, 24),
             "int" => integer(rng, unsigned, 32),
             "bigint" => integer(rng, unsigned, 64),
+            "decimal" if self.0.contains("38") => pick(
+                rng,
+                &[
+                    "0",
+                    "999999999999999999999999999.99999999999999999999999999999999999999",
+                    "-0.00000000000000000000000000000000000001",
+                    "-100000000.5",
+                ],
+            ),
             "decimal" if self.0.contains("65") => pick(
                 rng,
                 &[
@@ -122,12 +149,28 @@ impl Type {
             }
             "time" => pick(rng, &["'-838:59:59'", "'838:59:59'", "'00:00:00'", "'-00:00:00.5'", "'24:00:01.123456'"]),
             "year" => pick(rng, &["0", "1901", "2155", "2024"]),
+            "char" | "varchar" if self.0.contains("sjis") || self.0.contains("big5") => {
+                pick(rng, &["''", "'中文'", "'日本'", "'plain'"])
+            }
             "char" => pick(rng, &["''", "'a'", "'a  '", "'é中'", "'\\\\'"]),
             "varchar" | "mediumtext" => text(rng, !self.0.contains("latin1")),
             "varbinary" => pick(rng, &["''", "x'00'", "x'ff00fe'", "'abc'"]),
             "mediumblob" => format!("repeat(x'{:02x}00ff', {})", rng.u8(..), rng.u16(0..2000)),
             "enum" => pick(rng, &["'a'", "'it''s'", "''"]),
             "set" => pick(rng, &["''", "'x'", "'x,z'", "'x,y,z'"]),
+            "uuid" => format!("'{:08x}-e89b-12d3-a456-426655440000'", rng.u32(..)),
+            "inet4" => pick(rng, &["'0.0.0.0'", "'255.255.255.255'", "'192.168.1.77'"]),
+            "inet6" => pick(rng, &["'::'", "'::1'", "'2001:db8::ff00:42:8329'", "'::ffff:192.168.1.1'", "'1.2.3.4'"]),
+            "point" => format!("st_geomfromtext('point({} {})', {})", rng.i16(..), rng.i16(..), rng.u16(0..3) * 4326),
+            "geometry" => pick(
+                rng,
+                &[
+                    "st_geomfromtext('linestring(0 0, 1.5 -1)')",
+                    "st_geomfromtext('polygon((0 0, 1 0, 1 1, 0 0))', 4326)",
+                    "st_geomfromtext('geometrycollection(point(1 1), linestring(0 0, 1 1))', 3857)",
+                ],
+            ),
+            "json" => pick(rng, &["'{\"a\": [1, null, \"é\"]}'", "'[]'", "'\"text\"'", "'0.10'"]),
             other => unreachable!("{other} has no values"),
         }
     }

@@ -2,6 +2,7 @@
 
 mod changes;
 mod file_order;
+mod kinds;
 mod loads;
 mod shapes;
 mod types;
