@@ -6,7 +6,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 # Given on to the program or the tests: make demo ARGS=--keep, make test ARGS=ranks::
 ARGS ?=
 
-.PHONY: help demo test check bench prerequisites demo-prerequisites cargo
+.PHONY: help demo test check bench pages prerequisites demo-prerequisites cargo
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -33,6 +33,9 @@ check: prerequisites ## format, lints, the code's own pages, licences, scripts
 
 bench: prerequisites ## how fast, against the floor of this machine
 	$(CARGO) bench --locked -- $(ARGS)
+
+pages: cargo ## write the pages that are made from the program
+	AMALGAM_TEST_REWRITE=1 $(CARGO) test --locked --test it -- types_page::
 
 prerequisites: cargo
 	@scripts/prerequisites

@@ -76,8 +76,10 @@ kinds! {
     SourceChanged = "source_changed" => Retry, "the table was altered or dropped at the source; the next try sees it as it is now";
     /// The source answered with another error.
     SourceQuery = "source_query" => Fail, "look at MariaDB's error log around this time";
-    /// A table holds a type that has no place in the warehouse.
-    SourceType = "source_type" => Fail, "exclude the table with [sync] exclude, or report the type";
+    /// A column can't become what the configuration says.
+    SourceType = "source_type" => Fail, "narrow the pattern of the [[sync.types]] that names the column, or choose another type for it";
+    /// Rows hold values that have no place in the warehouse, and the configuration does not let them be set aside.
+    RowsRefused = "rows_refused" => Fail, "mend the values at the source, set [source] bad_text to replace or quarantine, or correct the [[sync.types]] that names the column";
     /// No connection to the warehouse could be made.
     WarehouseUnreachable = "warehouse_unreachable" => Retry, "see that PostgreSQL runs, and that [warehouse] host and port are right and not behind a firewall";
     /// The warehouse refused user, password or database.

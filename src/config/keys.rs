@@ -2,14 +2,14 @@
 //!
 //! Read off the default configuration, so that a new field is known here without being listed.
 
-use super::{Config, Schedule, TableOverride};
+use super::{Config, Schedule, TableOverride, TypeRule};
 use figment::value::{Dict, Value};
 use serde_json::{Map, Value as Json, json};
 
 /// Stands for any name in [`Keys`].
 const ANY: &str = "*";
 
-/// Every key there is: the default configuration with one table and one schedule filled in.
+/// Every key there is: the default configuration with one of each list filled in.
 #[derive(Clone, Debug)]
 pub(super) struct Keys(Json);
 
@@ -32,6 +32,7 @@ impl Keys {
     pub(super) fn new() -> Self {
         let mut keys = serde_json::to_value(Config::default()).expect("a configuration is JSON");
         keys["tables"] = json!({ ANY: TableOverride::default() });
+        keys["sync"]["types"] = json!([TypeRule::default()]);
         keys["schedule"] = json!([Schedule::default()]);
         keys["models"]["vars"] = json!({ ANY: { ANY: null } });
         Self(keys)

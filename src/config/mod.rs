@@ -21,6 +21,7 @@ mod schedule;
 mod secret;
 mod source;
 mod sync;
+mod types;
 mod url;
 mod warehouse;
 
@@ -34,6 +35,7 @@ pub use schedule::{CatchUp, Overlap, Schedule};
 pub use secret::Secret;
 pub use source::Source;
 pub use sync::{Sync, TableOverride};
+pub use types::TypeRule;
 pub use warehouse::Warehouse;
 
 /// The whole configuration.
@@ -66,6 +68,7 @@ impl Config {
         let mut problems = self.source.check();
         problems.extend(self.warehouse.check());
         problems.extend(self.sync.check());
+        problems.extend(types::check(&self.sync.types));
         problems.extend(self.tables.iter().flat_map(|(name, table)| table.check(name)));
         problems.extend(self.models.check());
         problems.extend(schedule::check(&self.schedule));

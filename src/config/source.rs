@@ -5,6 +5,7 @@ use super::{
     connection::check_authority,
     problem::{not_empty, within},
 };
+use crate::domain::BadText;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -44,6 +45,8 @@ pub struct Source {
     pub range_rows: u64,
     /// Milliseconds that one statement is to take: it asks for fewer rows where the last was slower.
     pub range_milliseconds: u64,
+    /// What becomes of texts that PostgreSQL can't hold: NUL, invalid UTF-8.
+    pub bad_text: BadText,
 }
 
 impl Default for Source {
@@ -65,6 +68,7 @@ impl Default for Source {
             statement_seconds_max: 60,
             range_rows: 50_000,
             range_milliseconds: 100,
+            bad_text: BadText::Replace,
         }
     }
 }

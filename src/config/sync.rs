@@ -1,6 +1,6 @@
 //! `[sync]` and `[tables.<name>]`: how tables are kept in step.
 
-use super::{Problem, problem::within};
+use super::{Problem, TypeRule, problem::within};
 use crate::domain::SyncMode;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,8 @@ pub struct Sync {
     pub overlap_seconds: u64,
     /// Minutes after which one try of a table's sync, or of a model's build, is given up.
     pub timeout_minutes: u64,
+    /// Columns that become another type than their declaration says.
+    pub types: Vec<TypeRule>,
 }
 
 impl Default for Sync {
@@ -40,6 +42,7 @@ impl Default for Sync {
             load_part_seconds: 60,
             overlap_seconds: 60,
             timeout_minutes: 120,
+            types: Vec::new(),
         }
     }
 }

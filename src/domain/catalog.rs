@@ -1,6 +1,6 @@
 //! What discovery found at the source.
 
-use crate::domain::{SourceType, TableName, name};
+use crate::domain::{Rule, SourceType, TableName, WarehouseType, name};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt};
@@ -86,12 +86,20 @@ pub struct Column {
     pub stamps_edits: bool,
     /// `AUTO_INCREMENT`.
     pub auto_increment: bool,
+    /// What configuration decides about it.
+    #[serde(default)]
+    pub rule: Rule,
 }
 
 impl Column {
     /// Its name in the warehouse.
     pub fn raw_name(&self) -> Cow<'_, str> {
         name::in_warehouse(&self.name)
+    }
+
+    /// Its type in the warehouse.
+    pub fn warehouse(&self) -> WarehouseType {
+        self.rule.mapping.map_or_else(|| self.source_type.warehouse(), |mapping| mapping.warehouse())
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod catalog;
 pub mod clock;
+pub mod mapping;
 pub mod name;
 pub mod pattern;
 pub mod run;
@@ -13,6 +14,7 @@ pub mod watermark;
 
 pub use catalog::{Catalog, Column, Engine, Fingerprint, SyncMode, Table};
 pub use clock::Clock;
+pub use mapping::{BadText, Mapping, Rule};
 pub use name::{ModelId, ScheduleName, TableName};
 pub use run::{AttemptState, RunId, RunState, TaskId, TaskKind, TaskState, Trigger};
 pub use source_type::{SourceType, WarehouseType};

@@ -87,6 +87,10 @@ pub enum WarehouseType {
     Text,
     /// `bytea`
     Bytea,
+    /// `numeric` of any size; only by configuration.
+    Number,
+    /// `boolean`; only by configuration.
+    Boolean,
     /// `uuid`
     Uuid,
     /// `inet`
@@ -110,6 +114,8 @@ impl fmt::Display for WarehouseType {
             Self::Interval => f.write_str("interval"),
             Self::Text => f.write_str("text"),
             Self::Bytea => f.write_str("bytea"),
+            Self::Number => f.write_str("numeric"),
+            Self::Boolean => f.write_str("boolean"),
             Self::Uuid => f.write_str("uuid"),
             Self::Inet => f.write_str("inet"),
         }

@@ -2,7 +2,7 @@
 
 use super::{Source, failure::failure};
 use crate::{
-    domain::{Catalog, Column, Engine, Fingerprint, SourceType, Table, TableName},
+    domain::{Catalog, Column, Engine, Fingerprint, Rule, SourceType, Table, TableName},
     error::{Error, Kind, Result},
 };
 use chrono::DateTime;
@@ -92,6 +92,7 @@ fn column(row: &Row) -> Result<Column> {
         nullable: get::<String>(row, 3)? == "YES",
         stamps_edits: extra.contains("on update") && default.contains("current_timestamp"),
         auto_increment: extra.contains("auto_increment"),
+        rule: Rule::default(),
     })
 }
 

@@ -40,12 +40,15 @@ pub(super) fn compare(before: &Shape, now: &Table, raw: &RawTable) -> Drift {
     let mut redeclared = None;
     for column in &now.columns {
         let Some(old) = before.columns.iter().find(|c| c.name == column.name) else { continue };
-        let told = format!("column {} was {} and is {}", column.name, old.declared, column.declared);
-        if old.source_type.warehouse() != column.source_type.warehouse() {
+        let told = match (old.declared == column.declared, old.rule == column.rule) {
+            (true, false) => format!("the configuration of column {} has changed", column.name),
+            _ => format!("column {} was {} and is {}", column.name, old.declared, column.declared),
+        };
+        if old.warehouse() != column.warehouse() {
             return Drift::Reload(told);
         }
         // The same declaration is read otherwise by another version of this program.
-        if old.declared != column.declared || old.source_type != column.source_type {
+        if (&old.declared, old.source_type, old.rule) != (&column.declared, column.source_type, column.rule) {
             redeclared = Some(told);
         }
     }
@@ -72,7 +75,7 @@ pub(super) fn compare(before: &Shape, now: &Table, raw: &RawTable) -> Drift {
 /// What somebody else has done to the raw table that a write would meet: why it must be loaded again.
 fn altered(now: &Table, added: &[String], raw: &RawTable) -> Option<String> {
     for column in &now.columns {
-        let (name, wanted) = (column.raw_name(), column.source_type.warehouse().to_string());
+        let (name, wanted) = (column.raw_name(), column.warehouse().to_string());
         match (raw.columns.get(&*name), added.contains(&column.name)) {
             (Some(_), true) => {
                 return Some(format!("column {name} was dropped once and is back; what stands in it is old"));
@@ -93,7 +96,7 @@ fn altered(now: &Table, added: &[String], raw: &RawTable) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Engine, SourceType};
+    use crate::domain::{Engine, Rule, SourceType};
 
     fn column(name: &str, declared: &str) -> Column {
         Column {
@@ -103,6 +106,7 @@ mod tests {
             nullable: true,
             stamps_edits: false,
             auto_increment: false,
+            rule: Rule::default(),
         }
     }
 

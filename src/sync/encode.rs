@@ -5,9 +5,12 @@
 //! function, so that what PostgreSQL gives back for an equal value has equal bytes.
 //! Guarantee: every value arrives exact, or is replaced by rule and counted in [`Coerced`].
 
-use super::forms::{put_geometry, put_inet4, put_inet6, put_uuid};
+use super::{
+    forms::{put_boolean, put_geometry, put_inet4, put_inet6, put_number, put_uuid, put_zoned},
+    quarantine::Reason,
+};
 use crate::{
-    domain::{Column, SourceType, WarehouseType},
+    domain::{BadText, Column, Mapping, SourceType, Table, WarehouseType},
     error::{Error, Kind, Result},
     source::Value,
 };
@@ -18,15 +21,16 @@ pub(super) const HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// Ends every COPY stream.
 pub(super) const TRAILER: &[u8; 2] = b"\xff\xff";
 
-const MICROS_PER_SECOND: i64 = 1_000_000;
-const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
+pub(super) const MICROS_PER_SECOND: i64 = 1_000_000;
+pub(super) const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 /// From 1970-01-01 to PostgreSQL's epoch, 2000-01-01.
-const EPOCH_DAYS: i64 = 10_957;
+pub(super) const EPOCH_DAYS: i64 = 10_957;
 
 /// Values replaced by rule because PostgreSQL can't hold them, since the encoder was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Coerced {
-    /// Zero, partial and impossible dates, which became null.
+    /// Zero, partial and impossible dates, which became null; local times that their zone leaves out or has
+    /// twice, for which one instant was chosen.
     pub dates: u64,
     /// Texts with NUL or invalid UTF-8, which got U+FFFD in their place.
     pub texts: u64,
@@ -41,87 +45,178 @@ impl std::ops::AddAssign for Coerced {
 
 /// Encodes the rows of one table.
 pub(super) struct Encoder {
-    columns: Vec<(String, SourceType, WarehouseType)>,
+    table: String,
+    columns: Vec<Way>,
     /// What was replaced so far.
     pub coerced: Coerced,
 }
 
+/// A column's way into the warehouse.
+struct Way {
+    name: String,
+    source: SourceType,
+    warehouse: WarehouseType,
+    mapping: Option<Mapping>,
+    bad_text: BadText,
+}
+
+/// Why a cell was not encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unfit {
+    /// It is not of the type that discovery found.
+    OtherType,
+    /// Its value has no place in the warehouse.
+    Value(Reason),
+}
+
 impl Encoder {
-    /// For rows with these cells.
-    pub(super) fn new(columns: &[Column]) -> Self {
-        let columns = columns.iter().map(|c| (c.name.clone(), c.source_type, c.source_type.warehouse())).collect();
-        Self { columns, coerced: Coerced::default() }
+    /// For rows of this table.
+    pub(super) fn new(table: &Table) -> Self {
+        let way = |c: &Column| Way {
+            name: c.name.clone(),
+            source: c.source_type,
+            warehouse: c.warehouse(),
+            mapping: c.rule.mapping,
+            bad_text: c.rule.bad_text,
+        };
+        let columns = table.columns.iter().map(way).collect();
+        Self { table: table.name.to_string(), columns, coerced: Coerced::default() }
     }
 
-    /// Appends one row.
+    /// Appends one row; or nothing, and tells the column and why, where the row is to be set aside.
     ///
     /// # Errors
-    /// [`Kind::SourceChanged`] where a cell does not have its column's type.
-    pub(super) fn row(&mut self, cells: &[Value], out: &mut BytesMut) -> Result<()> {
+    /// [`Kind::SourceChanged`] where a cell does not have its column's type; [`Kind::RowsRefused`] where the
+    /// configuration wants no row set aside.
+    pub(super) fn row(&mut self, cells: &[Value], out: &mut BytesMut) -> Result<Option<(&str, Reason)>> {
+        let (begin, coerced) = (out.len(), self.coerced);
         let count = i16::try_from(cells.len()).expect("a table has fewer than 4096 columns");
         out.put_i16(count);
-        for (cell, (name, source, warehouse)) in cells.iter().zip(&self.columns) {
-            if !put(cell, *source, *warehouse, &mut self.coerced, out) {
-                return Err(Error::new(
-                    Kind::SourceChanged,
-                    format!("column {name} no longer has the type that discovery found"),
-                ));
+        for (cell, way) in cells.iter().zip(&self.columns) {
+            match put(cell, way, &mut self.coerced, out) {
+                Ok(()) => {}
+                Err(Unfit::OtherType) => {
+                    return Err(Error::new(
+                        Kind::SourceChanged,
+                        format!("column {}.{} no longer has the type that discovery found", self.table, way.name),
+                    ));
+                }
+                Err(Unfit::Value(Reason::BadText)) if way.bad_text == BadText::Fail => {
+                    return Err(Error::new(
+                        Kind::RowsRefused,
+                        format!("column {}.{} {}", self.table, way.name, Reason::BadText.words()),
+                    ));
+                }
+                Err(Unfit::Value(reason)) => {
+                    out.truncate(begin);
+                    self.coerced = coerced;
+                    return Ok(Some((&way.name, reason)));
+                }
             }
         }
-        Ok(())
+        Ok(None)
     }
 }
 
-/// Appends one cell; `false` where it is not of the type.
-fn put(cell: &Value, source: SourceType, warehouse: WarehouseType, coerced: &mut Coerced, out: &mut BytesMut) -> bool {
-    match (cell, warehouse) {
-        (Value::NULL, _) => out.put_i32(-1),
-        (Value::Int(n), _) => return put_integer(i128::from(*n), warehouse, out),
-        (Value::UInt(n), _) => return put_integer(i128::from(*n), warehouse, out),
+/// Appends one cell.
+fn put(cell: &Value, way: &Way, coerced: &mut Coerced, out: &mut BytesMut) -> Result<(), Unfit> {
+    let is_type = match (cell, way.warehouse) {
+        (Value::NULL, _) => {
+            out.put_i32(-1);
+            true
+        }
+        (Value::Int(n), warehouse) => return put_whole(i128::from(*n), warehouse, out),
+        (Value::UInt(n), warehouse) => return put_whole(i128::from(*n), warehouse, out),
         (Value::Double(x), WarehouseType::Float8) => {
             out.put_i32(8);
             out.put_f64(*x);
+            true
         }
         (Value::Float(x), WarehouseType::Float4) => {
             out.put_i32(4);
             out.put_f32(*x);
+            true
         }
-        (Value::Bytes(bytes), WarehouseType::Text) => put_text(bytes, coerced, out),
-        (Value::Bytes(bytes), WarehouseType::Bytea) if source == SourceType::Geometry => {
-            return put_geometry(bytes, out);
-        }
-        (Value::Bytes(bytes), WarehouseType::Bytea) => put_bytes(bytes, out),
-        (Value::Bytes(bytes), WarehouseType::Numeric { scale, .. }) => return put_numeric(bytes, scale, out),
-        (Value::Bytes(bytes), WarehouseType::Bit { width }) => return put_bits(bytes, width, out),
-        (Value::Bytes(text), WarehouseType::Uuid) => return put_uuid(text, out),
-        (Value::Bytes(text), WarehouseType::Inet) if source == SourceType::Inet4 => return put_inet4(text, out),
-        (Value::Bytes(text), WarehouseType::Inet) => return put_inet6(text, out),
+        (Value::Bytes(bytes), _) => return put_text_or_bytes(bytes, way, coerced, out),
         (
             Value::Date(y, m, d, h, mi, s, us),
             WarehouseType::Date | WarehouseType::Timestamp | WarehouseType::TimestampTz,
         ) => {
-            let Some(days) = days(*y, *m, *d) else {
-                coerced.dates += 1;
-                out.put_i32(-1);
-                return true;
-            };
-            if source == SourceType::Date {
-                out.put_i32(4);
-                out.put_i32(i32::try_from(days).expect("a year up to 9999 is below 3 million days"));
-            } else {
-                out.put_i32(8);
-                out.put_i64(days * MICROS_PER_DAY + micros(i64::from(*h), *mi, *s, *us));
-            }
+            let time = micros(i64::from(*h), *mi, *s, *us);
+            put_day(days(*y, *m, *d), time, way, coerced, out);
+            true
         }
         (Value::Time(negative, d, h, m, s, us), WarehouseType::Interval) => {
             let micros = micros(i64::from(*d) * 24 + i64::from(*h), *m, *s, *us);
             out.put_i32(16);
             out.put_i64(if *negative { -micros } else { micros });
             out.put_i64(0);
+            true
         }
-        _ => return false,
+        _ => false,
+    };
+    if is_type { Ok(()) } else { Err(Unfit::OtherType) }
+}
+
+/// Appends what comes as bytes: texts, decimals, bits, and all that the server writes as text.
+fn put_text_or_bytes(bytes: &[u8], way: &Way, coerced: &mut Coerced, out: &mut BytesMut) -> Result<(), Unfit> {
+    let is_type = match way.warehouse {
+        WarehouseType::Text => return put_text(bytes, way.bad_text, coerced, out),
+        WarehouseType::Bytea if way.source == SourceType::Geometry && way.mapping.is_none() => put_geometry(bytes, out),
+        WarehouseType::Bytea => {
+            put_bytes(bytes, out);
+            true
+        }
+        WarehouseType::Numeric { scale, .. } => put_numeric(bytes, u16::from(scale), out),
+        WarehouseType::Number if put_number(bytes, out) => true,
+        WarehouseType::Number => return Err(Unfit::Value(Reason::NoNumber)),
+        WarehouseType::Bit { width } => put_bits(bytes, width, out),
+        WarehouseType::Boolean => {
+            return put_whole(bytes.iter().fold(0, |n, b| n << 8 | i128::from(*b)), way.warehouse, out);
+        }
+        WarehouseType::Uuid => put_uuid(bytes, out),
+        WarehouseType::Inet if way.source == SourceType::Inet4 => put_inet4(bytes, out),
+        WarehouseType::Inet => put_inet6(bytes, out),
+        _ => false,
+    };
+    if is_type { Ok(()) } else { Err(Unfit::OtherType) }
+}
+
+/// Appends an integer of the source.
+fn put_whole(n: i128, warehouse: WarehouseType, out: &mut BytesMut) -> Result<(), Unfit> {
+    match warehouse {
+        WarehouseType::Boolean if !put_boolean(n, out) => Err(Unfit::Value(Reason::NoBoolean)),
+        WarehouseType::Text => {
+            put_bytes(n.to_string().as_bytes(), out);
+            Ok(())
+        }
+        WarehouseType::Boolean => Ok(()),
+        WarehouseType::Number if put_number(n.to_string().as_bytes(), out) => Ok(()),
+        _ if put_integer(n, warehouse, out) => Ok(()),
+        _ => Err(Unfit::OtherType),
     }
-    true
+}
+
+/// Appends a day, or a moment of it; null where there is no such day.
+fn put_day(day: Option<i64>, micros: i64, way: &Way, coerced: &mut Coerced, out: &mut BytesMut) {
+    match (day, way.mapping) {
+        (None, _) => {
+            coerced.dates += 1;
+            out.put_i32(-1);
+        }
+        (Some(day), Some(Mapping::TimestampTz(zone))) => {
+            let is_certain = put_zoned(day * MICROS_PER_DAY + micros, zone, out);
+            coerced.dates += u64::from(!is_certain);
+        }
+        (Some(day), _) if way.source == SourceType::Date => {
+            out.put_i32(4);
+            out.put_i32(i32::try_from(day).expect("a year up to 9999 is below 3 million days"));
+        }
+        (Some(day), _) => {
+            out.put_i32(8);
+            out.put_i64(day * MICROS_PER_DAY + micros);
+        }
+    }
 }
 
 /// Appends an integer as the warehouse's type has it; `false` where it does not fit.
@@ -177,13 +272,18 @@ fn put_bytes(bytes: &[u8], out: &mut BytesMut) {
     out.put_slice(bytes);
 }
 
-/// PostgreSQL's text holds no NUL and only valid UTF-8; U+FFFD takes the place of what it can't hold.
-fn put_text(bytes: &[u8], coerced: &mut Coerced, out: &mut BytesMut) {
+/// PostgreSQL's text holds no NUL and only valid UTF-8; U+FFFD takes the place of what it can't hold, where
+/// configuration lets it.
+fn put_text(bytes: &[u8], bad_text: BadText, coerced: &mut Coerced, out: &mut BytesMut) -> Result<(), Unfit> {
     if !bytes.contains(&0) && std::str::from_utf8(bytes).is_ok() {
-        return put_bytes(bytes, out);
+        put_bytes(bytes, out);
+    } else if bad_text == BadText::Replace {
+        coerced.texts += 1;
+        put_bytes(String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}").as_bytes(), out);
+    } else {
+        return Err(Unfit::Value(Reason::BadText));
     }
-    coerced.texts += 1;
-    put_bytes(String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}").as_bytes(), out);
+    Ok(())
 }
 
 /// MariaDB's bits come as a number in big-endian bytes, PostgreSQL's begin at the highest bit.
@@ -201,13 +301,14 @@ fn put_bits(bytes: &[u8], width: u8, out: &mut BytesMut) -> bool {
 
 /// `numeric_send`: groups of four decimal digits from the point outwards, without leading or trailing
 /// zero groups; the weight is that of the first group.
-fn put_numeric(text: &[u8], scale: u8, out: &mut BytesMut) -> bool {
+pub(super) fn put_numeric(text: &[u8], scale: u16, out: &mut BytesMut) -> bool {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
         rest => (false, rest),
     };
     let point = digits.iter().position(|b| *b == b'.').unwrap_or(digits.len());
     let (whole, fraction) = (&digits[..point], digits.get(point + 1..).unwrap_or_default());
+    let Ok(scale_sent) = i16::try_from(scale) else { return false };
     if !whole.iter().chain(fraction).all(u8::is_ascii_digit) || fraction.len() > usize::from(scale) {
         return false;
     }
@@ -217,18 +318,18 @@ fn put_numeric(text: &[u8], scale: u8, out: &mut BytesMut) -> bool {
         byte.map_or(0, |b| i16::from(b - b'0'))
     };
     let group = |n: isize| (0..4).fold(0i16, |sum, at| sum * 10 + digit(n * 4 + at));
-    let before = isize::try_from(whole.len().div_ceil(4)).expect("a decimal has at most 65 digits");
-    let after = isize::try_from(fraction.len().div_ceil(4)).expect("a decimal has at most 65 digits");
+    let before = isize::try_from(whole.len().div_ceil(4)).expect("a number has at most 1000 digits");
+    let after = isize::try_from(fraction.len().div_ceil(4)).expect("a number has at most 1000 digits");
     let first = (-before..after).find(|n| group(*n) != 0);
     let last = (-before..after).rev().find(|n| group(*n) != 0);
     let groups = first.zip(last).map_or(0..0, |(first, last)| first..last + 1);
-    let count = i16::try_from(groups.len()).expect("a decimal has at most 17 groups");
-    let weight = i16::try_from(-groups.start - 1).expect("a decimal has at most 17 groups");
+    let count = i16::try_from(groups.len()).expect("a number has at most 1000 digits");
+    let weight = i16::try_from(-groups.start - 1).expect("a number has at most 1000 digits");
     out.put_i32(8 + 2 * i32::from(count));
     out.put_i16(count);
     out.put_i16(if count == 0 { 0 } else { weight });
     out.put_u16(if negative && count > 0 { 0x4000 } else { 0 });
-    out.put_i16(i16::from(scale));
+    out.put_i16(scale_sent);
     groups.for_each(|n| out.put_i16(group(n)));
     true
 }
@@ -262,13 +363,40 @@ fn days(year: u16, month: u8, day: u8) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Engine, Rule};
     use chrono::NaiveDate;
     use proptest::prelude::*;
 
+    fn way(source: SourceType) -> Way {
+        let (mapping, bad_text) = (None, BadText::Replace);
+        Way { name: "c".to_owned(), source, warehouse: source.warehouse(), mapping, bad_text }
+    }
+
     fn encoded(cell: &Value, source: SourceType) -> (Vec<u8>, Coerced) {
         let (mut out, mut coerced) = (BytesMut::new(), Coerced::default());
-        assert!(put(cell, source, source.warehouse(), &mut coerced, &mut out));
+        put(cell, &way(source), &mut coerced, &mut out).expect("the cell is of the type");
         (out.to_vec(), coerced)
+    }
+
+    fn table(declared: &str, rule: Rule) -> Table {
+        let column = Column {
+            name: "PayAmt".to_owned(),
+            declared: declared.to_owned(),
+            source_type: SourceType::parse(declared),
+            nullable: false,
+            stamps_edits: false,
+            auto_increment: false,
+            rule,
+        };
+        Table {
+            name: "payment".into(),
+            engine: Engine::MyIsam,
+            columns: vec![column],
+            key: Vec::new(),
+            rows: 0,
+            data_bytes: 0,
+            fingerprint: None,
+        }
     }
 
     #[test]
@@ -326,18 +454,24 @@ mod tests {
 
     #[test]
     fn a_cell_of_another_type_is_refused() {
-        let column = Column {
-            name: "PayAmt".to_owned(),
-            declared: "double".to_owned(),
-            source_type: SourceType::Double,
-            nullable: false,
-            stamps_edits: false,
-            auto_increment: false,
-        };
-        let error = Encoder::new(&[column])
+        let error = Encoder::new(&table("double", Rule::default()))
             .row(&[Value::Bytes(b"12".to_vec())], &mut BytesMut::new())
             .expect_err("a text is no double");
         assert_eq!(error.kind, Kind::SourceChanged);
+    }
+
+    #[test]
+    fn a_row_that_is_set_aside_leaves_nothing_behind() {
+        let rule = Rule { mapping: None, bad_text: BadText::Quarantine };
+        let (mut encoder, mut out) = (Encoder::new(&table("text", rule)), BytesMut::from(&b"before"[..]));
+        let refused = encoder.row(&[Value::Bytes(vec![0])], &mut out).expect("it is set aside");
+        assert_eq!(refused, Some(("PayAmt", Reason::BadText)));
+        assert_eq!((&out[..], encoder.coerced), (&b"before"[..], Coerced::default()));
+        let rule = Rule { mapping: None, bad_text: BadText::Fail };
+        let mut encoder = Encoder::new(&table("text", rule));
+        let error = encoder.row(&[Value::Bytes(vec![0])], &mut out).expect_err("the configuration says so");
+        assert_eq!(error.to_string(), "column payment.PayAmt holds a text with NUL or invalid UTF-8");
+        assert_eq!(error.kind, Kind::RowsRefused);
     }
 
     proptest! {

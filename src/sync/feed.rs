@@ -10,6 +10,7 @@ use super::{
     encode::{self, Coerced, Encoder},
     job::Job,
     plan,
+    quarantine::{self, REFUSED_MAX, Refused},
 };
 use crate::{
     domain::Table,
@@ -32,6 +33,8 @@ pub(super) struct Batch {
     keys: Vec<i128>,
     /// What was replaced in these rows.
     pub coerced: Coerced,
+    /// Rows that were read among these and set aside.
+    pub refused: Vec<Refused>,
 }
 
 /// What was read.
@@ -98,7 +101,7 @@ impl Job<'_> {
                 }
             }
         }
-        if !filling.ends.is_empty() {
+        if !filling.ends.is_empty() || !filling.refused.is_empty() {
             send(&sender, filling.take()).await?;
         }
         Ok(filling.fed(reader.is_whole()))
@@ -120,8 +123,12 @@ async fn send(sender: &mpsc::Sender<Batch>, batch: Batch) -> Result<()> {
 }
 
 /// The batch that is being filled.
-struct Filling {
+struct Filling<'t> {
+    table: &'t Table,
     encoder: Encoder,
+    /// Rows set aside in this batch, and in all.
+    refused: Vec<Refused>,
+    refused_count: u64,
     /// Positions of the key's columns, where all are integers.
     key: Vec<usize>,
     rows: BytesMut,
@@ -137,12 +144,15 @@ struct Filling {
     coerced: Coerced,
 }
 
-impl Filling {
-    fn new(table: &Table) -> Self {
+impl<'t> Filling<'t> {
+    fn new(table: &'t Table) -> Self {
         let key = if plan::has_integer_key(table) { table.key.clone() } else { Vec::new() };
         let (rows, ends, keys) = (BytesMut::new(), Vec::new(), Vec::new());
         Self {
-            encoder: Encoder::new(&table.columns),
+            table,
+            encoder: Encoder::new(table),
+            refused: Vec::new(),
+            refused_count: 0,
             key,
             rows,
             ends,
@@ -156,9 +166,12 @@ impl Filling {
     }
 
     fn row(&mut self, cells: &[Value]) -> Result<()> {
-        self.encoder.row(cells, &mut self.rows)?;
-        self.ends.push(self.rows.len());
         self.count += 1;
+        let refused = self.encoder.row(cells, &mut self.rows)?;
+        if let Some(refused) = refused.map(|(column, why)| Refused::new(self.table, cells, column, why)) {
+            return self.set_aside(refused);
+        }
+        self.ends.push(self.rows.len());
         let key_at = self.keys.len();
         for (place, &column) in self.key.iter().enumerate() {
             let part = encode::integer(&cells[column]).ok_or_else(|| {
@@ -182,12 +195,23 @@ impl Filling {
         Fed { rows: self.count, coerced: self.coerced, key_max: self.key_max, whole }
     }
 
+    fn set_aside(&mut self, refused: Refused) -> Result<()> {
+        self.refused_count += 1;
+        if self.refused_count > REFUSED_MAX {
+            return quarantine::too_many(self.table, &refused);
+        }
+        self.key_max = self.key_max.max(refused.key.first().copied());
+        self.refused.push(refused);
+        Ok(())
+    }
+
     fn take(&mut self) -> Batch {
         let room = self.rows.len();
         let rows = self.rows.split().freeze();
         self.rows.reserve(room);
         let coerced = std::mem::take(&mut self.encoder.coerced);
         self.coerced += coerced;
-        Batch { rows, ends: std::mem::take(&mut self.ends), keys: std::mem::take(&mut self.keys), coerced }
+        let (ends, keys) = (std::mem::take(&mut self.ends), std::mem::take(&mut self.keys));
+        Batch { rows, ends, keys, coerced, refused: std::mem::take(&mut self.refused) }
     }
 }

@@ -3,7 +3,10 @@
 //! Pure. Each function appends one cell, length first, as PostgreSQL's `…_send` function for the type
 //! writes it, and is `false` where what came is no value of the type: then nothing is appended.
 
+use super::encode::{EPOCH_DAYS, MICROS_PER_DAY, MICROS_PER_SECOND, put_numeric};
 use bytes::{BufMut, BytesMut};
+use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset, TimeDelta, TimeZone};
+use chrono_tz::Tz;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Marks a geometry type as followed by an SRID: PostGIS manual, `ST_AsEWKB`.
@@ -11,6 +14,13 @@ const EWKB_HAS_SRID: u32 = 0x2000_0000;
 /// Address families on PostgreSQL's wire: `PGSQL_AF_INET` and `PGSQL_AF_INET6`, whatever the platform's are.
 const FAMILY_INET4: u8 = 2;
 const FAMILY_INET6: u8 = 3;
+
+/// A number has so many digits at most, written out: a double has up to 309 before the point, 1074 after.
+const DIGITS_MAX: usize = 1000;
+/// The end of a gap is looked for in steps; offsets are of whole quarters of an hour where clocks are put on.
+const STEP_MINUTES: i64 = 15;
+/// The longest gap known is a day: Samoa, 2011-12-30.
+const STEPS_MAX: i32 = 100;
 
 /// MariaDB's geometry is 4 bytes of SRID, lowest first, then WKB (MariaDB KB, "Well-Known Binary (WKB)
 /// Format"). Without an SRID the WKB stays as it is; else it becomes EWKB, so that the SRID isn't lost.
@@ -72,6 +82,82 @@ pub(super) fn put_inet6(text: &[u8], out: &mut BytesMut) -> bool {
     true
 }
 
+/// `boolsend`: one byte.
+pub(super) fn put_boolean(number: i128, out: &mut BytesMut) -> bool {
+    if !matches!(number, 0 | 1) {
+        return false;
+    }
+    out.put_i32(1);
+    out.put_u8(u8::from(number == 1));
+    true
+}
+
+/// A `numeric` of any scale from a number's text, with or without an exponent.
+pub(super) fn put_number(text: &[u8], out: &mut BytesMut) -> bool {
+    let Some(plain) = std::str::from_utf8(text).ok().and_then(|text| written_out(text.trim_ascii())) else {
+        return false;
+    };
+    let scale = plain.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    u16::try_from(scale).is_ok_and(|scale| put_numeric(plain.as_bytes(), scale, out))
+}
+
+/// `-1.5e3` -> `-1500`; `None` where it is no number.
+fn written_out(text: &str) -> Option<String> {
+    let (negative, number) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (mantissa, exponent) = match number.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i16>().ok()?),
+        None => (number, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let exponent = usize::from(exponent.unsigned_abs());
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) || digits.len() + exponent > DIGITS_MAX {
+        return None;
+    }
+    let plain = if number.contains("e-") || number.contains("E-") {
+        let digits = format!("{digits:0>width$}", width = fraction.len() + exponent + 1);
+        let point = digits.len() - fraction.len() - exponent;
+        format!("{}.{}", &digits[..point], &digits[point..])
+    } else if exponent >= fraction.len() {
+        format!("{digits:0<width$}", width = whole.len() + exponent)
+    } else {
+        let point = whole.len() + exponent;
+        format!("{}.{}", &digits[..point], &digits[point..])
+    };
+    Some(if negative { format!("-{plain}") } else { plain })
+}
+
+/// `timestamptz_send` of a local time, in microseconds since 2000-01-01 of its zone; `false` where that
+/// time comes twice, or not at all, and one instant was chosen: PostgreSQL's choice, which is the later one
+/// of two, and for none the one that the offset before the gap gives (`DetermineTimeZoneOffset`).
+pub(super) fn put_zoned(local_micros: i64, zone: Tz, out: &mut BytesMut) -> bool {
+    let local = DateTime::from_timestamp_micros(local_micros + EPOCH_DAYS * MICROS_PER_DAY)
+        .expect("a year up to 9999 is in range")
+        .naive_utc();
+    let (offset_seconds, is_certain) = match offset_seconds(local, zone) {
+        MappedLocalTime::Single(offset) => (offset, true),
+        MappedLocalTime::Ambiguous(_, later) => (later, false),
+        MappedLocalTime::None => (offset_before(local, zone), false),
+    };
+    out.put_i32(8);
+    out.put_i64(local_micros - offset_seconds * MICROS_PER_SECOND);
+    is_certain
+}
+
+fn offset_seconds(local: NaiveDateTime, zone: Tz) -> MappedLocalTime<i64> {
+    zone.offset_from_local_datetime(&local).map(|offset| i64::from(offset.fix().local_minus_utc()))
+}
+
+/// The offset that was in force before the gap in which a local time lies.
+fn offset_before(local: NaiveDateTime, zone: Tz) -> i64 {
+    (1..=STEPS_MAX)
+        .find_map(|step| offset_seconds(local - TimeDelta::minutes(STEP_MINUTES) * step, zone).latest())
+        .expect("no zone leaves out more than a day")
+}
+
 fn parsed<A: std::str::FromStr>(text: &[u8]) -> Option<A> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
@@ -100,6 +186,26 @@ mod tests {
             [0, 0, 0, 9, 0, 0x20, 0, 0, 1, 0, 0, 0x10, 0xe6]
         );
         assert_eq!(put(put_geometry, &[0, 0, 0, 0, 1, 1, 0, 0]), None);
+    }
+
+    #[test]
+    fn numbers_are_written_out() {
+        for (text, plain) in [
+            ("0", "0"),
+            ("-12.50", "-12.50"),
+            ("+7", "7"),
+            ("1e3", "1000"),
+            ("1.5e3", "1500"),
+            ("1.2345e2", "123.45"),
+            ("-5e-3", "-0.005"),
+            ("12.5e-1", "1.25"),
+            ("1e-1", "0.1"),
+        ] {
+            assert_eq!(written_out(text).as_deref(), Some(plain), "{text}");
+        }
+        for wrong in ["", "-", ".", "1e", "e5", "1.2.3", "0x10", "1e1000", "--1", "NaN", "1 2"] {
+            assert_eq!(written_out(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

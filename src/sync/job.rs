@@ -6,6 +6,7 @@ use super::{
     encode::Coerced,
     feed::Fed,
     plan,
+    quarantine::Refused,
     raw::Raw,
     staging::Staging,
 };
@@ -46,6 +47,8 @@ pub(super) struct Found {
     pub action: Action,
     pub rows_read: u64,
     pub coerced: Coerced,
+    /// Rows among them that were set aside.
+    pub refused: Vec<Refused>,
     /// The highest key read, for `append`.
     pub key_max: Option<i128>,
     /// The rows of the warehouse before, where all of them were counted.
@@ -64,16 +67,22 @@ pub(super) struct Begun {
 
 impl Found {
     /// All that was read, where nothing was counted in the warehouse.
-    pub(super) fn all(action: Action, fed: Fed) -> Self {
+    pub(super) fn all(action: Action, fed: Fed, refused: Vec<Refused>) -> Self {
         let (rows_read, coerced, key_max) = (fed.rows, fed.coerced, fed.key_max);
-        Self { action, rows_read, coerced, key_max, rows_before: None, begun: None }
+        Self { action, rows_read, coerced, refused, key_max, rows_before: None, begun: None }
+    }
+
+    /// Rows that were not set aside.
+    pub(super) fn rows_kept(&self) -> u64 {
+        self.rows_read - self.refused.len() as u64
     }
 
     /// The outcome where all that was read is new.
     pub(super) fn loaded(&self) -> SyncOutcome {
         SyncOutcome {
             rows_read: self.rows_read,
-            rows_inserted: self.rows_read,
+            rows_inserted: self.rows_kept(),
+            rows_quarantined: self.refused.len() as u64,
             dates_coerced: self.coerced.dates,
             texts_coerced: self.coerced.texts,
             ..SyncOutcome::of(Action::Load)
@@ -132,7 +141,13 @@ impl Job<'_> {
             source_read_at: read_at,
             reconciled: found.action != Action::Delta,
         };
-        transaction.save_table_state(&self.table.name, &new).await
+        transaction.save_table_state(&self.table.name, &new).await?;
+        let refused: Vec<_> = found.refused.iter().map(|r| &r.entry).collect();
+        transaction.quarantine(&self.table.name, read_at, &refused).await?;
+        match found.action {
+            Action::Delta | Action::Skip => Ok(()),
+            Action::Load | Action::Reconcile => transaction.release_but(&self.table.name, read_at).await,
+        }
     }
 
     /// Applies what is staged, adds columns that the source has gained, and writes the state: one
@@ -170,6 +185,7 @@ impl Job<'_> {
             rows_inserted: written.inserted,
             rows_updated: written.updated,
             rows_deleted: written.deleted,
+            rows_quarantined: found.refused.len() as u64,
             dates_coerced: found.coerced.dates,
             texts_coerced: found.coerced.texts,
             ..SyncOutcome::of(found.action)
@@ -185,6 +201,7 @@ impl Job<'_> {
         let doing = format!("writing {}", self.table.name);
         let raw = self.raw();
         let deleted = transaction.execute(&raw.delete_gone(), &[], &doing).await?;
+        transaction.batch(&raw.release_staged(), &doing).await?;
         let row = transaction.query_one(&raw.upsert_staged(), &[], &doing).await?;
         Ok(Written { inserted: count(row.get(0))?, updated: count(row.get(1))?, deleted })
     }

@@ -65,7 +65,7 @@ impl Job<'_> {
             let rename = format!("alter table {target} rename to {}", quote(name));
             self.put_in_place(&transaction, &target, async |t| t.batch(&rename, &doing).await).await?;
         }
-        self.save(&transaction, &found, true, found.rows_read).await?;
+        self.save(&transaction, &found, true, found.rows_kept()).await?;
         transaction.commit().await?;
         Ok(Some(found.loaded()))
     }
@@ -129,17 +129,19 @@ impl Job<'_> {
         let (reading, mut batches) = self.feed(order, Ends::WithTheTable);
         let writing = async {
             copy.send(Bytes::from_static(encode::HEADER)).await?;
+            let mut refused = Vec::new();
             while let Some(batch) = batches.recv().await {
+                refused.extend(batch.refused);
                 copy.send(batch.rows).await?;
             }
-            Ok(copy)
+            Ok((copy, refused))
         };
-        let (fed, mut copy) = tokio::try_join!(reading, writing)?;
+        let (fed, (mut copy, refused)) = tokio::try_join!(reading, writing)?;
         if !fed.whole {
             return Ok(None);
         }
         copy.send(Bytes::from_static(encode::TRAILER)).await?;
         copy.finish().await?;
-        Ok(Some(Found::all(Action::Load, fed)))
+        Ok(Some(Found::all(Action::Load, fed, refused)))
     }
 }

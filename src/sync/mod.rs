@@ -17,8 +17,10 @@ mod job;
 mod load;
 mod parts;
 mod plan;
+mod quarantine;
 mod raw;
 mod reconcile;
+mod rules;
 mod select;
 mod staging;
 mod whole;
@@ -104,7 +106,10 @@ pub struct SyncOutcome {
     pub rows_updated: u64,
     /// Rows that are gone from the warehouse.
     pub rows_deleted: u64,
-    /// Zero, partial and impossible dates that became null.
+    /// Rows that were set aside.
+    pub rows_quarantined: u64,
+    /// Dates that became null (zero, partial, impossible), or one of two instants (a local time that its zone
+    /// has twice or leaves out).
     pub dates_coerced: u64,
     /// Texts with NUL or invalid UTF-8 that got U+FFFD in their place.
     pub texts_coerced: u64,
@@ -120,6 +125,7 @@ impl SyncOutcome {
             rows_inserted: 0,
             rows_updated: 0,
             rows_deleted: 0,
+            rows_quarantined: 0,
             dates_coerced: 0,
             texts_coerced: 0,
         }
@@ -131,6 +137,7 @@ impl SyncOutcome {
         self.rows_inserted += later.rows_inserted;
         self.rows_updated += later.rows_updated;
         self.rows_deleted += later.rows_deleted;
+        self.rows_quarantined = later.rows_quarantined;
         self.dates_coerced += later.dates_coerced;
         self.texts_coerced += later.texts_coerced;
     }
@@ -221,13 +228,16 @@ impl Syncer {
         let found = catalog.table(table).cloned().ok_or_else(|| {
             Error::new(Kind::SourceChanged, format!("the source has no table {table}, or it is excluded"))
         })?;
+        rules::check(&found)?;
         let session = self.warehouse.session().await?;
         let state = self.states(&session, Some(&only)).await?.remove(table);
         Ok(Looked { taken_at: catalog.taken_at, table: found, state })
     }
 
     async fn describe(&self, only: Option<&[TableName]>) -> Result<Catalog> {
-        self.source.describe(only, |table| select::chosen(&self.config.sync, table)).await
+        let mut catalog = self.source.describe(only, |table| select::chosen(&self.config.sync, table)).await?;
+        rules::lay_upon(&mut catalog, &self.config);
+        Ok(catalog)
     }
 
     /// What is known of the tables named, or all.

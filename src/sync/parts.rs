@@ -79,7 +79,7 @@ impl Job<'_> {
     ) -> Result<()> {
         while let Some(first) = batches.recv().await {
             let (seen, since) = (load.rows, Instant::now());
-            let mut bytes = 0;
+            let (mut bytes, mut refused) = (0, Vec::new());
             let mut next = Some(first);
             // Open while the source is read: nobody else looks at this table.
             let transaction = session.begin().await?;
@@ -96,13 +96,18 @@ impl Job<'_> {
                 load.rows += batch.len();
                 load.dates_coerced += batch.coerced.dates;
                 load.texts_coerced += batch.coerced.texts;
-                load.last_key = batch.last_key().to_vec();
+                if batch.len() > 0 {
+                    load.last_key = batch.last_key().to_vec();
+                }
+                refused.extend(batch.refused);
                 copy.send(batch.rows).await?;
                 let full = bytes >= self.config.load_part_bytes || since.elapsed() >= self.config.load_part_time();
                 next = if full { None } else { batches.recv().await };
             }
             copy.send(Bytes::from_static(encode::TRAILER)).await?;
             copy.finish().await?;
+            let refused: Vec<_> = refused.iter().map(|r| &r.entry).collect();
+            transaction.quarantine(&self.table.name, load.source_read_at, &refused).await?;
             transaction.continue_load(&self.table.name, load, seen).await?;
             transaction.commit().await?;
         }
@@ -130,6 +135,8 @@ impl Job<'_> {
             action: Action::Load,
             rows_read: load.rows,
             coerced: Coerced { dates: load.dates_coerced, texts: load.texts_coerced },
+            // They were set aside with their parts.
+            refused: Vec::new(),
             key_max: load.last_key.first().copied(),
             rows_before: None,
             begun: Some(Begun { at: load.source_read_at, fingerprint: load.fingerprint, to_compare }),

@@ -51,10 +51,11 @@ pub(super) fn choose_mode(table: &Table, by_hand: Option<&TableOverride>) -> (Sy
 /// The column whose stamp tells a table's edits: the one named by hand, else the first that the server
 /// keeps itself. Only a `timestamp`: it is one instant, whatever the clinic's clock says.
 pub(super) fn stamp<'t>(table: &'t Table, by_hand: Option<&TableOverride>) -> Option<(usize, &'t str)> {
-    let trusted = |column: &crate::domain::Column| column.source_type == SourceType::Timestamp && column.stamps_edits;
+    let is_stamp =
+        |column: &crate::domain::Column| column.source_type == SourceType::Timestamp && column.rule.mapping.is_none();
     match by_hand.and_then(|o| o.cursor.as_deref()) {
-        Some(name) => table.column(name).filter(|(_, c)| c.source_type == SourceType::Timestamp),
-        None => table.columns.iter().enumerate().find(|(_, c)| trusted(c)),
+        Some(name) => table.column(name).filter(|(_, c)| is_stamp(c)),
+        None => table.columns.iter().enumerate().find(|(_, c)| is_stamp(c) && c.stamps_edits),
     }
     .map(|(at, column)| (at, column.name.as_str()))
 }
@@ -129,7 +130,7 @@ fn delta_or_reconcile(situation: &Situation<'_>, state: &TableState) -> (Action,
 mod tests {
     use super::*;
     use crate::{
-        domain::{Column, Fingerprint},
+        domain::{Column, Fingerprint, Rule},
         warehouse::Shape,
     };
 
@@ -141,6 +142,7 @@ mod tests {
             nullable: false,
             stamps_edits,
             auto_increment,
+            rule: Rule::default(),
         }
     }
 

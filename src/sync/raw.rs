@@ -5,7 +5,7 @@
 use crate::{
     domain::{Column, Table, name::LOADED_AT},
     source::KeyPiece,
-    warehouse::{OWN_INDEX_PREFIX, quote, relation},
+    warehouse::{OWN_INDEX_PREFIX, literal, quote, relation},
 };
 
 /// The session's own table of rows to be written.
@@ -52,7 +52,7 @@ impl<'t> Raw<'t> {
             .enumerate()
             .map(|(at, c)| {
                 let not_null = if in_key(at) { " not null" } else { "" };
-                format!("{} {}{not_null}", quote(&c.raw_name()), c.source_type.warehouse())
+                format!("{} {}{not_null}", quote(&c.raw_name()), c.warehouse())
             })
             .collect();
         format!("create table {target} ({})", columns.join(", "))
@@ -119,7 +119,7 @@ impl<'t> Raw<'t> {
             .columns
             .iter()
             .filter(|c| names.contains(&c.name))
-            .map(|c| format!("add column {} {}", quote(&c.raw_name()), c.source_type.warehouse()))
+            .map(|c| format!("add column {} {}", quote(&c.raw_name()), c.warehouse()))
             .collect();
         format!("alter table {} {}", self.name(), added.join(", "))
     }
@@ -130,7 +130,7 @@ impl<'t> Raw<'t> {
             positions
                 .map(|i| {
                     let column = &self.table.columns[i];
-                    format!("{} {}", quote(&column.raw_name()), column.source_type.warehouse())
+                    format!("{} {}", quote(&column.raw_name()), column.warehouse())
                 })
                 .collect::<Vec<_>>()
                 .join(", ")
@@ -159,13 +159,7 @@ impl<'t> Raw<'t> {
             .table
             .columns
             .iter()
-            .map(|c| {
-                if gained.contains(&c.name) {
-                    format!("null::{}", c.source_type.warehouse())
-                } else {
-                    quote(&c.raw_name())
-                }
-            })
+            .map(|c| if gained.contains(&c.name) { format!("null::{}", c.warehouse()) } else { quote(&c.raw_name()) })
             .collect();
         let (columns, key) = (columns.join(", "), self.key().join(", "));
         format!("copy (select {columns} from {} order by {key}) to stdout (format binary)", self.name())
@@ -201,6 +195,16 @@ impl<'t> Raw<'t> {
     pub(super) fn delete_gone(&self) -> String {
         let equal: Vec<String> = self.key().iter().map(|k| format!("t.{k} = g.{k}")).collect();
         format!("delete from {} t using {GONE} g where {}", self.name(), equal.join(" and "))
+    }
+
+    /// Releases from quarantine the rows that are staged, because they have been mended.
+    pub(super) fn release_staged(&self) -> String {
+        let key: Vec<String> = self.key().iter().map(|k| format!("s.{k}")).collect();
+        format!(
+            "delete from amalgam.quarantine q using {STAGED} s where q.source_table = {} and q.row_key = concat_ws(',', {})",
+            literal(self.table.name.as_str()),
+            key.join(", ")
+        )
     }
 
     /// Writes the staged rows where they differ; of a key staged twice, the later row. One row: how many

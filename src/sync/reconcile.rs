@@ -9,6 +9,7 @@ use super::{
     feed::{Ends, Fed},
     job::{Found, Job},
     plan,
+    quarantine::Refused,
     staging::Staging,
 };
 use crate::{
@@ -32,6 +33,8 @@ pub struct Differences {
     pub different: u64,
     /// Rows that only the warehouse has.
     pub surplus: u64,
+    /// Rows of the source that have no place in the warehouse; no difference.
+    pub quarantined: u64,
 }
 
 impl Differences {
@@ -49,7 +52,10 @@ impl Job<'_> {
         }
         let mut staging = Staging::new(self.warehouse.session().await?, self.raw(), self.config.batch_bytes_max);
         let walked = self.walk(Some(&mut staging)).await?;
-        let found = Found { rows_before: Some(walked.rows_of_warehouse), ..Found::all(Action::Reconcile, walked.fed) };
+        let found = Found {
+            rows_before: Some(walked.rows_of_warehouse),
+            ..Found::all(Action::Reconcile, walked.fed, walked.refused)
+        };
         self.apply(staging, found).await
     }
 
@@ -71,7 +77,7 @@ impl Job<'_> {
         // Open while the source is read: a reader's lock, which stops nobody but who would alter the table.
         let mut theirs = Theirs {
             stream: session.copy_out(&self.raw().copy_out(added)).await?,
-            key: self.table.key.iter().map(|&k| (k, self.table.columns[k].source_type.warehouse())).collect(),
+            key: self.table.key.iter().map(|&k| (k, self.table.columns[k].warehouse())).collect(),
             row: Bytes::new(),
             cells: Vec::new(),
             key_now: Vec::new(),
@@ -82,6 +88,7 @@ impl Job<'_> {
             let mut walked = Walked::default();
             let mut here = theirs.advance().await?;
             while let Some(batch) = batches.recv().await {
+                walked.refused.extend_from_slice(&batch.refused);
                 for (key, row) in batch.each() {
                     while here && theirs.key_now.as_slice() < key {
                         walked.surplus(&theirs, staging.as_deref_mut()).await?;
@@ -108,6 +115,7 @@ impl Job<'_> {
             here = theirs.advance().await?;
         }
         walked.differences.rows = fed.rows;
+        walked.differences.quarantined = walked.refused.len() as u64;
         walked.fed = fed;
         walked.rows_of_warehouse = theirs.rows;
         Ok(walked)
@@ -126,6 +134,7 @@ async fn stage(staging: Option<&mut Staging<'_>>, row: &[u8]) -> Result<()> {
 struct Walked {
     differences: Differences,
     fed: Fed,
+    refused: Vec<Refused>,
     rows_of_warehouse: u64,
 }
 

@@ -3,7 +3,7 @@
 //! Staged outside of any transaction, so that no lock is held while the source is read; gone when the
 //! connection ends or is taken from the pool again. Memory: two buffers of `batch_bytes_max` and one row.
 
-use super::{encode, feed::Batch, job::count, raw::Raw};
+use super::{encode, feed::Batch, job::count, quarantine::Refused, raw::Raw};
 use crate::{domain::WarehouseType, error::Result, warehouse::Session};
 use bytes::{BufMut, BytesMut};
 use tokio::sync::mpsc;
@@ -16,18 +16,21 @@ pub(super) struct Staging<'a> {
     staged: BytesMut,
     gone: BytesMut,
     made: bool,
+    /// Rows that came with the batches and were set aside.
+    pub refused: Vec<Refused>,
 }
 
 impl<'a> Staging<'a> {
     /// Prepares; no table is made before the first row.
     pub(super) fn new(session: Session, raw: Raw<'a>, batch_bytes_max: usize) -> Self {
         let (staged, gone) = (BytesMut::new(), BytesMut::new());
-        Self { session, raw, batch_bytes_max, staged, gone, made: false }
+        Self { session, raw, batch_bytes_max, staged, gone, made: false, refused: Vec::new() }
     }
 
     /// Stages all batches, to the last.
     pub(super) async fn take(&mut self, batches: &mut mpsc::Receiver<Batch>) -> Result<()> {
         while let Some(batch) = batches.recv().await {
+            self.refused.extend(batch.refused);
             self.stage(&batch.rows).await?;
         }
         Ok(())
@@ -51,6 +54,18 @@ impl<'a> Staging<'a> {
         let mut cell = BytesMut::new();
         encode::put_integer(i128::from(key), of, &mut cell);
         self.delete(std::iter::once(&cell[..])).await
+    }
+
+    /// Stages a key of integers to be deleted, each part with its type.
+    pub(super) async fn delete_parts(&mut self, parts: impl Iterator<Item = (i128, WarehouseType)>) -> Result<()> {
+        let cells: Vec<BytesMut> = parts
+            .map(|(part, of)| {
+                let mut cell = BytesMut::new();
+                encode::put_integer(part, of, &mut cell);
+                cell
+            })
+            .collect();
+        self.delete(cells.iter().map(|cell| &cell[..])).await
     }
 
     /// How many of the rows staged so far have keys that are new to the raw table.

@@ -28,6 +28,7 @@ impl Job<'_> {
             missing: count(row.get(1))?,
             different: 0,
             surplus: count(row.get(0))?,
+            quarantined: found.refused.len() as u64,
         })
     }
 
@@ -36,6 +37,7 @@ impl Job<'_> {
         staging.make().await?;
         let (reading, mut batches) = self.feed(Order::Unordered, Ends::WithTheTable);
         let (fed, ()) = tokio::try_join!(reading, staging.take(&mut batches))?;
-        Ok((staging, Found::all(Action::Reconcile, fed)))
+        let refused = std::mem::take(&mut staging.refused);
+        Ok((staging, Found::all(Action::Reconcile, fed, refused)))
     }
 }

@@ -1,7 +1,7 @@
 //! The configuration: where values come from, which stands above which, what is told when it is wrong.
 
 use amalgam::config::{
-    Config, Schedule, TableOverride,
+    Config, Schedule, TableOverride, TypeRule,
     load::{Error, Loaded, PLAIN_NAMES, Sources, load, load_with_origins},
 };
 use serde_json::Value;
@@ -327,6 +327,10 @@ fn every_key_is_documented_with_its_default() {
     collect("", &serde_json::to_value(Config::default()).expect("it is JSON"), &mut keys);
     keys.remove("tables");
     keys.remove("schedule");
+    keys.remove("sync.types");
+    collect("sync.types[]", &serde_json::to_value(TypeRule::default()).expect("it is JSON"), &mut keys);
+    keys.insert("sync.types[].columns".to_owned(), "required".to_owned());
+    keys.insert("sync.types[].as".to_owned(), "required".to_owned());
     collect("tables.<name>", &serde_json::to_value(TableOverride::default()).expect("it is JSON"), &mut keys);
     collect("schedule[]", &serde_json::to_value(Schedule::default()).expect("it is JSON"), &mut keys);
     keys.insert("schedule[].name".to_owned(), "required".to_owned());

@@ -22,3 +22,4 @@ mod servers;
 mod silence;
 mod state;
 mod sync;
+mod types_page;

@@ -4,6 +4,7 @@ mod changes;
 mod file_order;
 mod kinds;
 mod loads;
+mod rules;
 mod shapes;
 mod types;
 

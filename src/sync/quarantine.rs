@@ -1,0 +1,95 @@
+//! Rows that can't be represented in the warehouse: set aside with key and reason, never with a value.
+//!
+//! A refused row is not in the raw table: an older version of it is taken away, so that nothing untrue
+//! stands there. It is tried again whenever it is read: when it is edited, when its table's rules or
+//! columns change, and with each comparison.
+//! Memory: at most [`REFUSED_MAX`] rows of a sync; with more of them the rule is wrong, not the rows.
+
+use super::encode;
+use crate::{
+    domain::Table,
+    error::{Error, Kind, Result},
+    source::Value,
+    sync::plan,
+    warehouse::Quarantined,
+};
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+
+/// So many rows of one sync are set aside.
+pub(super) const REFUSED_MAX: u64 = 10_000;
+/// Bytes of a key's hash that are kept.
+const HASH_BYTES: usize = 16;
+
+/// Why a value has no place in the warehouse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// A text with NUL or invalid UTF-8.
+    BadText,
+    /// Neither 0 nor 1 where a truth value is wanted.
+    NoBoolean,
+    /// Something else than a number where one is wanted.
+    NoNumber,
+}
+
+impl Reason {
+    /// In words, after "column x".
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::BadText => "holds a text with NUL or invalid UTF-8",
+            Self::NoBoolean => "is to be boolean and holds neither 0 nor 1",
+            Self::NoNumber => "is to be numeric and holds no number",
+        }
+    }
+}
+
+/// A row that was set aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    /// Its key, where that is of integers.
+    pub key: Vec<i128>,
+    /// What is kept of it.
+    pub entry: Quarantined,
+}
+
+impl Refused {
+    /// Sets a row aside.
+    pub(super) fn new(table: &Table, cells: &[Value], column: &str, reason: Reason) -> Self {
+        let key = if plan::has_integer_key(table) {
+            table.key.iter().filter_map(|&at| encode::integer(&cells[at])).collect()
+        } else {
+            Vec::new()
+        };
+        let row_key = if key.is_empty() {
+            hashed(table, cells)
+        } else {
+            key.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+        };
+        Self { key, entry: Quarantined { row_key, column: column.to_owned(), reason: reason.words() } }
+    }
+}
+
+/// A key that may be a person's name is told by its hash; a row without a key, by that of all its values.
+fn hashed(table: &Table, cells: &[Value]) -> String {
+    let mut hash = Sha256::new();
+    let all: Vec<usize> = (0..cells.len()).collect();
+    for &at in if table.key.is_empty() { &all } else { &table.key } {
+        hash.update(cells[at].as_sql(true));
+        hash.update([0]);
+    }
+    hash.finalize()[..HASH_BYTES].iter().fold("sha256:".to_owned(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes everything");
+        text
+    })
+}
+
+/// The failure of a table in which more rows are refused than are worth setting aside one by one.
+pub(super) fn too_many(table: &Table, last: &Refused) -> Result<()> {
+    Err(Error::new(
+        Kind::RowsRefused,
+        format!(
+            "more than {REFUSED_MAX} rows of {} have no place in the warehouse, the last of them because column {} {}",
+            table.name, last.entry.column, last.entry.reason
+        ),
+    ))
+}

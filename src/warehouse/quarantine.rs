@@ -1,0 +1,51 @@
+//! Rows that have no place in the warehouse, in `amalgam.quarantine`.
+//!
+//! Guarantee: written only within the transaction that writes the table's state.
+
+use super::{Session, Transaction};
+use crate::{
+    domain::TableName,
+    error::{Error, Kind, Result},
+};
+use chrono::{DateTime, Utc};
+
+/// What is kept of such a row: never a value, but for a key of integers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Its key: integers as they are, anything else as a hash.
+    pub row_key: String,
+    /// The column that has the value.
+    pub column: String,
+    /// Why, in words.
+    pub reason: &'static str,
+}
+
+impl Session {
+    /// How many rows of a table are in quarantine.
+    pub async fn quarantined(&self, table: &TableName) -> Result<u64> {
+        let sql = "select count(*) from amalgam.quarantine where source_table = $1";
+        let rows: i64 = self.query_one(sql, &[&table.as_str()], "counting rows in quarantine").await?.get(0);
+        u64::try_from(rows).map_err(|_| Error::new(Kind::Internal, "a count below zero"))
+    }
+}
+
+impl Transaction<'_> {
+    /// Puts rows in quarantine that were refused in a read, which is told by when it began.
+    pub async fn quarantine(&self, table: &TableName, read_at: DateTime<Utc>, rows: &[&Quarantined]) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<&str> = rows.iter().map(|r| r.row_key.as_str()).collect();
+        let columns: Vec<&str> = rows.iter().map(|r| r.column.as_str()).collect();
+        let reasons: Vec<&str> = rows.iter().map(|r| r.reason).collect();
+        let parameters: [&(dyn super::ToSql + Sync); 5] = [&table.as_str(), &read_at, &keys, &columns, &reasons];
+        let sql = include_str!("queries/quarantine.sql");
+        self.execute(sql, &parameters, "putting rows in quarantine").await.map(|_| ())
+    }
+
+    /// Releases what a read of the whole table has not refused again.
+    pub async fn release_but(&self, table: &TableName, read_at: DateTime<Utc>) -> Result<()> {
+        let sql = "delete from amalgam.quarantine where source_table = $1 and read_at <> $2";
+        self.execute(sql, &[&table.as_str(), &read_at], "releasing rows from quarantine").await.map(|_| ())
+    }
+}
