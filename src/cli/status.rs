@@ -12,6 +12,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -31,6 +32,8 @@ struct Status {
     tables_fresh: usize,
     tables_late: usize,
     tables_failing: usize,
+    /// Tables with rows that have no place in the warehouse, and how many rows.
+    rows_quarantined: BTreeMap<String, i64>,
     models: usize,
     models_failing: usize,
     subjects: Vec<Subject>,
@@ -117,6 +120,7 @@ async fn read(state: &State, now: DateTime<Utc>, late: Option<DateTime<Utc>>, al
         tables_fresh: count(&tables, "fresh"),
         tables_late: count(&tables, "late"),
         tables_failing: count(&tables, "failing"),
+        rows_quarantined: state.quarantined().await?,
         models: models.len(),
         models_failing: count(&models, "failing"),
         subjects: tables.into_iter().chain(models).filter(|s| all || !matches!(s.state, "fresh" | "good")).collect(),
@@ -173,6 +177,13 @@ fn show(status: &Status, context: &Context) -> anyhow::Result<()> {
     if !status.runs_running.is_empty() {
         let runs: Vec<_> = status.runs_running.iter().map(ToString::to_string).collect();
         text.push_str(&format!("running run {}\n", runs.join(", ")));
+    }
+    for (table, rows) in &status.rows_quarantined {
+        text.push_str(&format!(
+            "\nwarning: {} of {table} in quarantine\n  remedy: amalgam.quarantine tells keys and reasons; mend the values at the source, \
+             or correct [[sync.types]] or source.bad_text\n",
+            output::counted(usize::try_from(*rows).unwrap_or(0), "row")
+        ));
     }
     for FailingRun { failure, remedy } in &status.runs_failing {
         let by = failure.schedule.as_deref().unwrap_or("hand");

@@ -30,6 +30,7 @@ struct Row {
     missing: u64,
     different: u64,
     surplus: u64,
+    quarantined: u64,
     repaired: bool,
 }
 
@@ -75,6 +76,7 @@ fn report(args: &Args, context: &Context, done: &[crew::Done<Differences>]) -> a
             missing: d.missing,
             different: d.different,
             surplus: d.surplus,
+            quarantined: d.quarantined,
             repaired: args.repair && !d.none(),
         })
         .collect();
@@ -92,6 +94,11 @@ fn report(args: &Args, context: &Context, done: &[crew::Done<Differences>]) -> a
         };
         let tables = output::counted(compared.len(), "table");
         output::write(&format!("{tables}, {total} rows compared: {verdict}\n"))?;
+        let quarantined: u64 = compared.iter().map(|(_, d)| d.quarantined).sum();
+        if quarantined > 0 {
+            let rows = output::counted(usize::try_from(quarantined).unwrap_or(usize::MAX), "row");
+            output::write(&format!("{rows} in quarantine, not in the warehouse: amalgam.quarantine tells why\n"))?;
+        }
         if differing > 0 && !args.repair {
             output::write(LIVING)?;
         }

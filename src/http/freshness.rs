@@ -39,6 +39,10 @@ async fn read(orchestrator: &Orchestrator) -> Result<()> {
         }
         metrics.table_failures.with_label_values(&[&table.name]).set(table.failures_in_a_row.into());
     }
+    metrics.quarantined_rows.reset();
+    for (table, rows) in state.quarantined().await? {
+        metrics.quarantined_rows.with_label_values(&[&table]).set(rows);
+    }
     metrics.model_failing.reset();
     metrics.model_published.reset();
     for model in models {

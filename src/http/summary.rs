@@ -38,6 +38,7 @@ async fn known(app: &App) -> Result<Value> {
         "tables": tables.len(),
         "tables_oldest_fresh_at": tables.iter().filter_map(|t| t.fresh_at).min(),
         "tables_failing": tables.iter().filter_map(|t| failing(&t.name, t.failing_since, &t.error_kind)).collect::<Vec<_>>(),
+        "rows_quarantined": state.quarantined().await?,
         "models": models.len(),
         "models_failing": models.iter().filter_map(|m| failing(&m.name, m.failing_since, &m.error_kind)).collect::<Vec<_>>(),
         "schedules": schedules

@@ -68,6 +68,18 @@ impl State {
             .await
     }
 
+    /// How many rows of each table are in quarantine; tables without any are left out.
+    ///
+    /// # Errors
+    /// The server fails.
+    pub async fn quarantined(&self) -> Result<BTreeMap<String, i64>> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(include_str!("queries/quarantined.sql"))
+            .fetch_all(&mut *self.connection().await?)
+            .during("counting rows in quarantine")
+            .await?;
+        Ok(rows.into_iter().collect())
+    }
+
     /// How every model does, by name.
     ///
     /// # Errors

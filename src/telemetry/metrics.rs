@@ -29,6 +29,8 @@ pub struct Metrics {
     pub table_synced: IntGaugeVec,
     /// How many runs in a row each `table` failed in. Set from state at scrape time.
     pub table_failures: IntGaugeVec,
+    /// Rows of each `table` that are in quarantine. Set from state at scrape time.
+    pub quarantined_rows: IntGaugeVec,
 
     /// Runs that ended, by `schedule` (empty: by hand) and `state`. Set by `orchestrator/`.
     pub runs: IntCounterVec,
@@ -108,6 +110,11 @@ impl Metrics {
             table_failures: r.gauges(
                 "amalgam_table_failures",
                 "How many runs in a row the sync of the table failed in.",
+                &["table"],
+            ),
+            quarantined_rows: r.gauges(
+                "amalgam_quarantined_rows",
+                "Rows that have no place in the warehouse and are set aside in amalgam.quarantine.",
                 &["table"],
             ),
             runs: r.counters(
@@ -273,6 +280,7 @@ mod tests {
             .flat_map(|family| family.desc())
             .chain(metrics.table_synced.desc())
             .chain(metrics.table_failures.desc())
+            .chain(metrics.quarantined_rows.desc())
             .filter(|desc| desc.variable_labels.iter().any(|label| label == "table"))
             .count();
         assert!(by_table <= 6);

@@ -290,7 +290,7 @@ async fn healthz_tells_what_there_is_to_know_in_one_object() {
     let known = told["known"].take();
     assert_eq!(
         fields(&known),
-        "tables tables_oldest_fresh_at tables_failing models models_failing schedules runs_running"
+        "tables tables_oldest_fresh_at tables_failing rows_quarantined models models_failing schedules runs_running"
     );
     let moment = |value: &Value| value.as_str().and_then(|t| t.parse::<chrono::DateTime<chrono::Utc>>().ok());
     let now = moment(&told["now"]).expect("a time");
@@ -303,6 +303,29 @@ async fn healthz_tells_what_there_is_to_know_in_one_object() {
     assert_eq!(schedule["name"], "often");
     assert!(moment(&schedule["last_fire_at"]) < moment(&schedule["next_fire_at"]), "{known:#}");
     assert!(known["runs_running"].is_array());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_in_quarantine_are_told_wherever_one_looks() {
+    let bench = Servers::fresh("quarantine").await;
+    bench.source("create table patient (PatNum bigint primary key, IsHidden tinyint); insert into patient values (1, 0), (2, 5)").await;
+    let more = "[[sync.types]]\ncolumns = \"patient.Is*\"\nas = \"boolean\"\n\n[[schedule]]\nname = \"often\"\ncron = \"*/2 * * * * *\"\n";
+    let daemon = Daemon::start(&bench, more).await;
+    daemon.until_status("/readyz", 200).await;
+    until("healthz tells of it", || async {
+        healthz(&daemon).await["known"]["rows_quarantined"] == json!({ "patient": 1 })
+    })
+    .await;
+    let (_, metrics) = daemon.get("/metrics").await.expect("it answers");
+    assert!(metrics.contains("amalgam_quarantined_rows{table=\"patient\"} 1"), "{metrics}");
+    for (command, words) in [
+        ("status", "warning: 1 row of patient in quarantine"),
+        ("verify", "2 rows compared: every value equal\n1 row in quarantine, not"),
+    ] {
+        let output = bench.amalgam_with(more).arg(command).output().await.expect("it ends");
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && told.contains(words), "{command}: {told}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
