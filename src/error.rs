@@ -100,6 +100,8 @@ kinds! {
     WarehouseBusy = "warehouse_busy" => Retry, "lower [warehouse] connections_max, or raise max_connections or memory on the server";
     /// The warehouse answered with another error.
     WarehouseQuery = "warehouse_query" => Fail, "look at PostgreSQL's log around this time";
+    /// The warehouse refused a row.
+    WarehouseRefused = "warehouse_refused" => Fail, "this is a fault in Amalgam, because such a row is to be set aside: report it with the SQLSTATE";
     /// A dbt project can't be read.
     ModelProject = "model_project" => Fail, "correct the file named in the message";
     /// A model's Jinja can't be rendered.

@@ -5,6 +5,14 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt};
 
+/// What a key may be long in PostgreSQL: a third of a page, less the index's own part (PostgreSQL's
+/// `BTMaxItemSize`, 2704).
+const WAREHOUSE_KEY_BYTES_MAX: u32 = 2_600;
+/// Bytes of a character in UTF-8 at most.
+const CHARACTER_BYTES_MAX: u32 = 4;
+/// What any value that is no text or binary string takes at most: a decimal of 65 digits.
+const NUMBER_BYTES_MAX: u32 = 64;
+
 /// All tables of a source at one moment.
 #[derive(Clone, Debug, Serialize)]
 pub struct Catalog {
@@ -47,9 +55,12 @@ impl Table {
     }
 
     /// Whether its twin in the warehouse has a primary key. One that a zero date can be part of is not
-    /// declared: it would be null.
+    /// declared: it would be null. Nor is one whose values, by declaration, may be longer than an index takes.
     pub fn declares_key(&self) -> bool {
-        !self.key.is_empty() && !self.key_columns().any(|c| c.source_type.is_calendar())
+        let bytes_max = self.key_columns().try_fold(0, |sum, c| Some(sum + c.key_bytes_max()?));
+        !self.key.is_empty()
+            && !self.key_columns().any(|c| c.source_type.is_calendar())
+            && bytes_max.is_some_and(|bytes| bytes <= WAREHOUSE_KEY_BYTES_MAX)
     }
 
     /// The primary key's columns, in key order.
@@ -95,6 +106,18 @@ impl Column {
     /// Its name in the warehouse.
     pub fn raw_name(&self) -> Cow<'_, str> {
         name::in_warehouse(&self.name)
+    }
+
+    /// Bytes that a value of it may take in an index; `None` where the declaration sets no bound.
+    fn key_bytes_max(&self) -> Option<u32> {
+        let length = || self.declared.split_once('(')?.1.split_once(')')?.0.parse::<u32>().ok();
+        match self.source_type {
+            SourceType::Text if self.declared.starts_with("enum") => Some(255 * CHARACTER_BYTES_MAX),
+            SourceType::Text => length().map(|characters| characters.saturating_mul(CHARACTER_BYTES_MAX)),
+            SourceType::Binary => length(),
+            SourceType::Geometry | SourceType::Other => None,
+            _ => Some(NUMBER_BYTES_MAX),
+        }
     }
 
     /// Its type in the warehouse.

@@ -11,7 +11,7 @@ use super::{
     staging::Staging,
 };
 use crate::{
-    domain::{Column, Engine, Watermark},
+    domain::{Engine, Watermark},
     error::{Error, Kind, Result},
     source::Order,
 };
@@ -27,13 +27,7 @@ impl Job<'_> {
         let mut staging = Staging::new(self.warehouse.session().await?, self.raw(), self.config.batch_bytes_max);
         let (reading, mut batches) = self.feed(order, Ends::WithTheTable);
         let (fed, ()) = tokio::try_join!(reading, staging.take(&mut batches))?;
-        let refused = std::mem::take(&mut staging.refused);
-        for row in &refused {
-            // An older version would stand there as if it were true.
-            let types = self.table.key_columns().map(Column::warehouse);
-            staging.delete_parts(row.key.iter().copied().zip(types)).await?;
-        }
-        let mut found = Found::all(Action::Delta, fed, refused);
+        let mut found = Found::all(Action::Delta, fed, Vec::new());
         if self.has_lost_rows(&mut staging).await? {
             let Some(rows) = self.stage_deletes(&mut staging).await? else { return self.reconcile().await };
             found.rows_before = Some(rows);

@@ -72,14 +72,18 @@ enum Unfit {
 impl Encoder {
     /// For rows of this table.
     pub(super) fn new(table: &Table) -> Self {
-        let way = |c: &Column| Way {
+        let way = |(at, c): (usize, &Column)| Way {
             name: c.name.clone(),
             source: c.source_type,
             warehouse: c.warehouse(),
             mapping: c.rule.mapping,
-            bad_text: c.rule.bad_text,
+            bad_text: match c.rule.bad_text {
+                // Replaced, two keys may become one.
+                BadText::Replace if table.key.contains(&at) => BadText::Quarantine,
+                chosen => chosen,
+            },
         };
-        let columns = table.columns.iter().map(way).collect();
+        let columns = table.columns.iter().enumerate().map(way).collect();
         Self { table: table.name.to_string(), columns, coerced: Coerced::default() }
     }
 
@@ -238,6 +242,21 @@ pub(super) fn put_integer(n: i128, warehouse: WarehouseType, out: &mut BytesMut)
         _ => return false,
     }
     .is_ok()
+}
+
+/// Where the cells of the encoded row at the beginning of these bytes lie, lengths included; `None` where the
+/// bytes end before the row does.
+pub(super) fn cells(row: &[u8]) -> Option<Vec<std::ops::Range<usize>>> {
+    let (count, _) = row.split_first_chunk::<2>()?;
+    let mut at = 2;
+    let mut next = || {
+        let length = i32::from_be_bytes(*row.get(at..)?.first_chunk::<4>()?);
+        let begin = at;
+        // -1 is null: no bytes follow.
+        at += 4 + usize::try_from(length).unwrap_or(0);
+        (at <= row.len()).then_some(begin..at)
+    };
+    (0..i16::from_be_bytes(*count)).map(|_| next()).collect()
 }
 
 /// The number in an integer cell.

@@ -40,6 +40,8 @@ pub(super) struct Job<'a> {
     pub state: Option<&'a TableState>,
     /// The source's clock before anything was read.
     pub taken_at: DateTime<Utc>,
+    /// Whether a load looks for rows that the warehouse refuses: slower, and only where there are any.
+    pub sift: bool,
 }
 
 /// What was read and found, before it is written.
@@ -152,7 +154,8 @@ impl Job<'_> {
 
     /// Applies what is staged, adds columns that the source has gained, and writes the state: one
     /// transaction, so that a reader sees all of it or nothing.
-    pub(super) async fn apply(&self, staging: Staging<'_>, found: Found) -> Result<SyncOutcome> {
+    pub(super) async fn apply(&self, mut staging: Staging<'_>, mut found: Found) -> Result<SyncOutcome> {
+        found.refused.extend(staging.set_aside().await?);
         let (mut session, staged) = staging.finish().await?;
         let transaction = session.begin().await?;
         transaction.batch(&self.lock_timeout(), "bounding the wait for locks").await?;

@@ -3,18 +3,18 @@
 //! What is large is loaded by [`super::parts`] instead.
 
 use super::{
-    Action, SyncOutcome, encode,
+    Action, SyncOutcome,
     feed::Ends,
     job::{Found, Job},
     plan,
+    sift::Filling,
 };
 use crate::{
     domain::{Column, Engine, name::LOADED_AT},
     error::{Error, Kind, Result},
     source::Order,
-    warehouse::{CopyIn, Dependents, Session, Transaction, Trappings, dependents, literal, quote, relation},
+    warehouse::{Dependents, Session, Transaction, Trappings, dependents, literal, quote, relation},
 };
-use bytes::Bytes;
 use tracing::warn;
 
 /// Loads of tables up to so many bytes begin anew when they were interrupted, whatever a part may hold.
@@ -58,8 +58,8 @@ impl Job<'_> {
         let doing = format!("loading {name}");
         transaction.batch(&self.lock_timeout(), &doing).await?;
         transaction.batch(&self.raw().create(&target), &doing).await?;
-        let copy = transaction.copy_in(&self.raw().copy_in(&target, true)).await?;
-        let Some(found) = self.fill(copy, order).await? else { return Ok(None) };
+        let filling = self.filling(&transaction, &target, true).await?;
+        let Some(found) = self.fill(filling, order).await? else { return Ok(None) };
         transaction.batch(&self.raw().finish(&target, self.cursor()), &doing).await?;
         if replaces {
             let rename = format!("alter table {target} rename to {}", quote(name));
@@ -124,24 +124,35 @@ impl Job<'_> {
         dependents.restore(transaction, |_, _| None).await
     }
 
+    /// Begins to fill a table of a quoted name.
+    pub(super) async fn filling<'t>(
+        &'t self,
+        transaction: &'t Transaction<'t>,
+        target: &str,
+        made_here: bool,
+    ) -> Result<Filling<'t>> {
+        if self.sift {
+            return Ok(Filling::sift(transaction, self.raw().copy_in(target, false), self.table));
+        }
+        Filling::stream(transaction, &self.raw().copy_in(target, made_here)).await
+    }
+
     /// `None` where the reading was called off.
-    async fn fill(&self, mut copy: CopyIn, order: Order) -> Result<Option<Found>> {
+    async fn fill(&self, mut filling: Filling<'_>, order: Order) -> Result<Option<Found>> {
         let (reading, mut batches) = self.feed(order, Ends::WithTheTable);
         let writing = async {
-            copy.send(Bytes::from_static(encode::HEADER)).await?;
             let mut refused = Vec::new();
             while let Some(batch) = batches.recv().await {
                 refused.extend(batch.refused);
-                copy.send(batch.rows).await?;
+                filling.send(batch.rows).await?;
             }
-            Ok((copy, refused))
+            Ok((filling, refused))
         };
-        let (fed, (mut copy, refused)) = tokio::try_join!(reading, writing)?;
+        let (fed, (filling, mut refused)) = tokio::try_join!(reading, writing)?;
         if !fed.whole {
             return Ok(None);
         }
-        copy.send(Bytes::from_static(encode::TRAILER)).await?;
-        copy.finish().await?;
+        refused.extend(filling.finish().await?);
         Ok(Some(Found::all(Action::Load, fed, refused)))
     }
 }

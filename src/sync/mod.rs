@@ -22,6 +22,7 @@ mod raw;
 mod reconcile;
 mod rules;
 mod select;
+mod sift;
 mod staging;
 mod whole;
 
@@ -197,7 +198,11 @@ impl Syncer {
         debug!(table = %table, mode = %plan.mode, action = ?plan.action, reason = plan.action_reason, "planned");
         match plan.action {
             Action::Skip => Ok(SyncOutcome::of(Action::Skip)),
-            Action::Load => job.load().await,
+            Action::Load => match job.load().await {
+                // One row fails all of a COPY: read again, and find it.
+                Err(error) if error.kind == Kind::WarehouseRefused => Job { sift: true, ..job }.load().await,
+                loaded => loaded,
+            },
             Action::Delta => job.delta().await,
             Action::Reconcile => job.reconcile().await,
         }
@@ -280,6 +285,7 @@ impl Syncer {
             drift,
             state,
             taken_at,
+            sift: false,
         };
         (plan, job)
     }

@@ -11,7 +11,7 @@
 use super::{
     Action, SyncOutcome,
     drift::shape,
-    encode::{self, Coerced},
+    encode::Coerced,
     feed::{Batch, Ends},
     job::{Begun, Found, Job},
 };
@@ -21,7 +21,6 @@ use crate::{
     source::Order,
     warehouse::{LoadProgress, Session, Transaction},
 };
-use bytes::Bytes;
 use std::time::Instant;
 use tokio::sync::mpsc;
 use tracing::info;
@@ -89,8 +88,7 @@ impl Job<'_> {
             if new {
                 self.begin(&transaction, load).await?;
             }
-            let mut copy = transaction.copy_in(&self.raw().copy_in(&load.target(), new)).await?;
-            copy.send(Bytes::from_static(encode::HEADER)).await?;
+            let mut filling = self.filling(&transaction, &load.target(), new).await?;
             while let Some(batch) = next {
                 bytes += batch.rows.len() as u64;
                 load.rows += batch.len();
@@ -100,12 +98,13 @@ impl Job<'_> {
                     load.last_key = batch.last_key().to_vec();
                 }
                 refused.extend(batch.refused);
-                copy.send(batch.rows).await?;
+                filling.send(batch.rows).await?;
                 let full = bytes >= self.config.load_part_bytes || since.elapsed() >= self.config.load_part_time();
                 next = if full { None } else { batches.recv().await };
             }
-            copy.send(Bytes::from_static(encode::TRAILER)).await?;
-            copy.finish().await?;
+            let by_warehouse = filling.finish().await?;
+            load.rows -= by_warehouse.len() as u64;
+            refused.extend(by_warehouse);
             let refused: Vec<_> = refused.iter().map(|r| &r.entry).collect();
             transaction.quarantine(&self.table.name, load.source_read_at, &refused).await?;
             transaction.continue_load(&self.table.name, load, seen).await?;

@@ -60,21 +60,48 @@ impl Refused {
         } else {
             Vec::new()
         };
+        let all = || (0..cells.len()).collect();
+        let hashed = || if table.key.is_empty() { all() } else { table.key.clone() };
         let row_key = if key.is_empty() {
-            hashed(table, cells)
+            hash(hashed().into_iter().map(|at| cells[at].as_sql(true).into_bytes()))
         } else {
-            key.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+            told(&key)
         };
-        Self { key, entry: Quarantined { row_key, column: column.to_owned(), reason: reason.words() } }
+        let (column, reason) = (Some(column.to_owned()), reason.words().to_owned());
+        Self { key, entry: Quarantined { row_key, column, reason } }
+    }
+
+    /// Sets an encoded row aside that the warehouse has refused as a whole.
+    pub(super) fn by_warehouse(table: &Table, row: &[u8], error: &Error) -> Result<Self> {
+        let cells = encode::cells(row).ok_or_else(|| Error::new(Kind::Internal, "a refused row is cut short"))?;
+        let parts = || table.key.iter().map(|&at| &row[cells[at].clone()]);
+        let key: Vec<i128> = if plan::has_integer_key(table) {
+            parts()
+                .zip(table.key_columns())
+                .filter_map(|(c, of)| encode::decode_integer(&c[4..], of.warehouse()))
+                .collect()
+        } else {
+            Vec::new()
+        };
+        let row_key = match (key.is_empty(), table.key.is_empty()) {
+            (false, _) => told(&key),
+            (true, false) => hash(parts()),
+            (true, true) => hash(std::iter::once(row)),
+        };
+        Ok(Self { key, entry: Quarantined { row_key, column: None, reason: format!("the row as a whole: {error}") } })
     }
 }
 
+/// A key of integers.
+fn told(key: &[i128]) -> String {
+    key.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
 /// A key that may be a person's name is told by its hash; a row without a key, by that of all its values.
-fn hashed(table: &Table, cells: &[Value]) -> String {
+fn hash<V: AsRef<[u8]>>(values: impl Iterator<Item = V>) -> String {
     let mut hash = Sha256::new();
-    let all: Vec<usize> = (0..cells.len()).collect();
-    for &at in if table.key.is_empty() { &all } else { &table.key } {
-        hash.update(cells[at].as_sql(true));
+    for value in values {
+        hash.update(value);
         hash.update([0]);
     }
     hash.finalize()[..HASH_BYTES].iter().fold("sha256:".to_owned(), |mut text, byte| {
@@ -88,8 +115,10 @@ pub(super) fn too_many(table: &Table, last: &Refused) -> Result<()> {
     Err(Error::new(
         Kind::RowsRefused,
         format!(
-            "more than {REFUSED_MAX} rows of {} have no place in the warehouse, the last of them because column {} {}",
-            table.name, last.entry.column, last.entry.reason
+            "more than {REFUSED_MAX} rows of {} have no place in the warehouse, the last of them because {}{}",
+            table.name,
+            last.entry.column.as_ref().map_or(String::new(), |column| format!("column {column} ")),
+            last.entry.reason
         ),
     ))
 }

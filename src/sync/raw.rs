@@ -28,6 +28,11 @@ impl<'t> Raw<'t> {
         Self { table, schema }
     }
 
+    /// The source's table.
+    pub(super) fn table(&self) -> &'t Table {
+        self.table
+    }
+
     /// Its quoted name.
     pub(super) fn name(&self) -> String {
         relation(self.schema, &self.table.raw_name())

@@ -3,8 +3,12 @@
 //! Staged outside of any transaction, so that no lock is held while the source is read; gone when the
 //! connection ends or is taken from the pool again. Memory: two buffers of `batch_bytes_max` and one row.
 
-use super::{encode, feed::Batch, job::count, quarantine::Refused, raw::Raw};
-use crate::{domain::WarehouseType, error::Result, warehouse::Session};
+use super::{encode, feed::Batch, job::count, quarantine::Refused, raw::Raw, sift};
+use crate::{
+    domain::{Column, WarehouseType},
+    error::Result,
+    warehouse::Session,
+};
 use bytes::{BufMut, BytesMut};
 use tokio::sync::mpsc;
 
@@ -16,8 +20,8 @@ pub(super) struct Staging<'a> {
     staged: BytesMut,
     gone: BytesMut,
     made: bool,
-    /// Rows that came with the batches and were set aside.
-    pub refused: Vec<Refused>,
+    /// Rows that came with the batches and were set aside, or that the warehouse refused.
+    refused: Vec<Refused>,
 }
 
 impl<'a> Staging<'a> {
@@ -56,16 +60,20 @@ impl<'a> Staging<'a> {
         self.delete(std::iter::once(&cell[..])).await
     }
 
-    /// Stages a key of integers to be deleted, each part with its type.
-    pub(super) async fn delete_parts(&mut self, parts: impl Iterator<Item = (i128, WarehouseType)>) -> Result<()> {
-        let cells: Vec<BytesMut> = parts
-            .map(|(part, of)| {
-                let mut cell = BytesMut::new();
-                encode::put_integer(part, of, &mut cell);
-                cell
-            })
-            .collect();
-        self.delete(cells.iter().map(|cell| &cell[..])).await
+    /// The rows that were set aside on the way here. Stages their keys to be deleted: an older version of
+    /// such a row would stand there as if it were true.
+    pub(super) async fn set_aside(&mut self) -> Result<Vec<Refused>> {
+        self.flush_rows().await?;
+        let refused = std::mem::take(&mut self.refused);
+        let types: Vec<WarehouseType> = self.raw.table().key_columns().map(Column::warehouse).collect();
+        for row in refused.iter().filter(|row| !row.key.is_empty()) {
+            let mut cells = vec![BytesMut::new(); types.len()];
+            for ((cell, part), of) in cells.iter_mut().zip(&row.key).zip(&types) {
+                encode::put_integer(*part, *of, cell);
+            }
+            self.delete(cells.iter().map(|cell| &cell[..])).await?;
+        }
+        Ok(refused)
     }
 
     /// How many of the rows staged so far have keys that are new to the raw table.
@@ -93,7 +101,8 @@ impl<'a> Staging<'a> {
         }
         self.make().await?;
         let (sql, rows) = (self.raw.copy_in_staged(), std::mem::take(&mut self.staged));
-        copy(&self.session, &sql, rows).await
+        self.refused.extend(sift::copy(&self.session, &sql, self.raw.table(), &rows.freeze()).await?);
+        Ok(())
     }
 
     async fn flush_keys(&mut self) -> Result<()> {

@@ -18,13 +18,22 @@ pub struct CopyIn {
 impl CopyIn {
     /// Sends a piece of the stream; waits while the server is behind.
     pub async fn send(&mut self, bytes: Bytes) -> Result<()> {
-        self.sink.feed(bytes).await.map_err(|e| failure(&e, "copying into the warehouse"))
+        self.sink.feed(bytes).await.map_err(|e| refused(&e))
     }
 
     /// Ends the stream; rows taken in.
     pub async fn finish(mut self) -> Result<u64> {
-        self.sink.as_mut().finish().await.map_err(|e| failure(&e, "copying into the warehouse"))
+        self.sink.as_mut().finish().await.map_err(|e| refused(&e))
     }
+}
+
+/// A failure of a COPY; one of class 22 (data), 23 (constraints) or 54 (limits) speaks of a row.
+fn refused(error: &tokio_postgres::Error) -> Error {
+    let mut told = failure(error, "copying into the warehouse");
+    if error.code().is_some_and(|code| matches!(code.code().get(..2), Some("22" | "23" | "54"))) {
+        told.kind = Kind::WarehouseRefused;
+    }
+    told
 }
 
 /// Rows on their way out of the warehouse.

@@ -8,16 +8,17 @@ use crate::{
     error::{Error, Kind, Result},
 };
 use chrono::{DateTime, Utc};
+use std::collections::HashSet;
 
 /// What is kept of such a row: never a value, but for a key of integers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quarantined {
     /// Its key: integers as they are, anything else as a hash.
     pub row_key: String,
-    /// The column that has the value.
-    pub column: String,
+    /// The column that has the value; `None`: the row as a whole was refused.
+    pub column: Option<String>,
     /// Why, in words.
-    pub reason: &'static str,
+    pub reason: String,
 }
 
 impl Session {
@@ -29,6 +30,16 @@ impl Session {
     }
 }
 
+impl Session {
+    /// The keys of integers of rows that the warehouse refused as a whole.
+    pub async fn refused_keys(&self, table: &TableName) -> Result<HashSet<Vec<i128>>> {
+        let sql = "select row_key from amalgam.quarantine where source_table = $1 and column_name is null";
+        let rows = self.query(sql, &[&table.as_str()], "reading keys in quarantine").await?;
+        let key = |text: &str| text.split(',').map(|part| part.parse().ok()).collect::<Option<Vec<i128>>>();
+        Ok(rows.iter().filter_map(|row| key(row.get(0))).collect())
+    }
+}
+
 impl Transaction<'_> {
     /// Puts rows in quarantine that were refused in a read, which is told by when it began.
     pub async fn quarantine(&self, table: &TableName, read_at: DateTime<Utc>, rows: &[&Quarantined]) -> Result<()> {
@@ -36,8 +47,8 @@ impl Transaction<'_> {
             return Ok(());
         }
         let keys: Vec<&str> = rows.iter().map(|r| r.row_key.as_str()).collect();
-        let columns: Vec<&str> = rows.iter().map(|r| r.column.as_str()).collect();
-        let reasons: Vec<&str> = rows.iter().map(|r| r.reason).collect();
+        let columns: Vec<Option<&str>> = rows.iter().map(|r| r.column.as_deref()).collect();
+        let reasons: Vec<&str> = rows.iter().map(|r| r.reason.as_str()).collect();
         let parameters: [&(dyn super::ToSql + Sync); 5] = [&table.as_str(), &read_at, &keys, &columns, &reasons];
         let sql = include_str!("queries/quarantine.sql");
         self.execute(sql, &parameters, "putting rows in quarantine").await.map(|_| ())

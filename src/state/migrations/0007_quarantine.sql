@@ -5,7 +5,8 @@ create table amalgam.quarantine (
     -- Integers as they are, with commas between; 'sha256:' and a hash of any other key, or of all values where
     -- there is no key.
     row_key       text not null,
-    column_name   text not null,
+    -- Null: the warehouse refused the row as a whole.
+    column_name   text,
     reason        text not null,
     -- When the read began that refused the row last, by the source's clock.
     read_at       timestamptz not null,

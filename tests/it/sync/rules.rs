@@ -302,3 +302,71 @@ async fn a_rule_that_most_rows_refuse_fails_the_table() {
     assert_eq!(error.kind, Kind::RowsRefused);
     assert!(error.to_string().starts_with("more than 10000 rows of t have no place"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_fit_no_page_are_found_and_set_aside() {
+    let bench = Servers::fresh("nopage").await;
+    let columns: Vec<String> = (1..=700).map(|n| format!("c{n} varchar(40)")).collect();
+    let values = |length: usize| vec![format!("'{}'", "x".repeat(length)); 700].join(", ");
+    // A value of 20 bytes is too short to be moved out of its row.
+    let insert = |table: &str, k: i32, length: usize| format!("insert into {table} values ({k}, {});", values(length));
+    let rows: String = (1..=40).map(|k| insert("t", k, if k % 13 == 0 { 20 } else { 3 })).collect();
+    bench
+        .source(&format!(
+            "create table t (k int primary key, {columns}) engine=MyISAM charset latin1; {rows}
+             create table u (k varchar(10), {columns}) engine=MyISAM charset latin1; {}{}",
+            insert("u", 1, 20),
+            insert("u", 2, 1),
+            columns = columns.join(", "),
+        ))
+        .await;
+    for load_part_bytes in [64 << 20, 1] {
+        let syncer = syncer_with(&bench, |config| config.sync.load_part_bytes = load_part_bytes).await;
+        let outcome = sync(&syncer, super::FULL).await;
+        assert_eq!((outcome.action, outcome.rows_inserted), (Action::Load, 37));
+        assert_equal_but(&syncer, 40, 3).await;
+        let keys = "select string_agg(row_key, ' ' order by row_key), count(column_name) from amalgam.quarantine where source_table = 't'";
+        assert_eq!(bench.texts(keys).await, [cells(&["13 26 39", "0"])]);
+        let reason = "select distinct reason from amalgam.quarantine";
+        assert!(bench.text(reason).await.contains("row is too big"), "{}", bench.text(reason).await);
+    }
+    let syncer = syncer_with(&bench, |_| {}).await;
+    // One is mended, one becomes too wide; the row it was before goes.
+    bench.source("update t set c1 = 'y' where k = 1;").await;
+    bench.source(&format!("delete from t where k in (2, 13); {}{}", insert("t", 2, 20), insert("t", 13, 1))).await;
+    let outcome = sync(&syncer, SyncOptions::default()).await;
+    assert_eq!(
+        (outcome.action, outcome.rows_inserted, outcome.rows_updated, outcome.rows_deleted),
+        (Action::Reconcile, 1, 1, 1)
+    );
+    assert_equal_but(&syncer, 40, 3).await;
+
+    let keyless = syncer.sync_table(&"u".into(), SyncOptions::default()).await.expect("the table is synced");
+    assert_eq!((keyless.rows_inserted, keyless.rows_quarantined), (1, 1));
+    let found = syncer.verify_table(&"u".into()).await.expect("the table is compared");
+    assert_eq!(found, Differences { rows: 2, quarantined: 1, ..Differences::default() });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_an_index_cannot_take_or_that_would_become_one_lose_no_row() {
+    let bench = Servers::fresh("longkeys").await;
+    bench
+        .source(
+            "create table t (k varchar(3000) character set latin1 primary key, v int) engine=InnoDB;
+             insert into t select group_concat(md5(concat(a.seq, ' ', b.seq)) separator ''), b.seq from seq_1_to_90 a, seq_1_to_3 b group by b.seq;
+             create table u (k varchar(20) charset utf8mb4 collate utf8mb4_bin primary key, v int);
+             insert into u values (concat('a', char(0)), 1), ('a\u{fffd}', 2), ('b', 3);",
+        )
+        .await;
+    let syncer = syncer_with(&bench, |_| {}).await;
+    assert_eq!(sync(&syncer, SyncOptions::default()).await.rows_inserted, 3);
+    assert_equal_but(&syncer, 3, 0).await;
+    assert_eq!(bench.text("select min(length(k)) from raw.t").await, "2880");
+    bench.source("update t set v = 7 where v = 2;").await;
+    sync(&syncer, SyncOptions::default()).await;
+    assert_equal_but(&syncer, 3, 0).await;
+
+    let outcome = syncer.sync_table(&"u".into(), SyncOptions::default()).await.expect("the table is synced");
+    assert_eq!((outcome.rows_inserted, outcome.rows_quarantined, outcome.texts_coerced), (2, 1, 0));
+    assert_eq!(bench.text("select v from raw.u where k <> 'b'").await, "2");
+}
