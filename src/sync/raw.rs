@@ -129,7 +129,8 @@ impl<'t> Raw<'t> {
         format!("alter table {} {}", self.name(), added.join(", "))
     }
 
-    /// Makes the session's staging tables, empty.
+    /// Makes the session's staging tables, empty. A staged row has our own column too: what fits a page there
+    /// fits one in the raw table.
     pub(super) fn create_staging(&self) -> String {
         let columns = |positions: &mut dyn Iterator<Item = usize>| -> String {
             positions
@@ -141,7 +142,7 @@ impl<'t> Raw<'t> {
                 .join(", ")
         };
         format!(
-            "drop table if exists {STAGED}, {GONE};\ncreate temp table amalgam_staged ({});\ncreate temp table amalgam_gone ({})",
+            "drop table if exists {STAGED}, {GONE};\ncreate temp table amalgam_staged ({}, {LOADED_AT} timestamptz default now());\ncreate temp table amalgam_gone ({})",
             columns(&mut (0..self.table.columns.len())),
             columns(&mut self.table.key.iter().copied()),
         )
@@ -149,7 +150,7 @@ impl<'t> Raw<'t> {
 
     /// Begins a copy into the staged rows.
     pub(super) fn copy_in_staged(&self) -> String {
-        format!("copy {STAGED} from stdin (format binary)")
+        self.copy_in(STAGED, false)
     }
 
     /// Begins a copy into the keys to be deleted.

@@ -14,8 +14,8 @@ use crate::{
     proxy::{Fault, Proxy},
 };
 use amalgam::{
-    config::{Config, TableOverride},
-    domain::TableName,
+    config::{Config, TableOverride, TypeRule},
+    domain::{BadText, TableName},
     error::{Error, Kind},
     source::Source,
     state::State,
@@ -62,6 +62,12 @@ async fn history(seed: u64) {
     config.source.range_rows = script.pick(&[1, 7, 100, 50_000]);
     config.sync.batch_bytes_max = script.pick(&[64, 4_000, 1 << 20]);
     config.sync.load_part_bytes = script.pick(&[1, 3_000, 64 << 20]);
+    config.source.bad_text = script.pick(&[BadText::Replace, BadText::Quarantine]);
+    if script.one_in(3) {
+        // Flags hold any number: most of these rows are set aside.
+        let (columns, declared) = ("*.*".to_owned(), Some("tinyint(1)".to_owned()));
+        config.sync.types.push(TypeRule { columns, declared, becomes: "boolean".to_owned() });
+    }
     // A second is what a stamp is rounded down to.
     config.sync.overlap_seconds = 1;
     bench.source(&script.create()).await;
@@ -94,7 +100,13 @@ async fn history(seed: u64) {
     }
     let syncer = syncer(&config);
     for table in script.tables() {
-        end_equal(&syncer, table, script.is_told(), seed).await;
+        let set_aside = end_equal(&syncer, table, script.is_told(), seed).await;
+        if !script.is_told() {
+            let listed = format!("select count(*) from amalgam.quarantine where source_table = '{}'", table.name);
+            let listed: u64 = bench.text(&listed).await.parse().expect("a count");
+            // Equal rows of a table without key are one entry.
+            assert!(listed <= set_aside && (listed == 0) == (set_aside == 0), "seed {seed} {}: {listed}", table.name);
+        }
     }
 }
 
@@ -104,7 +116,8 @@ fn syncer(config: &Arc<Config>) -> Syncer {
     Syncer::new(source, warehouse, Arc::clone(config), Arc::new(Metrics::default()))
 }
 
-async fn end_equal(syncer: &Syncer, table: &Table, told: bool, seed: u64) {
+/// How many rows are in quarantine at the end.
+async fn end_equal(syncer: &Syncer, table: &Table, told: bool, seed: u64) -> u64 {
     let name = table.name.as_str().into();
     let options = SyncOptions { full: false, reconcile: !told };
     let mut last = None;
@@ -115,11 +128,11 @@ async fn end_equal(syncer: &Syncer, table: &Table, told: bool, seed: u64) {
                 let found = found.unwrap_or_else(|e| panic!("seed {seed} {name}: {e}"));
                 assert_eq!(
                     found,
-                    Differences { rows: found.rows, ..Differences::default() },
+                    Differences { rows: found.rows, quarantined: found.quarantined, ..Differences::default() },
                     "seed {seed} {name} ({:?})",
                     table.mode
                 );
-                return;
+                return found.quarantined;
             }
             Err(error) => last = Some(error),
         }
