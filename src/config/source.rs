@@ -63,7 +63,7 @@ impl Default for Source {
             database: "opendental".to_owned(),
             tls: TlsMode::Disable,
             tls_ca_file: None,
-            connections_max: 4,
+            connections_max: 8,
             connect_seconds_max: 10,
             statement_seconds_max: 60,
             range_rows: 50_000,

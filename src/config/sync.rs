@@ -36,7 +36,7 @@ impl Default for Sync {
         Self {
             include: vec!["*".to_owned()],
             exclude: Vec::new(),
-            parallel_tables: 2,
+            parallel_tables: 3,
             batch_bytes_max: 1 << 20,
             load_part_bytes: 512 << 20,
             load_part_seconds: 60,

@@ -67,7 +67,7 @@ fn flags_stand_above_prefixed_names_above_plain_names_above_files_above_defaults
     let source = case.load().source;
     assert_eq!(
         (source.user.as_str(), source.host.as_str(), source.database.as_str(), source.port, source.connections_max),
-        ("file", "plain", "prefixed", 4, 4)
+        ("file", "plain", "prefixed", 4, 8)
     );
 }
 
@@ -423,7 +423,7 @@ fn show_masks_secrets_and_tells_origins() {
     assert_eq!(row("source.url"), "source.url \"********\" amalgam.toml, line 2");
     assert_eq!(row("source.password"), "source.password \"********\" amalgam.toml");
     assert_eq!(row("source.port"), "source.port 3307 amalgam.toml");
-    assert_eq!(row("sync.parallel_tables"), "sync.parallel_tables 2 default");
+    assert_eq!(row("sync.parallel_tables"), "sync.parallel_tables 3 default");
 
     let output = amalgam(&case.directory, &["config", "show", "--format", "json", "--config", "amalgam.toml"]);
     let shown: Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
