@@ -14,6 +14,8 @@ pub(super) struct Args {
 struct Row {
     table: String,
     engine: String,
+    /// Whether it is read as it was at one moment, or range by range.
+    consistency: &'static str,
     rows: u64,
     data_bytes: u64,
     columns: usize,
@@ -34,6 +36,7 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
             Row {
                 table: t.name.to_string(),
                 engine: t.engine.to_string(),
+                consistency: t.engine.consistency().as_str(),
                 rows: t.rows,
                 data_bytes: t.data_bytes,
                 columns: t.columns.len(),

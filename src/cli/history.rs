@@ -1,4 +1,4 @@
-//! `amalgam history`: past runs, or one of them with its tasks and attempts.
+//! `amalgam history`: past runs, one of them with its tasks and attempts, or how tables changed.
 
 use super::{
     Context, Outcome,
@@ -9,7 +9,7 @@ use crate::{
     domain::RunId,
     error::{Error, Kind},
     orchestrator::short,
-    state::{RunRecord, State, TaskRecord},
+    state::{RunRecord, SchemaChangeRecord, State, TaskRecord},
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -19,7 +19,10 @@ use serde_json::json;
 pub(super) struct Args {
     /// The run to show with its tasks and attempts; else the last runs
     run: Option<i64>,
-    /// How many runs
+    /// Shows, instead of runs, how tables changed their shape at the source, and what was done about it
+    #[arg(long, conflicts_with = "run")]
+    schema: bool,
+    /// How many
     #[arg(long, short = 'n', default_value_t = 20)]
     limit: u32,
 }
@@ -32,6 +35,7 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
             output::write("nothing has run yet\n")?;
             Ok(Outcome::Done)
         }
+        None if args.schema => schema(&state, args.limit, &context).await,
         Some(run) => one(&state, RunId(run), &context).await,
         None => last(&state, args.limit, &context).await,
     }
@@ -77,6 +81,32 @@ async fn last(state: &State, limit: u32, context: &Context) -> anyhow::Result<Ou
         Format::Table => {
             let now = context.clock().now();
             context.print_rows(&runs.into_iter().map(|r| RunLine::new(r, now)).collect::<Vec<_>>())?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+#[derive(Serialize)]
+struct SchemaLine {
+    changed: String,
+    table: String,
+    change: String,
+    what: String,
+}
+
+async fn schema(state: &State, limit: u32, context: &Context) -> anyhow::Result<Outcome> {
+    let changes = state.schema_changes(None, limit).await?;
+    match context.format() {
+        Format::Json => context.print_rows(&changes)?,
+        Format::Table => {
+            let now = context.clock().now();
+            let line = |c: SchemaChangeRecord| SchemaLine {
+                changed: ago(c.changed_at, now),
+                table: c.source_table,
+                change: c.change,
+                what: c.told,
+            };
+            context.print_rows(&changes.into_iter().map(line).collect::<Vec<_>>())?;
         }
     }
     Ok(Outcome::Done)

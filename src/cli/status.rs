@@ -8,11 +8,16 @@ use super::{
 use crate::{
     error::Kind,
     orchestrator::{late_before, short},
-    state::{ModelHealth, RunFailure, State, TableHealth},
+    state::{ModelHealth, RunFailure, SchemaChangeRecord, State, TableHealth},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
+
+/// Changes of tables' shapes are told for so long…
+const SCHEMA_CHANGE_DAYS: i64 = 7;
+/// …and so many of them; `amalgam history --schema` has all.
+const SCHEMA_CHANGES_MAX: u32 = 10;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -36,6 +41,7 @@ struct Status {
     rows_quarantined: BTreeMap<String, i64>,
     models: usize,
     models_failing: usize,
+    schema_changes: Vec<SchemaChangeRecord>,
     subjects: Vec<Subject>,
 }
 
@@ -123,6 +129,9 @@ async fn read(state: &State, now: DateTime<Utc>, late: Option<DateTime<Utc>>, al
         rows_quarantined: state.quarantined().await?,
         models: models.len(),
         models_failing: count(&models, "failing"),
+        schema_changes: state
+            .schema_changes(Some(now - TimeDelta::days(SCHEMA_CHANGE_DAYS)), SCHEMA_CHANGES_MAX)
+            .await?,
         subjects: tables.into_iter().chain(models).filter(|s| all || !matches!(s.state, "fresh" | "good")).collect(),
     })
 }
@@ -160,6 +169,17 @@ impl Subject {
             error_kind: m.error_kind,
             error: m.error,
         }
+    }
+}
+
+/// What was done about a change of a table's shape, as a sentence goes on.
+fn done(change: &str) -> &'static str {
+    match change {
+        "added" => "given columns",
+        "widened" => "widened",
+        "redeclared" => "compared",
+        "dropped" => "left with columns that are gone at the source",
+        _ => "loaded again",
     }
 }
 
@@ -207,7 +227,11 @@ fn show(status: &Status, context: &Context) -> anyhow::Result<()> {
             ));
         }
     }
-    text.push('\n');
+    for change in &status.schema_changes {
+        let SchemaChangeRecord { changed_at, source_table, change, told } = change;
+        text.push_str(&format!("\ntable {source_table} was {} {}: {told}", done(change), ago(*changed_at, status.now)));
+    }
+    text.push_str(if status.schema_changes.is_empty() { "\n" } else { "\n\n" });
     output::write(&text)?;
     let lines = status.schedules.iter().map(|s| {
         serde_json::json!({

@@ -31,6 +31,7 @@ struct Row {
     different: u64,
     surplus: u64,
     quarantined: u64,
+    kept: u64,
     repaired: bool,
 }
 
@@ -77,6 +78,7 @@ fn report(args: &Args, context: &Context, done: &[crew::Done<Differences>]) -> a
             different: d.different,
             surplus: d.surplus,
             quarantined: d.quarantined,
+            kept: d.kept,
             repaired: args.repair && !d.none(),
         })
         .collect();
@@ -98,6 +100,10 @@ fn report(args: &Args, context: &Context, done: &[crew::Done<Differences>]) -> a
         if quarantined > 0 {
             let rows = output::counted(usize::try_from(quarantined).unwrap_or(usize::MAX), "row");
             output::write(&format!("{rows} in quarantine, not in the warehouse: amalgam.quarantine tells why\n"))?;
+        }
+        let kept: u64 = compared.iter().map(|(_, d)| d.kept).sum();
+        if kept > 0 {
+            output::write(&format!("{kept} more that the source has deleted are kept, as the configuration says\n"))?;
         }
         if differing > 0 && !args.repair {
             output::write(LIVING)?;

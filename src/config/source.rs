@@ -47,6 +47,12 @@ pub struct Source {
     pub range_milliseconds: u64,
     /// What becomes of texts that PostgreSQL can't hold: NUL, invalid UTF-8.
     pub bad_text: BadText,
+    /// Rows that are read in a second at most, by all readers together; 0: as many as come.
+    pub rows_per_second_max: u64,
+    /// Bytes, likewise.
+    pub bytes_per_second_max: u64,
+    /// Seconds that one snapshot of an InnoDB table lasts at most; 0: none is taken.
+    pub snapshot_seconds_max: u64,
 }
 
 impl Default for Source {
@@ -69,6 +75,9 @@ impl Default for Source {
             range_rows: 50_000,
             range_milliseconds: 100,
             bad_text: BadText::Replace,
+            rows_per_second_max: 0,
+            bytes_per_second_max: 0,
+            snapshot_seconds_max: 60,
         }
     }
 }
@@ -84,6 +93,9 @@ impl Source {
         within(&mut problems, "source.statement_seconds_max", self.statement_seconds_max, 1..=86_400);
         within(&mut problems, "source.range_rows", self.range_rows, 1..=10_000_000);
         within(&mut problems, "source.range_milliseconds", self.range_milliseconds, 1..=60_000);
+        within(&mut problems, "source.rows_per_second_max", self.rows_per_second_max, 0..=1 << 40);
+        within(&mut problems, "source.bytes_per_second_max", self.bytes_per_second_max, 0..=1 << 40);
+        within(&mut problems, "source.snapshot_seconds_max", self.snapshot_seconds_max, 0..=3600);
         problems.extend(check_authority("source", self.tls, self.tls_ca_file.as_deref()));
         problems
     }

@@ -1,7 +1,7 @@
 //! `[sync]` and `[tables.<name>]`: how tables are kept in step.
 
 use super::{Problem, TypeRule, problem::within};
-use crate::domain::SyncMode;
+use crate::domain::{Deletes, SyncMode};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -23,6 +23,8 @@ pub struct Sync {
     pub load_part_bytes: u64,
     /// Seconds after which what has come of a first load is committed, however little.
     pub load_part_seconds: u64,
+    /// What becomes of rows that the source has deleted.
+    pub deletes: Deletes,
     /// Seconds read again before the watermark: rows stamped by a statement that was under way.
     pub overlap_seconds: u64,
     /// Minutes after which one try of a table's sync, or of a model's build, is given up.
@@ -40,6 +42,7 @@ impl Default for Sync {
             batch_bytes_max: 1 << 20,
             load_part_bytes: 512 << 20,
             load_part_seconds: 60,
+            deletes: Deletes::Hard,
             overlap_seconds: 60,
             timeout_minutes: 120,
             types: Vec::new(),
@@ -55,6 +58,8 @@ pub struct TableOverride {
     pub mode: Option<SyncMode>,
     /// The stamp column of `merge`.
     pub cursor: Option<String>,
+    /// What becomes of rows that the source has deleted, instead of `sync.deletes`.
+    pub deletes: Option<Deletes>,
 }
 
 impl Sync {
@@ -135,7 +140,11 @@ mod tests {
     fn merge_needs_a_cursor_and_only_merge_has_one() {
         let merge = TableOverride { mode: Some(SyncMode::Merge), ..TableOverride::default() };
         assert!(merge.check("patient").expect("it is wrong").remedy.contains("tables.patient.cursor"));
-        let append = TableOverride { mode: Some(SyncMode::Append), cursor: Some("DateTStamp".to_owned()) };
+        let append = TableOverride {
+            mode: Some(SyncMode::Append),
+            cursor: Some("DateTStamp".to_owned()),
+            ..TableOverride::default()
+        };
         assert_eq!(append.check("patient").expect("it is wrong").key, "tables.patient.cursor");
     }
 }

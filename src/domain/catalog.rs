@@ -18,6 +18,9 @@ const NUMBER_BYTES_MAX: u32 = 64;
 pub struct Catalog {
     /// The source's own clock, in UTC, before anything was read.
     pub taken_at: DateTime<Utc>,
+    /// Every change of an InnoDB table that was stamped before this moment has been committed, or rolled
+    /// back: when the oldest transaction began that has written and not ended; else `taken_at`.
+    pub settled_at: DateTime<Utc>,
     /// Every base table, by name.
     pub tables: Vec<Table>,
 }
@@ -138,6 +141,37 @@ pub enum Engine {
     Other(String),
 }
 
+/// Whether a table can be read as it was at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consistency {
+    /// All of it is read from one snapshot.
+    Snapshot,
+    /// Each range is read as it stands then: rows that change while a table is read are there as they were
+    /// before or after, and the next sync finds those that were missed.
+    Range,
+}
+
+impl Consistency {
+    /// The word used in the database and on screens.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Snapshot => "snapshot",
+            Self::Range => "range",
+        }
+    }
+}
+
+impl Engine {
+    /// What the engine offers.
+    pub fn consistency(&self) -> Consistency {
+        match self {
+            Self::InnoDb => Consistency::Snapshot,
+            Self::MyIsam | Self::Other(_) => Consistency::Range,
+        }
+    }
+}
+
 impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -180,6 +214,41 @@ impl SyncMode {
 }
 
 impl fmt::Display for SyncMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What becomes of a row of the warehouse that the source has deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deletes {
+    /// It is deleted too.
+    #[default]
+    Hard,
+    /// It stays, and `_deleted_at` says since when the source no longer has it.
+    Soft,
+    /// It stays as it is.
+    Ignore,
+}
+
+impl Deletes {
+    /// The word used in the configuration, the database and on screens.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hard => "hard",
+            Self::Soft => "soft",
+            Self::Ignore => "ignore",
+        }
+    }
+
+    /// The rule of that word; `None` where this version knows none.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Hard, Self::Soft, Self::Ignore].into_iter().find(|rule| rule.as_str() == word)
+    }
+}
+
+impl fmt::Display for Deletes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }

@@ -9,13 +9,15 @@ pub mod mapping;
 pub mod name;
 pub mod pattern;
 pub mod run;
+mod schema_change;
 pub mod source_type;
 pub mod watermark;
 
-pub use catalog::{Catalog, Column, Engine, Fingerprint, SyncMode, Table};
+pub use catalog::{Catalog, Column, Consistency, Deletes, Engine, Fingerprint, SyncMode, Table};
 pub use clock::Clock;
 pub use mapping::{BadText, Mapping, Rule};
 pub use name::{ModelId, ScheduleName, TableName};
 pub use run::{AttemptState, RunId, RunState, TaskId, TaskKind, TaskState, Trigger};
+pub use schema_change::{ChangeKind, SchemaChange};
 pub use source_type::{SourceType, WarehouseType};
 pub use watermark::Watermark;

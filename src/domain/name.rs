@@ -7,8 +7,10 @@ use std::{borrow::Cow, fmt};
 pub const WAREHOUSE_NAME_BYTES_MAX: usize = 63;
 /// When a row of a raw table was last written.
 pub const LOADED_AT: &str = "_loaded_at";
+/// Since when the source no longer has a row that is kept; null while it has it.
+pub const DELETED_AT: &str = "_deleted_at";
 /// Columns that every table has without being asked (PostgreSQL docs § 5.5, System Columns), and ours.
-const TAKEN_COLUMNS: [&str; 7] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid", LOADED_AT];
+const TAKEN_COLUMNS: [&str; 8] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid", LOADED_AT, DELETED_AT];
 
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident) => {
@@ -85,7 +87,9 @@ mod tests {
 
     #[test]
     fn names_that_are_taken_or_too_long_get_a_hash_and_stay_apart() {
-        assert_eq!(in_warehouse("ctid"), format!("ctid_{:08x}", fnv("ctid")));
+        for taken in ["ctid", "_loaded_at", "_deleted_at"] {
+            assert_eq!(in_warehouse(taken), format!("{taken}_{:08x}", fnv(taken)));
+        }
         let (a, b) = ("é".repeat(63) + "a", "é".repeat(63) + "b");
         assert!(in_warehouse(&a).len() <= WAREHOUSE_NAME_BYTES_MAX && in_warehouse(&a) != in_warehouse(&b));
         // The hash's published test vector.

@@ -30,6 +30,9 @@ impl Source {
             .ok_or_else(|| Error::new(Kind::Internal, "the source has no time"))?;
         let taken_at = DateTime::from_timestamp_micros(micros)
             .ok_or_else(|| Error::new(Kind::Internal, "the source's time is out of range"))?;
+        // After the time was taken: what ends between the two can be seen by whoever reads then.
+        let oldest = self.oldest_writer(&mut connection).await?;
+        let settled_at = oldest.map_or(taken_at, |age| taken_at - age);
         let rows = self.ask(&mut connection, TABLES, only, "listing tables").await?;
         let mut columns = grouped(self.ask(&mut connection, COLUMNS, only, "listing columns").await?, Ok)?;
         let mut indexes = grouped(self.ask(&mut connection, INDEXES, only, "listing indexes").await?, |r| index(&r))?;
@@ -43,7 +46,7 @@ impl Source {
             let indexes = indexes.remove(&name).unwrap_or_default();
             tables.push(table(&row, name, columns, &indexes)?);
         }
-        Ok(Catalog { taken_at, tables })
+        Ok(Catalog { taken_at, settled_at, tables })
     }
 
     async fn ask(&self, connection: &mut Conn, sql: &str, only: Option<&[TableName]>, doing: &str) -> Result<Vec<Row>> {

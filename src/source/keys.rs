@@ -1,6 +1,8 @@
 //! The keys of a table, without its rows: counted and summed piece by piece, and listed where asked.
 //!
 //! Reads the index alone. One statement covers so many keys as its time allows, like a range of rows.
+//! A key of one integer is summed as it is. Of several, or of one that has no room in 64 bits with a sign,
+//! 60 bits of its MD5 are: sums of the columns alone would take (1, 2) and (2, 1) for (1, 1) and (2, 2).
 
 use super::{
     Source,
@@ -9,47 +11,72 @@ use super::{
     read::quote,
 };
 use crate::{
-    domain::Table,
+    domain::{Table, WarehouseType},
     error::{Error, Kind, Result},
 };
-use mysql_async::{Conn, Value, prelude::Queryable};
+use mysql_async::{
+    Conn, Row, Value,
+    prelude::{FromRow, Queryable},
+};
 use std::time::Instant;
 
 /// What the keys of one piece take at most, about, should they have to be listed.
 const KEYS_BYTES: u64 = 4 << 20;
-/// What one key takes on its way.
+/// What one column of a key takes on its way.
 const KEY_BYTES: u64 = 8;
 /// A piece has so many keys at least: counting them takes some milliseconds, and the way to the server,
 /// which can't be told apart here, may take a hundred.
 const KEYS_MIN: u64 = 10_000;
 
+/// The image of keys that are called `k`.
+const IMAGE: &str = "cast(concat_ws(':', count(*), sum(k), cast(bit_xor(k) as signed)) as char)";
+
 /// The keys of one piece of a table, in key order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPiece {
-    /// Keys above this one; `None`: from the lowest.
-    pub above: Option<i64>,
-    /// Up to this one; `None`: to the highest, and beyond.
-    pub up_to: Option<i64>,
+    /// Keys above this one, column by column; empty: from the lowest.
+    pub above: Vec<i128>,
+    /// Up to this one; empty: to the highest, and beyond.
+    pub up_to: Vec<i128>,
     /// Count, sum and exclusive or of the keys, as text: equal where the keys are.
     pub image: String,
 }
 
 impl KeyPiece {
-    /// The condition that a key of this piece fulfils, in SQL that both servers read alike. `key` is the
-    /// column's quoted name.
-    pub fn condition(&self, key: &str) -> String {
-        let bounds = [self.above.map(|k| format!("{key} > {k}")), self.up_to.map(|k| format!("{key} <= {k}"))];
+    /// The condition that a key of this piece fulfils, in SQL that both servers read alike. `key` are the
+    /// columns' quoted names.
+    pub fn condition(&self, key: &[String]) -> String {
+        let bounds = [beyond(key, &self.above, '>', ""), beyond(key, &self.up_to, '<', "=")];
         let bounds: Vec<String> = bounds.into_iter().flatten().collect();
         if bounds.is_empty() { "true".to_owned() } else { bounds.join(" and ") }
     }
 }
 
-/// Goes along the keys of one table, whose primary key is one integer that fits 64 bits with a sign.
+/// `(a, b) > (1, 2)`, written so that both servers use the index: `a >= 1 and (a > 1 or a = 1 and b > 2)`.
+fn beyond(key: &[String], bound: &[i128], order: char, or_equal: &str) -> Option<String> {
+    let (last, before) = bound.len().checked_sub(1).map(|last| (last, 0..last))?;
+    let innermost = format!("{} {order}{or_equal} {}", key[last], bound[last]);
+    if last == 0 {
+        return Some(innermost);
+    }
+    let nested = before.rev().fold(innermost, |inner, at| {
+        let (name, value) = (&key[at], bound[at]);
+        format!("({name} {order} {value} or {name} = {value} and {inner})")
+    });
+    Some(format!("{} {order}= {} and {nested}", key[0], bound[0]))
+}
+
+/// Whether keys are summed as they are: one integer that both servers count with 64 bits and a sign.
+pub fn is_plain(table: &Table) -> bool {
+    table.integer_key().is_some_and(|k| !matches!(k.source_type.warehouse(), WarehouseType::Numeric { .. }))
+}
+
+/// Goes along the keys of one table, whose primary key is made of integers.
 pub struct KeyReader<'t> {
     connection: Conn,
     table: &'t Table,
-    key: String,
-    above: Option<i64>,
+    key: Vec<String>,
+    above: Vec<i128>,
     pace: Pace,
     done: bool,
 }
@@ -60,15 +87,19 @@ impl Source {
     /// # Errors
     /// [`Kind::Internal`] where the table has no such key.
     pub async fn key_reader<'t>(&self, table: &'t Table) -> Result<KeyReader<'t>> {
-        let key = table.integer_key().ok_or_else(|| Error::new(Kind::Internal, "keys are read of tables with one"))?;
+        let key: Vec<String> = table.key_columns().map(|c| quote(&c.name)).collect();
+        if key.is_empty() || !table.key_columns().all(|c| c.source_type.is_integer()) {
+            return Err(Error::new(Kind::Internal, "keys are read of tables with one"));
+        }
+        let key_bytes = KEY_BYTES * key.len() as u64;
         Ok(KeyReader {
             connection: self.connection().await?,
             table,
-            key: quote(&key.name),
-            above: None,
+            key,
+            above: Vec::new(),
             pace: Pace::new(
                 Bounds { rows_min: KEYS_MIN, rows_max: self.range_rows, bytes_max: KEYS_BYTES, time: self.range_time },
-                KEY_BYTES,
+                key_bytes,
             ),
             done: false,
         })
@@ -81,40 +112,100 @@ impl KeyReader<'_> {
         if self.done {
             return Ok(None);
         }
-        let (key, wanted) = (&self.key, self.pace.rows());
-        let (condition, parameters) = self.from();
-        let sql = format!(
-            "select count(*), cast(concat_ws(':', count(*), sum(k), cast(bit_xor(k) as signed)) as char), max(k) from \
-             (select {key} as k from {}{condition} order by {key} limit {wanted}) piece",
-            quote(self.table.name.as_str())
-        );
-        let begun = Instant::now();
-        let row: Option<(u64, String, Option<i64>)> =
-            self.connection.exec_first(sql, parameters).await.map_err(|e| failure(&e, &self.doing()))?;
-        let (count, image, highest) = row.ok_or_else(|| Error::new(Kind::Internal, "a count without a row"))?;
-        self.pace.learn(count, count * KEY_BYTES, begun.elapsed());
-        self.done = count < wanted;
-        let up_to = if self.done { None } else { highest };
-        let piece = KeyPiece { above: self.above, up_to, image };
-        self.above = highest;
+        let (begun, wanted) = (Instant::now(), self.pace.rows());
+        let mut piece = KeyPiece { above: self.above.clone(), up_to: Vec::new(), image: String::new() };
+        let count = if is_plain(self.table) {
+            self.count_plain(&mut piece, wanted).await?
+        } else {
+            self.count_mixed(&mut piece, wanted).await?
+        };
+        self.pace.learn(count, count * KEY_BYTES * self.key.len() as u64, begun.elapsed());
+        self.done = piece.up_to.is_empty();
+        self.above.clone_from(&piece.up_to);
         Ok(Some(piece))
     }
 
-    /// The keys of a piece, in order.
-    pub async fn keys(&mut self, piece: &KeyPiece) -> Result<Vec<i64>> {
-        let (key, table) = (&self.key, quote(self.table.name.as_str()));
-        let sql = format!("select {key} from {table} where {} order by {key}", piece.condition(key));
-        self.connection.exec(sql, ()).await.map_err(|e| failure(&e, &self.doing()))
+    /// Counts the next keys of one column, and finds where they end.
+    async fn count_plain(&mut self, piece: &mut KeyPiece, wanted: u64) -> Result<u64> {
+        let key = &self.key[0];
+        let from = format!("{} where {}", quote(self.table.name.as_str()), piece.condition(&self.key));
+        let sql = format!(
+            "select count(*), {IMAGE}, max(k) from (select {key} as k from {from} order by {key} limit {wanted}) piece"
+        );
+        let row: Option<(u64, String, Option<i64>)> = self.ask(sql).await?;
+        let (count, image, highest) = row.ok_or_else(uncounted)?;
+        piece.image = image;
+        piece.up_to = highest.filter(|_| count >= wanted).map(i128::from).into_iter().collect();
+        Ok(count)
     }
 
-    fn from(&self) -> (String, Vec<Value>) {
-        match self.above {
-            Some(above) => (format!(" where {} > ?", self.key), vec![Value::Int(above)]),
-            None => (String::new(), Vec::new()),
-        }
+    /// Finds where the next keys of several columns end, and counts them.
+    async fn count_mixed(&mut self, piece: &mut KeyPiece, wanted: u64) -> Result<u64> {
+        // The end comes first: keys that come and go meanwhile belong to this piece or to the next.
+        let (names, table) = (self.key.join(", "), quote(self.table.name.as_str()));
+        let condition = piece.condition(&self.key);
+        let end = format!("select {names} from {table} where {condition} order by {names} limit {}, 1", wanted - 1);
+        piece.up_to = self.list(&end).await?.pop().unwrap_or_default();
+        // A number and nothing is a number: no leading zeros, whatever the column is shown with.
+        let parts: Vec<String> = self.key.iter().map(|k| format!("{k} + 0")).collect();
+        let digest =
+            format!("cast(conv(substr(md5(concat_ws(':', {})), 1, 15), 16, 10) as unsigned)", parts.join(", "));
+        let condition = piece.condition(&self.key);
+        let sql = format!("select count(*), {IMAGE} from (select {digest} as k from {table} where {condition}) piece");
+        let (count, image) = self.ask(sql).await?.ok_or_else(uncounted)?;
+        piece.image = image;
+        Ok(count)
+    }
+
+    /// The keys of a piece, in order.
+    pub async fn keys(&mut self, piece: &KeyPiece) -> Result<Vec<Vec<i128>>> {
+        let (names, table) = (self.key.join(", "), quote(self.table.name.as_str()));
+        let sql = format!("select {names} from {table} where {} order by {names}", piece.condition(&self.key));
+        self.list(&sql).await
+    }
+
+    async fn list(&mut self, sql: &str) -> Result<Vec<Vec<i128>>> {
+        let rows: Vec<Row> = self.connection.exec(sql, ()).await.map_err(|e| failure(&e, &self.doing()))?;
+        rows.into_iter().map(|row| row.unwrap().iter().map(integer).collect()).collect()
+    }
+
+    async fn ask<R: FromRow + Send + 'static>(&mut self, sql: String) -> Result<Option<R>> {
+        self.connection.query_first(sql).await.map_err(|e| failure(&e, &self.doing()))
     }
 
     fn doing(&self) -> String {
         format!("reading the keys of {}", self.table.name)
+    }
+}
+
+fn uncounted() -> Error {
+    Error::new(Kind::Internal, "a count without a row")
+}
+
+fn integer(cell: &Value) -> Result<i128> {
+    match cell {
+        Value::Int(n) => Ok(i128::from(*n)),
+        Value::UInt(n) => Ok(i128::from(*n)),
+        _ => Err(Error::new(Kind::SourceChanged, "a key no longer holds the integers that discovery found")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_is_bounded_column_by_column() {
+        let key = ["a", "b", "c"].map(str::to_owned);
+        let piece = KeyPiece { above: vec![1, 2, 3], up_to: vec![4, 5, 6], image: String::new() };
+        assert_eq!(
+            piece.condition(&key),
+            "a >= 1 and (a > 1 or a = 1 and (b > 2 or b = 2 and c > 3)) and \
+             a <= 4 and (a < 4 or a = 4 and (b < 5 or b = 5 and c <= 6))"
+        );
+        let one = KeyPiece { above: vec![-7], up_to: Vec::new(), image: String::new() };
+        assert_eq!(one.condition(&key[..1]), "a > -7");
+        let all = KeyPiece { above: Vec::new(), up_to: Vec::new(), image: String::new() };
+        assert_eq!(all.condition(&key), "true");
     }
 }

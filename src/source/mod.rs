@@ -14,8 +14,11 @@ mod pace;
 mod pool;
 mod preflight;
 mod read;
+mod snapshot;
+mod throttle;
+mod transactions;
 
-pub use keys::{KeyPiece, KeyReader};
+pub use keys::{KeyPiece, KeyReader, is_plain};
 pub use mysql_async::Value;
 pub use pool::Source;
 pub use preflight::{Grant, Preflight};

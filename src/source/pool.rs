@@ -1,12 +1,16 @@
 //! The pool of connections to the source.
 
-use super::failure::failure;
+use super::{failure::failure, throttle::Throttle};
 use crate::{
     config::{self, TlsMode},
     error::{Error, Kind, Result},
 };
 use mysql_async::{Conn, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts};
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
@@ -30,6 +34,9 @@ pub struct Source {
     pub(super) range_time: Duration,
     /// What watches over long statements.
     pub(super) watches: TaskTracker,
+    pub(super) snapshot_time: Duration,
+    pub(super) throttle: Arc<Throttle>,
+    pub(super) transactions_denied: Arc<AtomicBool>,
     connect_seconds_max: u64,
     /// Where the server is, for error texts.
     place: String,
@@ -59,7 +66,10 @@ impl Source {
         Ok(Self {
             pool: Pool::new(options),
             database: config.database.clone(),
-            range_rows: config.range_rows,
+            range_rows: range_rows(config),
+            snapshot_time: Duration::from_secs(config.snapshot_seconds_max),
+            transactions_denied: Arc::default(),
+            throttle: Arc::new(Throttle::new(config)),
             range_time: Duration::from_millis(config.range_milliseconds),
             watches: TaskTracker::new(),
             connect_seconds_max: config.connect_seconds_max,
@@ -94,6 +104,12 @@ impl Source {
     }
 }
 
+/// Rows of a range at most: no more than a second's worth, where there is a bound by the second.
+fn range_rows(config: &config::Source) -> u64 {
+    let bound = if config.rows_per_second_max == 0 { u64::MAX } else { config.rows_per_second_max };
+    config.range_rows.min(bound)
+}
+
 /// What every session begins with: UTC, so that a stamp is one instant even when the clinic's clock is
 /// put back an hour; a bound on every statement; and read-only. MariaDB and MySQL know the bound by two
 /// names, and MySQL 8 would tell of a table's last write from yesterday's cache. Each passes over the
@@ -106,7 +122,8 @@ fn settings(config: &config::Source) -> Vec<String> {
              /*!50708 , max_execution_time = {} */ /*!80000 , information_schema_stats_expiry = 0 */",
             seconds.saturating_mul(1000)
         ),
-        "set session transaction read only".to_owned(),
+        // Below repeatable reads there are no snapshots.
+        "set session transaction isolation level repeatable read, read only".to_owned(),
     ]
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Gathers facts and judges nothing; `amalgam doctor` does.
 
-use super::{Source, failure::failure};
+use super::{Source, failure::failure, transactions};
 use crate::{
     domain::Clock,
     error::{Error, Kind, Result},
@@ -44,6 +44,8 @@ pub struct Preflight {
     pub packet_bytes_max: u64,
     /// `max_connections`.
     pub connections_max: u64,
+    /// Whether transactions of others can be seen.
+    pub sees_transactions: bool,
     /// The database's default character set.
     pub character_set: String,
 }
@@ -72,6 +74,10 @@ impl Source {
             .query_first("show session status like 'Ssl_cipher'")
             .await
             .map_err(|e| failure(&e, "asking the source for its cipher"))?;
+        let sees_transactions = match transactions::oldest(&mut connection).await {
+            Err(error) if error.kind == Kind::SourceDenied => false,
+            other => other.map(|_| true)?,
+        };
         let (engines, data_bytes) = engines(&mut connection).await?;
         Ok(Preflight {
             is_mariadb: version.contains("MariaDB") || text(&row, 1).contains("MariaDB"),
@@ -88,6 +94,7 @@ impl Source {
             sql_mode: text(&row, 4),
             packet_bytes_max: number(&row, 7),
             connections_max: number(&row, 8),
+            sees_transactions,
             character_set: text(&row, 9),
         })
     }

@@ -9,6 +9,8 @@ use super::{
     failure::failure,
     lock_watch::LockWatch,
     pace::{Bounds, Pace},
+    snapshot::Snapshot,
+    throttle::Gait,
 };
 use crate::{
     domain::Table,
@@ -64,6 +66,8 @@ pub struct Reader<'t> {
     watch: Option<LockWatch>,
     called_off: CancellationToken,
     whole: bool,
+    gait: Gait,
+    snapshot: Option<Snapshot>,
     done: bool,
 }
 
@@ -85,6 +89,8 @@ pub struct Range<'r> {
     may_end_early: Option<&'r CancellationToken>,
     whole: &'r mut bool,
     pace: &'r mut Pace,
+    gait: &'r mut Gait,
+    begun: Instant,
     /// When the first row came.
     first_at: Option<Instant>,
     rows: u64,
@@ -108,9 +114,11 @@ impl Source {
         // Without an order there are no ranges: the server sets the rows aside and lets go of the table,
         // however long they take on their way (MariaDB KB, SELECT § SQL_BUFFER_RESULT).
         let set_aside = if *order == Order::Unordered { "sql_buffer_result " } else { "" };
-        let connection = self.connection().await?;
+        let mut connection = self.connection().await?;
+        let snapshot = Snapshot::begin(&mut connection, table, self.snapshot_time).await?;
         let watch = match order {
-            Order::File => self.lock_watch(&connection, table).await,
+            // One statement would keep to no bound by the second.
+            Order::File if !self.throttle.is_bound() => self.lock_watch(&connection, table).await,
             _ => None,
         };
         let unwatched = *order == Order::File && watch.is_none();
@@ -127,6 +135,8 @@ impl Source {
             ),
             called_off: watch.as_ref().map(LockWatch::called_off).unwrap_or_default(),
             watch,
+            gait: self.gait(),
+            snapshot,
             whole: !unwatched,
             done: unwatched,
         })
@@ -160,6 +170,11 @@ impl Reader<'_> {
             }
             return Ok(None);
         }
+        self.gait.pause().await;
+        if let Some(snapshot) = &mut self.snapshot {
+            snapshot.renew(&mut self.connection).await?;
+        }
+        let begun = Instant::now();
         let rows_max = if self.cursor.is_empty() { u64::MAX } else { self.pace.rows() };
         let (sql, parameters) = self.statement(rows_max);
         let doing = format!("reading {}", self.table.name);
@@ -173,6 +188,8 @@ impl Reader<'_> {
             may_end_early: self.watch.as_ref().map(|_| &self.called_off),
             whole: &mut self.whole,
             pace: &mut self.pace,
+            gait: &mut self.gait,
+            begun,
             first_at: None,
             rows: 0,
             rows_max,
@@ -225,6 +242,8 @@ impl Range<'_> {
                 *self.done = self.rows < self.rows_max;
                 let flowed = self.first_at.map_or(Duration::ZERO, |at| at.elapsed());
                 self.pace.learn(self.rows, self.bytes, flowed);
+                let waited = self.first_at.map_or_else(|| self.begun.elapsed(), |at| at - self.begun);
+                self.gait.learn(self.rows, self.bytes, waited);
                 Ok(None)
             }
         }

@@ -12,6 +12,7 @@ mod lease;
 mod migration;
 mod runs;
 mod schedules;
+mod schema_changes;
 mod tasks;
 
 pub use freshness::{ModelHealth, SubjectKind, TableHealth};
@@ -19,6 +20,7 @@ pub use history::{AttemptRecord, RunFailure, RunRecord, TaskRecord};
 pub use lease::{Acquired, Lease};
 pub use runs::{NewEdge, NewRun, NewTask, Plan, RunRow};
 pub use schedules::{Fire, ScheduleRow};
+pub use schema_changes::SchemaChangeRecord;
 pub use tasks::{TaskEnd, TaskRow};
 
 use crate::{

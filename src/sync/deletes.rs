@@ -6,11 +6,12 @@
 
 use super::{
     job::{Job, count},
+    plan,
     staging::Staging,
 };
 use crate::{
-    domain::{Engine, WarehouseType, Watermark},
-    error::Result,
+    domain::{Deletes, Engine, Watermark},
+    error::{Error, Kind, Result},
     source::KeyPiece,
     warehouse::Session,
 };
@@ -20,9 +21,13 @@ use tracing::debug;
 impl Job<'_> {
     /// Whether the source has lost rows: with what a delta has staged there would be more of them than the
     /// source counts. Rows in quarantine are the source's alone; as long as one is there that the source has
-    /// deleted since, keys are compared each time, and the next comparison of all rows releases it. Only MyISAM counts exactly; what other engines lose, a reconciliation finds.
+    /// deleted since, keys are compared each time, and the next comparison of all rows releases it. Only
+    /// MyISAM counts exactly; what other engines lose, a reconciliation finds. Where such rows are kept as
+    /// they are, nobody asks.
     pub(super) async fn has_lost_rows(&self, staging: &mut Staging<'_>) -> Result<bool> {
-        let Some(state) = self.state.filter(|_| self.table.engine == Engine::MyIsam && self.has_plain_key()) else {
+        let asks =
+            self.deletes != Deletes::Ignore && self.table.engine == Engine::MyIsam && plan::has_integer_key(self.table);
+        let Some(state) = self.state.filter(|_| asks) else {
             return Ok(false);
         };
         let quarantined = self.warehouse.session().await?.quarantined(&self.table.name).await?;
@@ -44,26 +49,17 @@ impl Job<'_> {
                 continue;
             }
             differing += 1;
-            let there: HashSet<i64> = reader.keys(&piece).await?.into_iter().collect();
+            let there: HashSet<Vec<i128>> = reader.keys(&piece).await?.into_iter().collect();
             for key in self.keys(&session, &piece).await?.into_iter().filter(|k| !there.contains(k)) {
-                if self.state.and_then(|s| s.watermark.as_ref()) == Some(&Watermark::Key(key.into())) {
+                if self.state.and_then(|s| s.watermark.as_ref()) == Some(&Watermark::Key(key[0])) {
                     return Ok(None);
                 }
-                staging.delete_key(key, self.key_type()).await?;
+                staging.delete_key(&key, self.table).await?;
                 gone += 1;
             }
         }
         debug!(table = %self.table.name, pieces, differing, gone, "keys compared");
         Ok(Some(rows))
-    }
-
-    /// Whether the key is one integer that both sides count with 64 bits and a sign.
-    fn has_plain_key(&self) -> bool {
-        self.table.integer_key().is_some() && !matches!(self.key_type(), WarehouseType::Numeric { .. })
-    }
-
-    fn key_type(&self) -> WarehouseType {
-        self.table.columns[self.table.key[0]].source_type.warehouse()
     }
 
     async fn count(&self, session: &Session, piece: &KeyPiece) -> Result<(u64, String)> {
@@ -72,9 +68,11 @@ impl Job<'_> {
         Ok((count(row.get(0))?, row.get(1)))
     }
 
-    async fn keys(&self, session: &Session, piece: &KeyPiece) -> Result<Vec<i64>> {
+    async fn keys(&self, session: &Session, piece: &KeyPiece) -> Result<Vec<Vec<i128>>> {
         let rows =
             session.query(&self.raw().keys(piece), &[], &format!("reading the keys of {}", self.table.name)).await?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
+        let number =
+            |text: String| text.parse().map_err(|_| Error::new(Kind::Internal, "a key of the warehouse is no integer"));
+        rows.iter().map(|row| row.get::<_, Vec<String>>(0).into_iter().map(number).collect()).collect()
     }
 }

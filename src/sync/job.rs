@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config,
-    domain::{Fingerprint, SyncMode, Table, Watermark},
+    domain::{Deletes, Fingerprint, SyncMode, Table, Watermark},
     error::{Error, Kind, Result},
     source::Source,
     warehouse::{NewTableState, TableState, Transaction, Warehouse},
@@ -33,12 +33,15 @@ pub(super) struct Job<'a> {
     /// The table as the source has it now.
     pub table: &'a Table,
     pub mode: SyncMode,
+    /// What becomes of rows that the source has deleted.
+    pub deletes: Deletes,
     /// The stamp column's position, in `merge` mode.
     pub stamp: Option<usize>,
     pub drift: Drift,
     /// What the last sync left.
     pub state: Option<&'a TableState>,
-    /// The source's clock before anything was read.
+    /// The source's clock before anything was read; where there are transactions, no later than the oldest
+    /// began that has written and not ended.
     pub taken_at: DateTime<Utc>,
     /// Whether a load looks for rows that the warehouse refuses: slower, and only where there are any.
     pub sift: bool,
@@ -95,7 +98,7 @@ impl Found {
 impl Job<'_> {
     /// The raw table's SQL.
     pub(super) fn raw(&self) -> Raw<'_> {
-        Raw::new(self.warehouse.raw_schema(), self.table)
+        Raw::new(self.warehouse.raw_schema(), self.table, self.deletes, self.is_stamped())
     }
 
     /// The watermark after a read of what was found. A delta moves it on; a full read sets it, because
@@ -134,6 +137,8 @@ impl Job<'_> {
         let fingerprint = fingerprint.filter(|f| !f.is_empty_table() || found.rows_read == 0);
         let new = NewTableState {
             mode: self.mode,
+            deletes: self.deletes,
+            consistency: self.table.engine.consistency(),
             shape: &shape,
             fingerprint,
             watermark: watermark.as_ref(),
@@ -143,6 +148,7 @@ impl Job<'_> {
             source_read_at: read_at,
             reconciled: found.action != Action::Delta,
         };
+        transaction.note_schema_changes(&self.table.name, &self.drift.changes).await?;
         transaction.save_table_state(&self.table.name, &new).await?;
         let refused: Vec<_> = found.refused.iter().map(|r| &r.entry).collect();
         transaction.quarantine(&self.table.name, read_at, &refused).await?;
@@ -152,30 +158,28 @@ impl Job<'_> {
         }
     }
 
-    /// Applies what is staged, adds columns that the source has gained, and writes the state: one
-    /// transaction, so that a reader sees all of it or nothing.
+    /// Gives the raw table its new shape, applies what is staged, and writes the state: one transaction, so
+    /// that a reader sees all of it or nothing.
     pub(super) async fn apply(&self, mut staging: Staging<'_>, mut found: Found) -> Result<SyncOutcome> {
         found.refused.extend(staging.set_aside().await?);
         let (mut session, staged) = staging.finish().await?;
         let transaction = session.begin().await?;
         transaction.batch(&self.lock_timeout(), "bounding the wait for locks").await?;
-        if let Drift::Added(names) = &self.drift {
-            transaction
-                .batch(&self.raw().add_columns(names), &format!("adding columns to {}", self.table.name))
-                .await?;
-        }
+        self.reshape(&transaction).await?;
+        let forgotten = self.follow_rule(&transaction).await?;
+        let raw = Raw { stamped: self.is_stamped() || self.deletes == Deletes::Soft, ..self.raw() };
         let written = if !staged {
             Written::default()
         } else if plan::has_integer_key(self.table) {
-            self.write_by_key(&transaction).await?
+            self.write_by_key(&transaction, &raw).await?
         } else {
-            self.write_whole(&transaction).await?
+            self.write_whole(&transaction, &raw).await?
         };
         let before = match found.rows_before {
             Some(rows) => rows,
             None => self.state.map_or(0, |s| s.row_count.unsigned_abs()),
         };
-        let changed = written != Written::default() || matches!(self.drift, Drift::Added(_));
+        let changed = written != Written::default() || forgotten > 0 || self.drift.alters();
         self.save(&transaction, &found, changed, before + written.inserted - written.deleted.min(before)).await?;
         transaction.commit().await?;
         if (written.inserted + written.updated + written.deleted) * ANALYZE_SHARE >= before.max(ANALYZE_ROWS) {
@@ -187,7 +191,7 @@ impl Job<'_> {
             rows_read: found.rows_read,
             rows_inserted: written.inserted,
             rows_updated: written.updated,
-            rows_deleted: written.deleted,
+            rows_deleted: written.deleted + forgotten,
             rows_quarantined: found.refused.len() as u64,
             dates_coerced: found.coerced.dates,
             texts_coerced: found.coerced.texts,
@@ -200,19 +204,20 @@ impl Job<'_> {
         format!("set local lock_timeout = '{}s'", self.warehouse.lock_seconds_max())
     }
 
-    async fn write_by_key(&self, transaction: &Transaction<'_>) -> Result<Written> {
+    async fn write_by_key(&self, transaction: &Transaction<'_>, raw: &Raw<'_>) -> Result<Written> {
         let doing = format!("writing {}", self.table.name);
-        let raw = self.raw();
         let deleted = transaction.execute(&raw.delete_gone(), &[], &doing).await?;
         transaction.batch(&raw.release_staged(), &doing).await?;
         let row = transaction.query_one(&raw.upsert_staged(), &[], &doing).await?;
         Ok(Written { inserted: count(row.get(0))?, updated: count(row.get(1))?, deleted })
     }
 
-    async fn write_whole(&self, transaction: &Transaction<'_>) -> Result<Written> {
+    async fn write_whole(&self, transaction: &Transaction<'_>, raw: &Raw<'_>) -> Result<Written> {
         let doing = format!("writing {}", self.table.name);
-        let raw = self.raw();
         let deleted = transaction.execute(&raw.delete_whole(), &[], &doing).await?;
+        if raw.stamped {
+            transaction.execute(&raw.make_room(), &[], &doing).await?;
+        }
         let inserted = transaction.execute(&raw.insert_whole(), &[], &doing).await?;
         Ok(Written { inserted, updated: 0, deleted })
     }

@@ -10,7 +10,7 @@ use super::{
     sift::Filling,
 };
 use crate::{
-    domain::{Column, Engine, name::LOADED_AT},
+    domain::{Column, Engine},
     error::{Error, Kind, Result},
     source::Order,
     warehouse::{Dependents, Session, Transaction, Trappings, dependents, literal, quote, relation},
@@ -85,8 +85,7 @@ impl Job<'_> {
     /// source once had. Their values go along by key.
     async fn carry_columns(&self, transaction: &Transaction<'_>, new: &str) -> Result<()> {
         let Some(raw) = self.state.and_then(|s| s.raw.as_ref()) else { return Ok(()) };
-        let ours = |name: &str| name == LOADED_AT || self.table.columns.iter().any(|c| c.raw_name() == name);
-        let extra: Vec<_> = raw.columns.iter().filter(|(name, _)| !ours(name)).collect();
+        let extra: Vec<_> = raw.columns.iter().filter(|(name, _)| self.is_extra(name)).collect();
         if extra.is_empty() {
             return Ok(());
         }
@@ -111,6 +110,7 @@ impl Job<'_> {
     ) -> Result<()> {
         let (schema, name) = (self.warehouse.raw_schema(), &*self.table.raw_name());
         self.carry_columns(transaction, new).await?;
+        self.keep_rows(transaction, new).await?;
         let dependents = Dependents::take(transaction, schema, name).await?;
         let trappings = match dependents::oid(transaction, schema, name).await? {
             Some(old) => Some(Trappings::of(transaction, old, "r").await?),

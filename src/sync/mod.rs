@@ -14,12 +14,14 @@ mod encode;
 mod feed;
 mod forms;
 mod job;
+mod kept;
 mod load;
 mod parts;
 mod plan;
 mod quarantine;
 mod raw;
 mod reconcile;
+mod reshape;
 mod rules;
 mod select;
 mod sift;
@@ -30,7 +32,7 @@ pub use reconcile::Differences;
 
 use crate::{
     config,
-    domain::{Catalog, SyncMode, Table, TableName},
+    domain::{Catalog, Deletes, Engine, SyncMode, Table, TableName},
     error::{Error, Kind, Result},
     source::Source,
     telemetry::Metrics,
@@ -172,7 +174,7 @@ impl Syncer {
         let session = self.warehouse.session().await?;
         let states = self.states(&session, only).await?;
         let planned =
-            catalog.tables.iter().map(|t| self.plan_table(catalog.taken_at, t, states.get(&t.name), options).0);
+            catalog.tables.iter().map(|t| self.plan_table(Times::of(&catalog), t, states.get(&t.name), options).0);
         Ok(planned.collect())
     }
 
@@ -194,18 +196,23 @@ impl Syncer {
 
     async fn sync_once(&self, table: &TableName, options: SyncOptions) -> Result<SyncOutcome> {
         let looked = self.look(table).await?;
-        let (plan, job) = self.plan_table(looked.taken_at, &looked.table, looked.state.as_ref(), options);
+        let (plan, mut job) = self.plan_table(looked.times, &looked.table, looked.state.as_ref(), options);
         debug!(table = %table, mode = %plan.mode, action = ?plan.action, reason = plan.action_reason, "planned");
-        match plan.action {
-            Action::Skip => Ok(SyncOutcome::of(Action::Skip)),
+        let outcome = match plan.action {
+            Action::Skip => SyncOutcome::of(Action::Skip),
             Action::Load => match job.load().await {
                 // One row fails all of a COPY: read again, and find it.
-                Err(error) if error.kind == Kind::WarehouseRefused => Job { sift: true, ..job }.load().await,
-                loaded => loaded,
+                Err(error) if error.kind == Kind::WarehouseRefused => {
+                    job.sift = true;
+                    job.load().await?
+                }
+                loaded => loaded?,
             },
-            Action::Delta => job.delta().await,
-            Action::Reconcile => job.reconcile().await,
-        }
+            Action::Delta => job.delta().await?,
+            Action::Reconcile => job.reconcile().await?,
+        };
+        job.tell_drift(&outcome, &self.metrics);
+        Ok(outcome)
     }
 
     /// Compares one table with the source, value for value, and changes nothing.
@@ -214,10 +221,9 @@ impl Syncer {
     /// [`Kind::NotSynced`] where the table was never loaded, or its shape has changed since.
     pub async fn verify_table(&self, table: &TableName) -> Result<Differences> {
         let looked = self.look(table).await?;
-        let (plan, job) =
-            self.plan_table(looked.taken_at, &looked.table, looked.state.as_ref(), SyncOptions::default());
+        let (plan, job) = self.plan_table(looked.times, &looked.table, looked.state.as_ref(), SyncOptions::default());
         match (plan.action, &job.drift) {
-            (Action::Load, _) | (_, Drift::Added(_)) => Err(Error::new(
+            (action, drift) if action == Action::Load || drift.alters() => Err(Error::new(
                 Kind::NotSynced,
                 format!("{table} can't be compared before it is synced: {}", plan.action_reason),
             )),
@@ -236,7 +242,7 @@ impl Syncer {
         rules::check(&found)?;
         let session = self.warehouse.session().await?;
         let state = self.states(&session, Some(&only)).await?.remove(table);
-        Ok(Looked { taken_at: catalog.taken_at, table: found, state })
+        Ok(Looked { times: Times::of(&catalog), table: found, state })
     }
 
     async fn describe(&self, only: Option<&[TableName]>) -> Result<Catalog> {
@@ -254,9 +260,13 @@ impl Syncer {
         self.config.tables.iter().find(|(name, _)| name.eq_ignore_ascii_case(table.name.as_str())).map(|(_, o)| o)
     }
 
+    fn deletes(&self, by_hand: Option<&config::TableOverride>) -> Deletes {
+        by_hand.and_then(|o| o.deletes).unwrap_or(self.config.sync.deletes)
+    }
+
     fn plan_table<'a>(
         &'a self,
-        taken_at: DateTime<Utc>,
+        times: Times,
         table: &'a Table,
         state: Option<&'a TableState>,
         options: SyncOptions,
@@ -264,13 +274,14 @@ impl Syncer {
         let by_hand = self.by_hand(table);
         let (mode, mode_reason) = plan::choose_mode(table, by_hand);
         let present = state.and_then(|s| s.raw.as_ref().map(|raw| (s, raw)));
-        let drift = present.map_or(Drift::None, |(state, raw)| drift::compare(&state.shape, table, raw));
+        let drift = present.map_or_else(Drift::default, |(state, raw)| drift::compare(&state.shape, table, raw));
         let situation = plan::Situation {
             table,
             mode,
             state: present.map(|(state, _)| state),
             drift: &drift,
-            now: taken_at,
+            deletes: self.deletes(by_hand),
+            now: times.taken_at,
             overlap: self.config.sync.overlap(),
         };
         let (action, action_reason) = plan::choose_action(&situation, options);
@@ -281,10 +292,11 @@ impl Syncer {
             config: &self.config.sync,
             table,
             mode,
+            deletes: self.deletes(by_hand),
             stamp: plan::stamp(table, by_hand).map(|(at, _)| at).filter(|_| mode == SyncMode::Merge),
             drift,
             state,
-            taken_at,
+            taken_at: if table.engine == Engine::InnoDb { times.settled_at } else { times.taken_at },
             sift: false,
         };
         (plan, job)
@@ -306,10 +318,22 @@ impl Syncer {
     }
 }
 
+/// The source's times before anything was read: see [`Catalog`].
+#[derive(Clone, Copy)]
+struct Times {
+    taken_at: DateTime<Utc>,
+    settled_at: DateTime<Utc>,
+}
+
+impl Times {
+    fn of(catalog: &Catalog) -> Self {
+        Self { taken_at: catalog.taken_at, settled_at: catalog.settled_at }
+    }
+}
+
 /// What both sides say of one table.
 struct Looked {
-    /// The source's clock before anything was read.
-    taken_at: DateTime<Utc>,
+    times: Times,
     table: Table,
     state: Option<TableState>,
 }

@@ -5,10 +5,10 @@
 //! Guarantee: a table is skipped only when its fingerprint proves that nothing was written since it was
 //! last read; a delta is read only from a watermark of the table's own mode.
 
-use super::{Action, SyncOptions, drift::Drift};
+use super::{Action, SyncOptions, drift::Drift, kept};
 use crate::{
     config::TableOverride,
-    domain::{Engine, SourceType, SyncMode, Table, Watermark},
+    domain::{Deletes, Engine, SourceType, SyncMode, Table, Watermark},
     warehouse::TableState,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -84,6 +84,8 @@ pub(super) struct Situation<'a> {
     /// What the last sync left; `None`: there was none, or the raw table is gone.
     pub state: Option<&'a TableState>,
     pub drift: &'a Drift,
+    /// What becomes of rows that the source has deleted.
+    pub deletes: Deletes,
     /// The source's clock now.
     pub now: DateTime<Utc>,
     pub overlap: TimeDelta,
@@ -97,19 +99,47 @@ pub(super) fn choose_action(situation: &Situation<'_>, options: SyncOptions) -> 
     if options.full {
         return (Action::Load, "asked to load everything again".to_owned());
     }
-    match situation.drift {
-        Drift::Reload(why) => return (Action::Load, why.clone()),
-        Drift::Added(names) => return (Action::Reconcile, format!("the source has gained {}", names.join(", "))),
-        Drift::Redeclared(told) => return (Action::Reconcile, told.clone()),
-        Drift::None | Drift::Dropped(_) => {}
+    let drift = situation.drift;
+    if let Some(why) = &drift.reload {
+        return (Action::Load, why.clone());
+    }
+    if let Some(why) = &drift.compare {
+        return (Action::Reconcile, why.clone());
     }
     if options.reconcile {
         return (Action::Reconcile, "asked to compare everything".to_owned());
     }
-    if state.fingerprint.is_some() && state.fingerprint == situation.table.fingerprint {
+    let follows = match new_rule(state, situation.deletes) {
+        NewRule::Compared(why) => return (Action::Reconcile, why),
+        NewRule::Applied => false,
+        NewRule::None => true,
+    };
+    if follows && drift.is_none() && state.fingerprint.is_some() && state.fingerprint == situation.table.fingerprint {
         return (Action::Skip, format!("not written at the source since {}", state.synced_at.format("%F %T UTC")));
     }
     delta_or_reconcile(situation, state)
+}
+
+/// What a rule for deletes asks for, if it is another than that of the last sync.
+enum NewRule {
+    /// Nothing.
+    None,
+    /// The raw table must be made to follow it.
+    Applied,
+    /// Rows that were kept without a stamp must be found; why, in words.
+    Compared(String),
+}
+
+fn new_rule(state: &TableState, rule: Deletes) -> NewRule {
+    let is_stamped = state.raw.as_ref().is_some_and(kept::is_stamped);
+    match (state.deletes, rule) {
+        (Deletes::Ignore, Deletes::Hard | Deletes::Soft) => {
+            NewRule::Compared(format!("deleted rows were kept as they are, and the rule is {rule} now"))
+        }
+        (Deletes::Soft, Deletes::Hard) => NewRule::Applied,
+        (_, Deletes::Soft) if !is_stamped => NewRule::Applied,
+        _ => NewRule::None,
+    }
 }
 
 fn delta_or_reconcile(situation: &Situation<'_>, state: &TableState) -> (Action, String) {
@@ -175,6 +205,7 @@ mod tests {
             revision: 1,
             row_count: 1,
             synced_at: at(0),
+            deletes: Deletes::Hard,
             raw: None,
         }
     }
@@ -185,7 +216,8 @@ mod tests {
 
     fn action(table: &Table, mode: SyncMode, state: Option<&TableState>, now: i64, options: SyncOptions) -> Action {
         let overlap = TimeDelta::seconds(60);
-        choose_action(&Situation { table, mode, state, drift: &Drift::None, now: at(now), overlap }, options).0
+        let (drift, deletes) = (&Drift::default(), Deletes::Hard);
+        choose_action(&Situation { table, mode, state, drift, deletes, now: at(now), overlap }, options).0
     }
 
     #[test]
@@ -208,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_mode_by_hand_that_cannot_work_is_not_taken() {
-        let by_hand = |mode| TableOverride { mode: Some(mode), cursor: None };
+        let by_hand = |mode| TableOverride { mode: Some(mode), ..TableOverride::default() };
         let keyless = Table { key: Vec::new(), ..payment(1_000_000) };
         assert_eq!(choose_mode(&payment(5), Some(&by_hand(SyncMode::Append))).0, SyncMode::Append);
         let (mode, why) = choose_mode(&keyless, Some(&by_hand(SyncMode::Merge)));

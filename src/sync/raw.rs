@@ -2,9 +2,13 @@
 //!
 //! Pure: builds text. Names go through the one quoting builder.
 
+use super::drift::Drift;
 use crate::{
-    domain::{Column, Table, name::LOADED_AT},
-    source::KeyPiece,
+    domain::{
+        Column, Deletes, Table,
+        name::{DELETED_AT, LOADED_AT},
+    },
+    source::{KeyPiece, is_plain},
     warehouse::{OWN_INDEX_PREFIX, literal, quote, relation},
 };
 
@@ -18,14 +22,18 @@ const INDEX_BYTES: u64 = 256 << 20;
 
 /// One raw table, as far as SQL needs it.
 pub(super) struct Raw<'t> {
-    table: &'t Table,
-    schema: &'t str,
+    pub(super) table: &'t Table,
+    pub(super) schema: &'t str,
+    /// What becomes of rows that the source has deleted.
+    pub(super) deletes: Deletes,
+    /// Whether it has `_deleted_at`. Rows with a time in it are as good as absent.
+    pub(super) stamped: bool,
 }
 
 impl<'t> Raw<'t> {
     /// The twin of a source's table.
-    pub(super) fn new(schema: &'t str, table: &'t Table) -> Self {
-        Self { table, schema }
+    pub(super) fn new(schema: &'t str, table: &'t Table, deletes: Deletes, stamped: bool) -> Self {
+        Self { table, schema, deletes, stamped }
     }
 
     /// The source's table.
@@ -38,11 +46,11 @@ impl<'t> Raw<'t> {
         relation(self.schema, &self.table.raw_name())
     }
 
-    fn columns(&self) -> Vec<String> {
+    pub(super) fn columns(&self) -> Vec<String> {
         self.table.columns.iter().map(|c| quote(&c.raw_name())).collect()
     }
 
-    fn key(&self) -> Vec<String> {
+    pub(super) fn key(&self) -> Vec<String> {
         self.table.key_columns().map(|c| quote(&c.raw_name())).collect()
     }
 
@@ -84,6 +92,9 @@ impl<'t> Raw<'t> {
         );
         let mut steps =
             vec![memory, format!("alter table {target} add column {LOADED_AT} timestamptz not null default now()")];
+        if self.stamped || self.deletes == Deletes::Soft {
+            steps.push(self.add_stamp(target));
+        }
         if self.table.declares_key() {
             steps.push(format!(
                 "alter table {target} add constraint {} primary key ({})",
@@ -129,6 +140,14 @@ impl<'t> Raw<'t> {
         format!("alter table {} {}", self.name(), added.join(", "))
     }
 
+    /// Gives columns the wider types that the source has given them.
+    pub(super) fn widen_columns(&self, names: &[String]) -> String {
+        let widened = self.table.columns.iter().filter(|c| names.contains(&c.name));
+        let types: Vec<String> =
+            widened.map(|c| format!("alter column {} type {}", quote(&c.raw_name()), c.warehouse())).collect();
+        format!("alter table {} {}", self.name(), types.join(", "))
+    }
+
     /// Makes the session's staging tables, empty. A staged row has our own column too: what fits a page there
     /// fits one in the raw table.
     pub(super) fn create_staging(&self) -> String {
@@ -158,49 +177,69 @@ impl<'t> Raw<'t> {
         format!("copy {GONE} from stdin (format binary)")
     }
 
-    /// Begins a copy of all rows out, in key order. Columns that the source has gained and the raw table
-    /// still lacks come as null.
-    pub(super) fn copy_out(&self, gained: &[String]) -> String {
+    /// Begins a copy of all rows out, in key order, in the shape that they are to have: columns that the
+    /// raw table still lacks come as null, those that it is to widen with their new type.
+    pub(super) fn copy_out(&self, drift: &Drift) -> String {
         let columns: Vec<String> = self
             .table
             .columns
             .iter()
-            .map(|c| if gained.contains(&c.name) { format!("null::{}", c.warehouse()) } else { quote(&c.raw_name()) })
+            .map(|c| {
+                let (name, of) = (quote(&c.raw_name()), c.warehouse());
+                match () {
+                    () if drift.added.contains(&c.name) => format!("null::{of}"),
+                    () if drift.widened.contains(&c.name) => format!("{name}::{of}"),
+                    () => name,
+                }
+            })
             .collect();
         let (columns, key) = (columns.join(", "), self.key().join(", "));
-        format!("copy (select {columns} from {} order by {key}) to stdout (format binary)", self.name())
+        format!(
+            "copy (select {columns} from {} t where {} order by {key}) to stdout (format binary)",
+            self.name(),
+            self.is_live("t")
+        )
     }
 
     /// Counts the staged rows whose keys are new.
     pub(super) fn count_new(&self) -> String {
-        let equal: Vec<String> = self.key().iter().map(|k| format!("t.{k} = s.{k}")).collect();
-        let (key, equal) = (self.key().join(", "), equal.join(" and "));
         format!(
-            "select count(*) from (select distinct {key} from {STAGED}) s where not exists (select from {} t where {equal})",
-            self.name()
+            "select count(*) from (select distinct {} from {STAGED}) s where not exists (select from {} t where {} and {})",
+            self.key().join(", "),
+            self.name(),
+            self.same_key("t", "s"),
+            self.is_live("t")
         )
     }
 
     /// How many keys a piece has here, and their image.
     pub(super) fn key_image(&self, piece: &KeyPiece) -> String {
-        let key = self.key().join(", ");
+        let key = self.key();
+        let number = if is_plain(self.table) {
+            format!("{}::bigint", key[0])
+        } else {
+            format!("('x' || substr(md5(concat_ws(':', {})), 1, 15))::bit(60)::bigint", key.join(", "))
+        };
         format!(
-            "select count(*), concat_ws(':', count(*), sum({key}), bit_xor({key}::bigint)) from {} where {}",
+            "select count(*), concat_ws(':', count(*), sum(k), coalesce(bit_xor(k), 0)) from \
+             (select {number} as k from {} t where {} and {}) piece",
             self.name(),
-            piece.condition(&key)
+            piece.condition(&key),
+            self.is_live("t")
         )
     }
 
-    /// The keys of a piece.
+    /// The keys of a piece, each as the texts of its columns.
     pub(super) fn keys(&self, piece: &KeyPiece) -> String {
-        let key = self.key().join(", ");
-        format!("select {key}::bigint from {} where {}", self.name(), piece.condition(&key))
-    }
-
-    /// Deletes the rows whose keys are gone.
-    pub(super) fn delete_gone(&self) -> String {
-        let equal: Vec<String> = self.key().iter().map(|k| format!("t.{k} = g.{k}")).collect();
-        format!("delete from {} t using {GONE} g where {}", self.name(), equal.join(" and "))
+        let key = self.key();
+        let texts: Vec<String> = key.iter().map(|k| format!("{k}::text")).collect();
+        format!(
+            "select array[{}] from {} t where {} and {}",
+            texts.join(", "),
+            self.name(),
+            piece.condition(&key),
+            self.is_live("t")
+        )
     }
 
     /// Releases from quarantine the rows that are staged, because they have been mended.
@@ -214,43 +253,31 @@ impl<'t> Raw<'t> {
     }
 
     /// Writes the staged rows where they differ; of a key staged twice, the later row. One row: how many
-    /// were new, how many had changed. Rows are compared byte for byte (`*<>`), which tells -0 from 0.
+    /// were new, how many had changed. Rows are compared byte for byte (`*<>`), which tells -0 from 0. A
+    /// row that had been deleted and is back counts as new.
     pub(super) fn upsert_staged(&self) -> String {
         let (columns, key) = (self.columns(), self.key().join(", "));
         let list = columns.join(", ");
         let set: Vec<String> = columns.iter().map(|c| format!("{c} = excluded.{c}")).collect();
         let (old, new): (Vec<String>, Vec<String>) =
             columns.iter().map(|c| (format!("t.{c}"), format!("excluded.{c}"))).unzip();
+        let (clear, or_gone) = if self.stamped {
+            (format!(", {DELETED_AT} = null"), format!(" or t.{DELETED_AT} is not null"))
+        } else {
+            (String::new(), String::new())
+        };
         format!(
-            "with written as (\
+            "with back as ({back}), written as (\
              insert into {target} as t ({list}) select distinct on ({key}) {list} from {STAGED} order by {key}, ctid desc \
-             on conflict ({key}) do update set {set}, {LOADED_AT} = now() where row({old})::record *<> row({new})::record \
-             returning (xmax = 0) as inserted) \
-             select count(*) filter (where inserted), count(*) filter (where not inserted) from written",
+             on conflict ({key}) do update set {set}, {LOADED_AT} = now(){clear} \
+             where row({old})::record *<> row({new})::record{or_gone} returning (xmax = 0) as inserted) \
+             select count(*) filter (where inserted) + (select n from back), \
+             count(*) filter (where not inserted) - (select n from back) from written",
+            back = self.count_back(),
             target = self.name(),
             set = set.join(", "),
             old = old.join(", "),
             new = new.join(", "),
-        )
-    }
-
-    /// Counts, without changing anything, how many raw rows are too many and how many staged rows are
-    /// missing, duplicates counted.
-    pub(super) fn count_whole(&self) -> String {
-        format!(
-            "{}, too_many as (select ctid from raw_rows r left join staged_counts s using (image) where r.n > coalesce(s.copies, 0)), \
-             missing as (select 1 from staged_rows s left join raw_counts r using (image) where s.n > coalesce(r.copies, 0)) \
-             select (select count(*) from too_many), (select count(*) from missing), (select count(*) from {STAGED})",
-            self.images()
-        )
-    }
-
-    /// Deletes the raw rows that are too many, duplicates counted.
-    pub(super) fn delete_whole(&self) -> String {
-        format!(
-            "{} delete from {} where ctid in (select r.ctid from raw_rows r left join staged_counts s using (image) where r.n > coalesce(s.copies, 0))",
-            self.images(),
-            self.name()
         )
     }
 
@@ -260,22 +287,26 @@ impl<'t> Raw<'t> {
         format!(
             "{} insert into {} ({list}) select {list} from {STAGED} where ctid in \
              (select s.ctid from staged_rows s left join raw_counts r using (image) where s.n > coalesce(r.copies, 0))",
-            self.images(),
+            self.images(&self.name(), STAGED),
             self.name()
         )
     }
 
     /// Rows of both sides by their text image, numbered among their equals. The image tells apart whatever
     /// PostgreSQL can tell apart.
-    fn images(&self) -> String {
-        let list = self.columns().join(", ");
-        let side = |name: &str, from: &str| {
-            format!(
-                "{name}_rows as (select ctid, image, row_number() over (partition by image) as n \
-                 from (select ctid, row({list})::text as image from {from}) {name}), \
-                 {name}_counts as (select image, count(*) as copies from {name}_rows group by image)"
-            )
-        };
-        format!("with {}, {}", side("raw", &self.name()), side("staged", STAGED))
+    pub(super) fn images(&self, raw: &str, staged: &str) -> String {
+        let staged = format!("{staged} t");
+        let live = format!("{raw} t where {}", self.is_live("t"));
+        format!("with {}, {}", self.side("raw", &live), self.side("staged", &staged))
+    }
+
+    /// The rows of one side by their image.
+    pub(super) fn side(&self, name: &str, from: &str) -> String {
+        let list = self.columns().iter().map(|c| format!("t.{c}")).collect::<Vec<_>>().join(", ");
+        format!(
+            "{name}_rows as (select ctid, image, row_number() over (partition by image) as n \
+             from (select t.ctid, row({list})::text as image from {from}) {name}), \
+             {name}_counts as (select image, count(*) as copies from {name}_rows group by image)"
+        )
     }
 }

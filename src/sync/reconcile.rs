@@ -13,7 +13,7 @@ use super::{
     staging::Staging,
 };
 use crate::{
-    domain::WarehouseType,
+    domain::{Deletes, WarehouseType},
     error::{Error, Kind, Result},
     source::Order,
     warehouse::CopyOut,
@@ -35,10 +35,12 @@ pub struct Differences {
     pub surplus: u64,
     /// Rows of the source that have no place in the warehouse; no difference.
     pub quarantined: u64,
+    /// Rows that only the warehouse has, where the rule is to keep them as they are.
+    pub kept: u64,
 }
 
 impl Differences {
-    /// Whether both sides are equal, value for value.
+    /// Whether both sides are equal, value for value, but for what is kept by rule.
     pub fn none(self) -> bool {
         self.missing + self.different + self.surplus == 0
     }
@@ -53,7 +55,7 @@ impl Job<'_> {
         let mut staging = Staging::new(self.warehouse.session().await?, self.raw(), self.config.batch_bytes_max);
         let walked = self.walk(Some(&mut staging)).await?;
         let found = Found {
-            rows_before: Some(walked.rows_of_warehouse),
+            rows_before: Some(walked.rows_of_warehouse - walked.differences.kept),
             ..Found::all(Action::Reconcile, walked.fed, walked.refused)
         };
         self.apply(staging, found).await
@@ -72,13 +74,9 @@ impl Job<'_> {
         let session = self.warehouse.session().await?;
         // Refused by the warehouse the last time: the encoder lets them pass.
         let refused: HashSet<Vec<i128>> = session.refused_keys(&self.table.name).await?;
-        let added = match &self.drift {
-            super::drift::Drift::Added(names) => names.as_slice(),
-            _ => &[],
-        };
         // Open while the source is read: a reader's lock, which stops nobody but who would alter the table.
         let mut theirs = Theirs {
-            stream: session.copy_out(&self.raw().copy_out(added)).await?,
+            stream: session.copy_out(&self.raw().copy_out(&self.drift)).await?,
             key: self.table.key.iter().map(|&k| (k, self.table.columns[k].warehouse())).collect(),
             row: Bytes::new(),
             cells: Vec::new(),
@@ -93,7 +91,7 @@ impl Job<'_> {
                 walked.refused.extend_from_slice(&batch.refused);
                 for (key, row) in batch.each() {
                     while here && theirs.key_now.as_slice() < key {
-                        walked.surplus(&theirs, staging.as_deref_mut()).await?;
+                        walked.surplus(&theirs, self.deletes, staging.as_deref_mut()).await?;
                         here = theirs.advance().await?;
                     }
                     let order = if here { theirs.key_now.as_slice().cmp(key) } else { Ordering::Greater };
@@ -116,7 +114,7 @@ impl Job<'_> {
         };
         let (fed, (mut walked, mut here)) = tokio::try_join!(reading, comparing)?;
         while here {
-            walked.surplus(&theirs, staging.as_deref_mut()).await?;
+            walked.surplus(&theirs, self.deletes, staging.as_deref_mut()).await?;
             here = theirs.advance().await?;
         }
         walked.differences.rows = fed.rows;
@@ -144,7 +142,11 @@ struct Walked {
 }
 
 impl Walked {
-    async fn surplus(&mut self, theirs: &Theirs, staging: Option<&mut Staging<'_>>) -> Result<()> {
+    async fn surplus(&mut self, theirs: &Theirs, rule: Deletes, staging: Option<&mut Staging<'_>>) -> Result<()> {
+        if rule == Deletes::Ignore {
+            self.differences.kept += 1;
+            return Ok(());
+        }
         self.differences.surplus += 1;
         match staging {
             Some(staging) => staging.delete(theirs.key.iter().map(|&(k, _)| theirs.cell(k))).await,

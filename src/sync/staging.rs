@@ -5,7 +5,7 @@
 
 use super::{encode, feed::Batch, job::count, quarantine::Refused, raw::Raw, sift};
 use crate::{
-    domain::{Column, WarehouseType},
+    domain::{Column, Table, WarehouseType},
     error::Result,
     warehouse::Session,
 };
@@ -53,11 +53,15 @@ impl<'a> Staging<'a> {
         if self.gone.len() >= self.batch_bytes_max { self.flush_keys().await } else { Ok(()) }
     }
 
-    /// Stages a key of one integer to be deleted.
-    pub(super) async fn delete_key(&mut self, key: i64, of: WarehouseType) -> Result<()> {
-        let mut cell = BytesMut::new();
-        encode::put_integer(i128::from(key), of, &mut cell);
-        self.delete(std::iter::once(&cell[..])).await
+    /// Stages a key of integers to be deleted.
+    pub(super) async fn delete_key(&mut self, key: &[i128], of: &Table) -> Result<()> {
+        let cell = |(&part, column): (&i128, &Column)| {
+            let mut cell = BytesMut::new();
+            encode::put_integer(part, column.warehouse(), &mut cell);
+            cell
+        };
+        let cells: Vec<BytesMut> = key.iter().zip(of.key_columns()).map(cell).collect();
+        self.delete(cells.iter().map(|cell| &cell[..])).await
     }
 
     /// The rows that were set aside on the way here. Stages their keys to be deleted: an older version of

@@ -30,6 +30,7 @@ impl Job<'_> {
             different: 0,
             surplus: count(row.get(0))?,
             quarantined: refused.len() as u64,
+            kept: count(row.get(2))?,
         })
     }
 

@@ -25,6 +25,9 @@ pub struct Metrics {
     pub rows_written: IntCounterVec,
     /// Values replaced because the warehouse can't hold them, by `table` and `rule`. Set by `sync/`.
     pub values_coerced: IntCounterVec,
+    /// What was done about tables whose shape had changed, by `change` (added, widened, redeclared, dropped,
+    /// reloaded). Set by `sync/`.
+    pub schema_changes: IntCounterVec,
     /// When each `table` was last in step. Set from state at scrape time.
     pub table_synced: IntGaugeVec,
     /// How many runs in a row each `table` failed in. Set from state at scrape time.
@@ -101,6 +104,11 @@ impl Metrics {
                 "amalgam_values_coerced_total",
                 "Values replaced, by the mapping's rule, because the warehouse can't hold them.",
                 &["table", "rule"],
+            ),
+            schema_changes: r.counters(
+                "amalgam_schema_changes_total",
+                "Changes of tables' shapes at the source, by what was done about them.",
+                &["change"],
             ),
             table_synced: r.gauges(
                 "amalgam_table_synced_timestamp_seconds",

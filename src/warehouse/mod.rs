@@ -11,6 +11,7 @@ mod load_progress;
 mod pool;
 mod preflight;
 mod quarantine;
+mod schema_change;
 mod session;
 mod table_state;
 mod tls;

@@ -5,7 +5,7 @@
 
 use super::{Session, ToSql, Transaction};
 use crate::{
-    domain::{Column, Fingerprint, SyncMode, TableName, Watermark, name::in_warehouse},
+    domain::{Column, Consistency, Deletes, Fingerprint, SyncMode, TableName, Watermark, name::in_warehouse},
     error::{Error, Kind, Result},
 };
 use chrono::{DateTime, Utc};
@@ -41,6 +41,8 @@ pub struct TableState {
     pub row_count: i64,
     /// When it was last brought in step, by the warehouse's clock.
     pub synced_at: DateTime<Utc>,
+    /// What became of rows that the source had deleted.
+    pub deletes: Deletes,
     /// The raw table as it stands; `None`: it is gone, and the rest says nothing.
     pub raw: Option<RawTable>,
 }
@@ -59,6 +61,10 @@ pub struct RawTable {
 pub struct NewTableState<'a> {
     /// How the table is kept in step.
     pub mode: SyncMode,
+    /// What became of rows that the source has deleted.
+    pub deletes: Deletes,
+    /// Whether it was read as it was at one moment.
+    pub consistency: Consistency,
     /// What it looks like now.
     pub shape: &'a Shape,
     /// Where it stood before the read began.
@@ -110,6 +116,9 @@ impl Session {
                     revision: row.get(4),
                     row_count: row.get(5),
                     synced_at: row.get(6),
+                    deletes: Deletes::parse(row.get(7)).ok_or_else(|| {
+                        Error::new(Kind::Internal, "amalgam.table_state holds a rule for deletes that is none")
+                    })?,
                     raw: raw.remove(&*in_warehouse(name.as_str())),
                 };
                 Ok((name, state))
@@ -138,11 +147,21 @@ impl Transaction<'_> {
         let shape = to_json(new.shape)?;
         let watermark = new.watermark.map(to_json).transpose()?;
         let fingerprint = new.fingerprint.map(|f| f.0.as_str());
-        let mode = new.mode.as_str();
+        let (mode, deletes, consistency) = (new.mode.as_str(), new.deletes.as_str(), new.consistency.as_str());
         let name = table.as_str();
         let doing = "writing the state of the table";
-        let mut parameters: Vec<&(dyn ToSql + Sync)> =
-            vec![&name, &mode, &shape, &fingerprint, &watermark, &new.row_count, &new.source_read_at, &new.reconciled];
+        let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![
+            &name,
+            &mode,
+            &shape,
+            &fingerprint,
+            &watermark,
+            &new.row_count,
+            &new.source_read_at,
+            &new.reconciled,
+            &deletes,
+            &consistency,
+        ];
         let written = match &new.seen_revision {
             None => self.execute(INSERT, &parameters, doing).await?,
             Some(revision) => {

@@ -147,6 +147,11 @@ impl Bench {
         source_texts_at(self.source_port, &self.database, sql).await
     }
 
+    /// A connection to the source, as root, for what lasts longer than a statement.
+    pub(crate) async fn at_source(&self) -> mysql_async::Conn {
+        connect_source(self.source_port, Some(&self.database)).await
+    }
+
     /// Locks a table at the source against all others, as a front desk that writes, until it is dropped.
     pub(crate) async fn lock_source(&self, table: &str) -> mysql_async::Conn {
         let mut connection = connect_source(self.source_port, Some(&self.database)).await;

@@ -15,6 +15,7 @@ pub(super) fn judge(facts: &Preflight, config: &config::Source, into: &mut Findi
     tls(facts, config, into);
     rights(facts, config, into);
     tables(facts, config, into);
+    transactions(facts, config, into);
     binlog(facts, into);
     settings(facts, config, into);
 }
@@ -132,6 +133,29 @@ fn tables(facts: &Preflight, config: &config::Source, into: &mut Findings) {
             "table locks",
             format!("{locking} tables are MyISAM; they are read {} rows at a time", config.range_rows),
         );
+    }
+}
+
+/// A row may be stamped long before it can be seen, where there are transactions.
+fn transactions(facts: &Preflight, config: &config::Source, into: &mut Findings) {
+    let tables = facts.engines.get("InnoDB").copied().unwrap_or(0);
+    if tables == 0 {
+        return;
+    }
+    if facts.sees_transactions {
+        into.ok("transactions", format!("open ones are seen; a watermark waits for them ({tables} tables are InnoDB)"));
+    } else {
+        into.warn(
+            "transactions",
+            format!(
+                "open ones are not seen: what {tables} InnoDB tables get from one that lasts longer than sync.overlap_seconds is \
+                 found only by a reconciliation"
+            ),
+            format!("GRANT PROCESS ON *.* TO {}, or raise sync.overlap_seconds", account(&facts.account)),
+        );
+    }
+    if config.snapshot_seconds_max == 0 {
+        into.ok("snapshots", "none, as configured: each statement reads what stands then");
     }
 }
 

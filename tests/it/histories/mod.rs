@@ -72,7 +72,8 @@ async fn history(seed: u64) {
     config.sync.overlap_seconds = 1;
     bench.source(&script.create()).await;
     for table in script.tables() {
-        config.tables.insert(table.name.clone(), TableOverride { mode: Some(table.mode), cursor: None });
+        let by_hand = TableOverride { mode: Some(table.mode), ..TableOverride::default() };
+        config.tables.insert(table.name.clone(), by_hand);
     }
     State::new(&bench.config().warehouse).migrate().await.expect("the control plane can be made");
     let config = Arc::new(config);

@@ -1,6 +1,6 @@
 //! What changes at the source, found by each mode, and nothing else written.
 
-use super::{RECONCILE, assert_equal, differences, sync, syncer, syncer_in_mode, syncer_with};
+use super::{RECONCILE, assert_equal, differences, in_mode, sync, syncer, syncer_in_mode, syncer_with};
 use crate::harness::{Servers, until};
 use amalgam::{
     domain::{SyncMode, TableName},
@@ -42,7 +42,7 @@ async fn a_delta_finds_deleted_rows_by_their_keys_wherever_they_are() {
             .await;
         let syncer = syncer_with(&bench, |config| {
             config.source.range_rows = 64;
-            config.tables.insert("t".to_owned(), amalgam::config::TableOverride { mode: Some(mode), cursor: None });
+            config.tables.insert("t".to_owned(), in_mode(mode));
         })
         .await;
         sync(&syncer, SyncOptions::default()).await;
@@ -60,6 +60,46 @@ async fn a_delta_finds_deleted_rows_by_their_keys_wherever_they_are() {
         assert_eq!(sync(&syncer, SyncOptions::default()).await.rows_deleted, 998);
         assert_equal(&syncer, 0).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delta_finds_deleted_rows_by_keys_of_several_columns_and_above_the_signed_range() {
+    let bench = Servers::fresh("gone_pairs").await;
+    let stamp = "ts timestamp not null default current_timestamp on update current_timestamp";
+    bench
+        .source(&format!(
+            "create table t (a bigint unsigned, b smallint zerofill, {stamp}, primary key (a, b)) engine=MyISAM; \
+             insert into t select 18446744073709551615 - seq div 10, seq % 10, '2020-01-01' from seq_1_to_2000; \
+             insert into t values (1, 2, '2020-01-01'), (2, 1, '2020-01-01'); \
+             create table u (k bigint unsigned primary key, {stamp}) engine=MyISAM; \
+             insert into u select 18446744073709551615 - seq * 9223372036854775, '2020-01-01' from seq_1_to_2000;"
+        ))
+        .await;
+    let syncer = syncer_with(&bench, |config| {
+        config.source.range_rows = 2;
+        config.tables.extend(["t", "u"].map(|t| (t.to_owned(), in_mode(SyncMode::Merge))));
+    })
+    .await;
+    let sync = async |table: &str| {
+        syncer.sync_table(&TableName::from(table), SyncOptions::default()).await.expect("the table is synced")
+    };
+    for table in ["t", "u"] {
+        sync(table).await;
+    }
+    // Of the first piece, count and both columns' sums stay what they were.
+    bench
+        .source(
+            "delete from t where a in (1, 2) or (a = 18446744073709551600 and b in (0, 9)); insert into t (a, b) values (1, 1), (2, 2);
+             delete from u where k % 100 = 40; delete from u order by k limit 1; delete from u order by k desc limit 1;",
+        )
+        .await;
+    let outcome = sync("t").await;
+    assert_eq!((outcome.action, outcome.rows_inserted, outcome.rows_deleted), (Action::Delta, 2, 4));
+    assert_equal(&syncer, 2000).await;
+    let gone = 2000 - bench.source_texts("select k from u").await.len() as u64;
+    let outcome = sync("u").await;
+    assert_eq!((outcome.action, outcome.rows_deleted), (Action::Delta, gone));
+    assert!(gone > 2 && syncer.verify_table(&"u".into()).await.expect("compared").none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,7 +129,7 @@ async fn merge_reads_all_rows_that_share_a_stamp_at_a_ranges_edge() {
         .await;
     let syncer = syncer_with(&bench, |c| {
         c.source.range_rows = 7;
-        c.tables.insert("t".to_owned(), amalgam::config::TableOverride { mode: Some(SyncMode::Merge), cursor: None });
+        c.tables.insert("t".to_owned(), in_mode(SyncMode::Merge));
     })
     .await;
     sync(&syncer, SyncOptions::default()).await;

@@ -1,6 +1,6 @@
 //! Whole tables: beside their readers, and in parts.
 
-use super::{FULL, RECONCILE, assert_equal, sync, syncer_in_mode, syncer_with};
+use super::{FULL, RECONCILE, assert_equal, in_mode, sync, syncer_in_mode, syncer_with};
 use crate::{
     harness::Servers,
     proxy::{Fault, Proxy},
@@ -41,8 +41,7 @@ async fn a_large_load_that_was_cut_off_goes_on_where_it_was() {
         config.source.range_rows = 100;
         config.sync.batch_bytes_max = 10_000;
         config.sync.load_part_bytes = 50_000;
-        let merge = amalgam::config::TableOverride { mode: Some(SyncMode::Merge), cursor: None };
-        config.tables.insert("t".to_owned(), merge);
+        config.tables.insert("t".to_owned(), in_mode(SyncMode::Merge));
     })
     .await;
     proxy.set(Fault::Reset(400_000));
@@ -84,7 +83,7 @@ async fn rows_that_go_while_a_load_lies_idle_are_gone_after_it() {
         let syncer = syncer_with(&bench, |config| {
             (config.source.port, config.source.range_rows) = (proxy.port(), 100);
             (config.sync.batch_bytes_max, config.sync.load_part_bytes) = (10_000, 50_000);
-            let merge = amalgam::config::TableOverride { mode: Some(SyncMode::Merge), cursor: None };
+            let merge = in_mode(SyncMode::Merge);
             config.tables.insert("t".to_owned(), merge);
         })
         .await;

@@ -1,7 +1,10 @@
 //! One table in step, on real servers.
 
 mod changes;
+mod deletes;
+mod drift;
 mod file_order;
+mod gentle;
 mod kinds;
 mod loads;
 mod rules;
@@ -10,6 +13,7 @@ mod types;
 
 use crate::harness::Bench;
 use amalgam::{
+    config::TableOverride,
     domain::{SyncMode, TableName},
     source::Source,
     state::State,
@@ -39,9 +43,13 @@ async fn syncer(bench: &Bench) -> Syncer {
 /// The same, with the mode of table `t` chosen by hand: small tables are otherwise compared whole.
 async fn syncer_in_mode(bench: &Bench, mode: SyncMode) -> Syncer {
     syncer_with(bench, |config| {
-        config.tables.insert("t".to_owned(), amalgam::config::TableOverride { mode: Some(mode), cursor: None });
+        config.tables.insert("t".to_owned(), in_mode(mode));
     })
     .await
+}
+
+fn in_mode(mode: SyncMode) -> TableOverride {
+    TableOverride { mode: Some(mode), ..TableOverride::default() }
 }
 
 async fn sync(syncer: &Syncer, options: SyncOptions) -> SyncOutcome {

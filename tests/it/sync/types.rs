@@ -1,6 +1,6 @@
 //! Every type, odd names and values that PostgreSQL has no place for.
 
-use super::{assert_equal, sync, syncer, syncer_with};
+use super::{assert_equal, in_mode, sync, syncer, syncer_with};
 use crate::harness::Servers;
 use amalgam::{
     domain::{SyncMode, TableName},
@@ -120,8 +120,8 @@ async fn names_that_the_warehouse_has_no_room_for_are_kept_in_step_too() {
              insert into `{long}` (`{long}`, ctid, _loaded_at, `Order`, `a\"b`) values (1, 2, '2024-02-29 10:00:00', 4, 5), (2, 3, null, 6, 7);",
         ))
         .await;
-    let mode = amalgam::config::TableOverride { mode: Some(SyncMode::Merge), cursor: None };
-    let syncer = syncer_with(&bench, |config| drop(config.tables.insert(long.clone(), mode))).await;
+    let merge = in_mode(SyncMode::Merge);
+    let syncer = syncer_with(&bench, |config| drop(config.tables.insert(long.clone(), merge))).await;
     let name = TableName::new(long.clone());
     let sync = async |options| syncer.sync_table(&name, options).await.expect("the table is synced");
     assert_eq!(sync(SyncOptions::default()).await.rows_inserted, 2);

@@ -1,0 +1,50 @@
+//! Transactions at the source that have written and not ended.
+//!
+//! Their rows bear stamps of when they were written, and can be seen only when they are committed: a
+//! watermark must not pass them. Seen with the right `PROCESS`; without it, only the overlap helps.
+
+use super::{Source, failure::failure};
+use crate::error::{Kind, Result};
+use chrono::TimeDelta;
+use mysql_async::{Conn, prelude::Queryable};
+use std::sync::atomic::Ordering;
+use tracing::debug;
+
+/// The age of the oldest. InnoDB tells times in the system's zone, whatever the session's is. In the hour
+/// that comes twice in autumn, the age may be one hour more than it is, or zero.
+const OLDEST: &str = "select cast(max(timestampdiff(microsecond, trx_started, convert_tz(now(6), '+00:00', 'SYSTEM'))) as signed) \
+                      from information_schema.innodb_trx where trx_rows_modified > 0";
+
+/// A statement is stamped with the moment it began, its transaction with one a little later, in whole seconds.
+const MARGIN: TimeDelta = TimeDelta::seconds(2);
+
+/// Older than this, a transaction was forgotten by its client, and holds nothing back any longer.
+const AGE_MAX: TimeDelta = TimeDelta::days(1);
+
+impl Source {
+    /// How long ago the oldest transaction began that has written and not ended; `None` where there is none, or
+    /// the right to see it is missing.
+    pub(super) async fn oldest_writer(&self, connection: &mut Conn) -> Result<Option<TimeDelta>> {
+        if self.transactions_denied.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        match oldest(connection).await {
+            Err(error) if error.kind == Kind::SourceDenied => {
+                debug!("the right PROCESS is missing: long transactions at the source are not seen");
+                self.transactions_denied.store(true, Ordering::Relaxed);
+                Ok(None)
+            }
+            other => other,
+        }
+    }
+}
+
+/// What [`Source::oldest_writer`] asks.
+///
+/// # Errors
+/// [`Kind::SourceDenied`] without the right.
+pub(super) async fn oldest(connection: &mut Conn) -> Result<Option<TimeDelta>> {
+    let age: Option<Option<i64>> =
+        connection.query_first(OLDEST).await.map_err(|e| failure(&e, "looking for open transactions"))?;
+    Ok(age.flatten().map(|micros| TimeDelta::microseconds(micros.max(0)) + MARGIN).filter(|age| *age < AGE_MAX))
+}

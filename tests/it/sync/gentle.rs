@@ -1,0 +1,132 @@
+//! How the source is read: from one snapshot where it has them, no faster than it may, and not past what
+//! it has yet to commit.
+
+use super::{Syncer, in_mode, sync, syncer_with};
+use crate::harness::{Bench, Servers, until};
+use amalgam::{
+    config::Config,
+    domain::SyncMode,
+    source::{Order, Reader, Source},
+    sync::{Action, SyncOptions},
+};
+use mysql_async::prelude::Queryable;
+use std::time::{Duration, Instant};
+
+const PLAIN: SyncOptions = SyncOptions { full: false, reconcile: false };
+
+/// The second column of all rows of the next range.
+async fn range(reader: &mut Reader<'_>) -> Vec<String> {
+    let mut values = Vec::new();
+    let Some(mut range) = reader.range().await.expect("a range") else { return values };
+    while let Some(cells) = range.next().await.expect("a row") {
+        values.push(cells[1].as_sql(true));
+    }
+    values
+}
+
+/// What a reader sees of `t` whose rows are all rewritten after its first range.
+async fn seen(name: &str, engine: &str, change: impl FnOnce(&mut Config)) -> Vec<String> {
+    let bench = Servers::fresh(name).await;
+    bench.source(&format!("create table t (k int primary key, v int) engine={engine}; insert into t values (1, 1), (2, 1), (3, 1), (4, 1);")).await;
+    let mut config = bench.config();
+    config.source.range_rows = 2;
+    config.source.connections_max = 1;
+    change(&mut config);
+    let source = Source::new(&config.source).expect("the settings are right");
+    let catalog = source.describe(None, |_| true).await.expect("described");
+    let order = Order::Key { after: Vec::new() };
+    let mut reader = source.reader(&catalog.tables[0], &order, 1 << 20).await.expect("a reader");
+    let mut values = range(&mut reader).await;
+    bench.source("update t set v = 2;").await;
+    for _ in 0..3 {
+        values.extend(range(&mut reader).await);
+    }
+    drop(reader);
+    // The same connection, whoever has it next, sees what stands now.
+    let mut reader = source.reader(&catalog.tables[0], &order, 1 << 20).await.expect("a reader");
+    assert_eq!(range(&mut reader).await, ["2", "2"], "{name}");
+    values
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_ranges_of_an_innodb_table_come_from_one_snapshot() {
+    assert_eq!(seen("snapshot", "InnoDB", |_| {}).await, ["1", "1", "1", "1"]);
+    assert_eq!(seen("no_snapshot", "InnoDB", |c| c.source.snapshot_seconds_max = 0).await, ["1", "1", "2", "2"]);
+    assert_eq!(seen("no_engine", "MyISAM", |_| {}).await, ["1", "1", "2", "2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_says_whether_it_is_read_from_one_snapshot() {
+    let bench = Servers::fresh("consistency").await;
+    bench
+        .source("create table t (k int primary key) engine=MyISAM; create table u (k int primary key) engine=InnoDB;")
+        .await;
+    for command in ["discover", "sync"] {
+        let out = bench.amalgam().args([command, "--format", "json"]).output().await.expect("the program starts");
+        let rows: serde_json::Value = serde_json::from_slice(&out.stdout).expect("it prints JSON");
+        if command == "discover" {
+            assert_eq!((&rows[0]["consistency"], &rows[1]["consistency"]), (&"range".into(), &"snapshot".into()));
+        }
+    }
+    let kept =
+        "select string_agg(source_table || ' ' || consistency, ', ' order by source_table) from amalgam.table_state";
+    assert_eq!(bench.text(kept).await, "t range, u snapshot");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watermark_waits_for_a_transaction_that_has_written_and_not_ended() {
+    let bench = Servers::fresh("late_commit").await;
+    bench.source("create table t (k int primary key, ts timestamp not null default current_timestamp on update current_timestamp) engine=InnoDB; insert into t (k) values (1);").await;
+    let syncer: Syncer = syncer_with(&bench, |config| {
+        config.sync.overlap_seconds = 1;
+        config.tables.insert("t".to_owned(), in_mode(SyncMode::Merge));
+    })
+    .await;
+    sync(&syncer, PLAIN).await;
+    let mut writer = bench.at_source().await;
+    writer.query_drop("start transaction").await.expect("begun");
+    writer.query_drop("insert into t (k) values (2)").await.expect("written");
+    passed(&bench, 5).await;
+    bench.source("insert into t (k) values (3);").await;
+    assert_eq!(sync(&syncer, PLAIN).await.rows_inserted, 1);
+    writer.query_drop("commit").await.expect("committed");
+    let outcome = sync(&syncer, PLAIN).await;
+    assert_eq!((outcome.action, outcome.rows_inserted), (Action::Delta, 1), "its stamp is older than the last sync");
+}
+
+/// Waits until so many seconds have passed at the source.
+async fn passed(bench: &Bench, seconds: u64) {
+    let now = async || {
+        let rows = bench.source_texts("select unix_timestamp()").await;
+        rows[0][0].as_ref().and_then(|n| n.parse::<u64>().ok()).expect("a number")
+    };
+    let begun = now().await;
+    until("seconds have passed at the source", async || now().await >= begun + seconds).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_see_transactions_goes_by_the_overlap() {
+    let bench = Servers::fresh("no_process").await;
+    let user = bench.database().to_owned();
+    bench.source(&format!("create table t (k int primary key) engine=InnoDB; insert into t values (1); create user '{user}'@'%'; grant select on `{user}`.* to '{user}'@'%'")).await;
+    let syncer = syncer_with(&bench, |config| config.source.user.clone_from(&user)).await;
+    assert_eq!(sync(&syncer, PLAIN).await.rows_inserted, 1);
+    let visit =
+        bench.amalgam().args(["--set", &format!("source.user={user}"), "doctor"]).output().await.expect("it starts");
+    let text = String::from_utf8_lossy(&visit.stdout).into_owned();
+    assert!(text.contains("GRANT PROCESS ON *.* TO"), "{text}");
+    let visit = bench.amalgam().arg("doctor").output().await.expect("it starts");
+    let text = String::from_utf8_lossy(&visit.stdout).into_owned();
+    assert!(text.contains("a watermark waits for them"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bound_by_the_second_is_kept_to() {
+    let bench = Servers::fresh("rate").await;
+    bench.source("create table t (k int primary key); insert into t select seq from seq_1_to_3000;").await;
+    let syncer = syncer_with(&bench, |config| config.source.rows_per_second_max = 1000).await;
+    let begun = Instant::now();
+    assert_eq!(sync(&syncer, PLAIN).await.rows_inserted, 3000);
+    // A second's worth may come at once, and the last range is paid by whoever comes next.
+    assert!(begun.elapsed() >= Duration::from_millis(900), "{:?}", begun.elapsed());
+}
