@@ -23,12 +23,12 @@ async fn discover_says_how_each_table_is_kept_in_step_and_why() {
     let output = bench.amalgam().arg("discover").output().await.expect("it ends");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     insta::assert_snapshot!(String::from_utf8_lossy(&output.stdout), @r"
-    table        engine  rows   data bytes  columns  key             mode     reason
-    definition   MyISAM      2          26        2  DefNum          replace  small (2 rows), so all of it is compared
-    history      MyISAM  10001      170017        2  HistoryNum      replace  no stamp tells its edits, so all of it is compared
-    keyless      MyISAM      0           0        2                  replace  no primary key of integers, so rows are compared as a whole
-    payment      MyISAM  10001      210021        3  PayNum          merge    the server stamps every edit in SecDateTEdit
-    securitylog  MyISAM  10001      170017        2  SecurityLogNum  append   a log by its name, with an increasing key and no stamp
+    table        engine  consistency  rows   data bytes  columns  key             mode     reason
+    definition   MyISAM  range            2          26        2  DefNum          replace  small (2 rows), so all of it is compared
+    history      MyISAM  range        10001      170017        2  HistoryNum      replace  no stamp tells its edits, so all of it is compared
+    keyless      MyISAM  range            0           0        2                  replace  no primary key of integers, so rows are compared as a whole
+    payment      MyISAM  range        10001      210021        3  PayNum          merge    the server stamps every edit in SecDateTEdit
+    securitylog  MyISAM  range        10001      170017        2  SecurityLogNum  append   a log by its name, with an increasing key and no stamp
     ");
     let output = bench.amalgam().args(["discover", "--filled", "--format", "json"]).output().await.expect("it ends");
     let rows: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).expect("JSON");
