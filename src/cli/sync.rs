@@ -41,7 +41,7 @@ impl Row {
             inserted: outcome.rows_inserted,
             updated: outcome.rows_updated,
             deleted: outcome.rows_deleted,
-            values_coerced: outcome.dates_coerced + outcome.texts_coerced,
+            values_coerced: outcome.dates_coerced + outcome.local_times_coerced + outcome.texts_coerced,
             seconds,
         }
     }

@@ -89,6 +89,7 @@ impl Found {
             rows_inserted: self.rows_kept(),
             rows_quarantined: self.refused.len() as u64,
             dates_coerced: self.coerced.dates,
+            local_times_coerced: self.coerced.local_times,
             texts_coerced: self.coerced.texts,
             ..SyncOutcome::of(Action::Load)
         }
@@ -194,6 +195,7 @@ impl Job<'_> {
             rows_deleted: written.deleted + forgotten,
             rows_quarantined: found.refused.len() as u64,
             dates_coerced: found.coerced.dates,
+            local_times_coerced: found.coerced.local_times,
             texts_coerced: found.coerced.texts,
             ..SyncOutcome::of(found.action)
         })

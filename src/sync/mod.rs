@@ -12,7 +12,6 @@ mod delta;
 mod drift;
 mod encode;
 mod feed;
-mod forms;
 mod job;
 mod kept;
 mod load;
@@ -111,9 +110,10 @@ pub struct SyncOutcome {
     pub rows_deleted: u64,
     /// Rows that were set aside.
     pub rows_quarantined: u64,
-    /// Dates that became null (zero, partial, impossible), or one of two instants (a local time that its zone
-    /// has twice or leaves out).
+    /// Dates that became null (zero, partial, impossible).
     pub dates_coerced: u64,
+    /// Local times that their zone leaves out or has twice, for which one instant was chosen.
+    pub local_times_coerced: u64,
     /// Texts with NUL or invalid UTF-8 that got U+FFFD in their place.
     pub texts_coerced: u64,
 }
@@ -130,6 +130,7 @@ impl SyncOutcome {
             rows_deleted: 0,
             rows_quarantined: 0,
             dates_coerced: 0,
+            local_times_coerced: 0,
             texts_coerced: 0,
         }
     }
@@ -140,8 +141,11 @@ impl SyncOutcome {
         self.rows_inserted += later.rows_inserted;
         self.rows_updated += later.rows_updated;
         self.rows_deleted += later.rows_deleted;
-        self.rows_quarantined = later.rows_quarantined;
+        // A comparison sets every unfit row aside anew.
+        let again = matches!(later.action, Action::Load | Action::Reconcile);
+        self.rows_quarantined = later.rows_quarantined + if again { 0 } else { self.rows_quarantined };
         self.dates_coerced += later.dates_coerced;
+        self.local_times_coerced += later.local_times_coerced;
         self.texts_coerced += later.texts_coerced;
     }
 
@@ -310,7 +314,12 @@ impl Syncer {
         {
             self.metrics.rows_written.with_label_values(&[name, operation]).inc_by(rows);
         }
-        for (rule, values) in [("date", outcome.dates_coerced), ("text", outcome.texts_coerced)] {
+        let coerced = [
+            ("date", outcome.dates_coerced),
+            ("local_time", outcome.local_times_coerced),
+            ("text", outcome.texts_coerced),
+        ];
+        for (rule, values) in coerced {
             if values > 0 {
                 self.metrics.values_coerced.with_label_values(&[name, rule]).inc_by(values);
             }

@@ -60,7 +60,9 @@ impl Job<'_> {
             last_key: Vec::new(),
             rows: 0,
             dates_coerced: 0,
+            local_times_coerced: 0,
             texts_coerced: 0,
+            rows_quarantined: 0,
             may_have_gaps: false,
         }
     }
@@ -93,6 +95,7 @@ impl Job<'_> {
                 bytes += batch.rows.len() as u64;
                 load.rows += batch.len();
                 load.dates_coerced += batch.coerced.dates;
+                load.local_times_coerced += batch.coerced.local_times;
                 load.texts_coerced += batch.coerced.texts;
                 if batch.len() > 0 {
                     load.last_key = batch.last_key().to_vec();
@@ -105,6 +108,7 @@ impl Job<'_> {
             let by_warehouse = filling.finish().await?;
             load.rows -= by_warehouse.len() as u64;
             refused.extend(by_warehouse);
+            load.rows_quarantined += refused.len() as u64;
             let refused: Vec<_> = refused.iter().map(|r| &r.entry).collect();
             transaction.quarantine(&self.table.name, load.source_read_at, &refused).await?;
             transaction.continue_load(&self.table.name, load, seen).await?;
@@ -133,7 +137,11 @@ impl Job<'_> {
         let found = Found {
             action: Action::Load,
             rows_read: load.rows,
-            coerced: Coerced { dates: load.dates_coerced, texts: load.texts_coerced },
+            coerced: Coerced {
+                dates: load.dates_coerced,
+                local_times: load.local_times_coerced,
+                texts: load.texts_coerced,
+            },
             // They were set aside with their parts.
             refused: Vec::new(),
             key_max: load.last_key.first().copied(),
@@ -142,6 +150,7 @@ impl Job<'_> {
         };
         self.save(&transaction, &found, true, found.rows_read).await?;
         transaction.commit().await?;
-        Ok(found.loaded())
+        let (rows_read, rows_quarantined) = (load.rows + load.rows_quarantined, load.rows_quarantined);
+        Ok(SyncOutcome { rows_read, rows_quarantined, ..found.loaded() })
     }
 }

@@ -172,27 +172,18 @@ impl Theirs {
         let Some(row) = self.stream.next().await? else { return Ok(false) };
         self.row = row;
         self.rows += 1;
-        self.cells.clear();
-        let mut at = 2;
-        while at < self.row.len() {
-            self.cells.push(at);
-            at += 4 + self.length(at)?;
+        if encode::begins(&self.row, &mut self.cells) != Some(self.row.len()) {
+            return Err(Error::new(Kind::Internal, "a row of the warehouse is cut short"));
         }
         self.key_now.clear();
         for i in 0..self.key.len() {
             let (column, warehouse) = self.key[i];
-            let number = encode::decode_integer(&self.cell(column)[4..], warehouse);
+            let cell = self.cells.get(column).map(|_| &self.cell(column)[4..]);
+            let number = cell.and_then(|cell| encode::decode_integer(cell, warehouse));
             self.key_now
                 .push(number.ok_or_else(|| Error::new(Kind::Internal, "a key of the warehouse is no integer"))?);
         }
         Ok(true)
-    }
-
-    fn length(&self, at: usize) -> Result<usize> {
-        let bytes = self.row.get(at..at + 4).and_then(|b| b.try_into().ok()).map(i32::from_be_bytes);
-        let length = bytes.ok_or_else(|| Error::new(Kind::Internal, "a row of the warehouse is cut short"))?;
-        // -1 is null: no bytes follow.
-        Ok(usize::try_from(length).unwrap_or(0))
     }
 
     /// A cell with its length in front.

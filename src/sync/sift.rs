@@ -101,7 +101,8 @@ async fn sift(within: &Within<'_>, sql: &str, table: &Table, rows: &Bytes, refus
     if rows.is_empty() {
         return Ok(());
     }
-    let ends = ends(rows)?;
+    let ends =
+        encode::ends(rows).ok_or_else(|| Error::new(Kind::Internal, "a batch holds something else than whole rows"))?;
     let begin = |row: usize| row.checked_sub(1).map_or(0, |before| ends[before]);
     // Halves that are still to be copied, the next one last.
     let mut todo = vec![(0, ends.len())];
@@ -123,29 +124,4 @@ async fn sift(within: &Within<'_>, sql: &str, table: &Table, rows: &Bytes, refus
         }
     }
     Ok(())
-}
-
-/// Where each encoded row ends.
-fn ends(rows: &[u8]) -> Result<Vec<usize>> {
-    let (mut ends, mut at) = (Vec::new(), 0);
-    while at < rows.len() {
-        let cells = encode::cells(&rows[at..])
-            .ok_or_else(|| Error::new(Kind::Internal, "a batch holds something else than whole rows"))?;
-        at += cells.last().map_or(2, |cell| cell.end);
-        ends.push(at);
-    }
-    Ok(ends)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_are_told_apart_by_their_cells() {
-        let one = [0, 2, 0, 0, 0, 1, 7, 255, 255, 255, 255];
-        assert_eq!(ends(&[one, one].concat()).expect("two rows"), [11, 22]);
-        assert_eq!(ends(&[0, 0, 0, 1, 0, 0, 0, 0]).expect("two rows, the first without cells"), [2, 8]);
-        assert!(ends(&one[..9]).is_err());
-    }
 }

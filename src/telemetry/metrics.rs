@@ -102,7 +102,7 @@ impl Metrics {
             ),
             values_coerced: r.counters(
                 "amalgam_values_coerced_total",
-                "Values replaced, by the mapping's rule, because the warehouse can't hold them.",
+                "Values replaced, by the mapping's rule, because the warehouse can't hold them, or because a local time names no single instant.",
                 &["table", "rule"],
             ),
             schema_changes: r.counters(

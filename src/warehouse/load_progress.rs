@@ -30,8 +30,12 @@ pub struct LoadProgress {
     pub rows: u64,
     /// Dates that became null among them.
     pub dates_coerced: u64,
+    /// Local times among them for which one instant was chosen.
+    pub local_times_coerced: u64,
     /// Texts that were changed among them.
     pub texts_coerced: u64,
+    /// Rows that were read with them and set aside.
+    pub rows_quarantined: u64,
     /// Whether rows with keys below the last one may be missing: read was as they lie in the file, and not
     /// to its end.
     pub may_have_gaps: bool,
@@ -67,6 +71,8 @@ impl Session {
             dates_coerced: count(6)?,
             texts_coerced: count(7)?,
             may_have_gaps: row.get(8),
+            local_times_coerced: count(9)?,
+            rows_quarantined: count(10)?,
         }))
     }
 }
@@ -98,8 +104,10 @@ impl Transaction<'_> {
         let key: Vec<String> = load.last_key.iter().map(ToString::to_string).collect();
         let (seen, rows, dates, texts) =
             (count(seen), count(load.rows), count(load.dates_coerced), count(load.texts_coerced));
-        let parameters: [&(dyn super::ToSql + Sync); 8] =
-            [&table.as_str(), &load.relation, &seen, &key, &rows, &dates, &texts, &load.may_have_gaps];
+        let (local_times, quarantined) = (count(load.local_times_coerced), count(load.rows_quarantined));
+        let (relation, gaps) = (&load.relation, &load.may_have_gaps);
+        let parameters: [&(dyn super::ToSql + Sync); 10] =
+            [&table.as_str(), relation, &seen, &key, &rows, &dates, &texts, gaps, &local_times, &quarantined];
         match self
             .execute(include_str!("queries/continue_load.sql"), &parameters, "noting how far a load has come")
             .await?
