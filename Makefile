@@ -6,7 +6,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 # Given on to the program or the tests: make demo ARGS=--keep, make test ARGS=ranks::
 ARGS ?=
 
-.PHONY: help demo test check bench pages prerequisites demo-prerequisites cargo
+.PHONY: help demo test nightly fuzz check bench pages prerequisites demo-prerequisites cargo
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -19,6 +19,21 @@ demo: demo-prerequisites ## an invented practice, a private warehouse and the se
 
 test: prerequisites ## the whole suite, on real servers of its own
 	$(CARGO) test --locked -- $(ARGS)
+
+nightly: prerequisites ## what takes hours: 10,000 random histories, and cells by the million against PostgreSQL
+	CELLS=10000 $(CARGO) test --locked --test it -- encoder::
+	HISTORIES=10000 $(CARGO) test --locked --test it -- histories::
+
+# How long each target is fuzzed.
+FUZZ_SECONDS ?= 120
+
+fuzz: prerequisites ## random bytes, led by coverage, into the encoder and the readers of COPY
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || { echo "fuzz: cargo-fuzz isn't installed; cargo install cargo-fuzz --locked"; exit 1; }
+	@$(CARGO) +nightly --version >/dev/null 2>&1 || { echo "fuzz: libFuzzer wants a nightly compiler; rustup toolchain install nightly"; exit 1; }
+	$(CARGO) +nightly fuzz run decoder -- -max_total_time=$(FUZZ_SECONDS)
+	$(CARGO) +nightly fuzz run encoder -- -max_total_time=$(FUZZ_SECONDS)
+	@echo "fuzz: what was found worth keeping goes to PostgreSQL"
+	$(CARGO) test --locked --test it -- encoder::
 
 check: prerequisites ## format, lints, the code's own pages, licences, scripts
 	$(CARGO) fmt --check

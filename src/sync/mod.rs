@@ -12,6 +12,8 @@ mod delta;
 mod drift;
 mod encode;
 mod feed;
+#[doc(hidden)]
+pub mod fuzz;
 mod job;
 mod kept;
 mod load;

@@ -184,6 +184,11 @@ impl Bench {
         messages.into_iter().filter_map(row_of).collect()
     }
 
+    /// A connection to the warehouse, driven for as long as the second value lives.
+    pub(crate) async fn client(&self) -> (tokio_postgres::Client, tokio::task::JoinSet<()>) {
+        connect_warehouse(self.warehouse_port, &self.database).await
+    }
+
     /// The built program with `--config` naming a file that says the same as [`Self::config`].
     pub(crate) fn amalgam(&self) -> tokio::process::Command {
         self.amalgam_with("")

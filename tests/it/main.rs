@@ -6,6 +6,7 @@ mod daemon;
 mod demo;
 mod discover;
 mod doctor;
+mod encoder;
 mod faults;
 mod full_size;
 mod harness;
