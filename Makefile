@@ -47,7 +47,7 @@ check: prerequisites ## format, lints, the code's own pages, licences, scripts
 	@for script in scripts/* .ci/run; do bash -n "$$script" || exit 1; done; echo "check: scripts parse"
 
 bench: prerequisites ## how fast, against the floor of this machine
-	$(CARGO) bench --locked -- $(ARGS)
+	$(CARGO) bench --locked --bench sync -- $(ARGS)
 
 pages: cargo ## write the pages that are made from the program
 	AMALGAM_TEST_REWRITE=1 $(CARGO) test --locked --test it -- types_page::

@@ -1,34 +1,38 @@
 //! A day's work at the source: 20,000 new rows, 5,000 edits and 500 deletes over 40 tables.
 //!
-//! Taken are the largest tables that a sync keeps in step by stamp or by key. What is edited bears a
-//! stamp: edits that leave none are a reconciliation's to find.
+//! Taken are the largest tables that a sync keeps in step by stamp or by key, and where these are fewer,
+//! small ones that it compares whole. Logs, which bear no stamp, are not edited: such edits are a
+//! reconciliation's to find.
 
 use super::{Result, places::Places};
+use std::collections::HashSet;
 
 const TABLES: usize = 40;
 const NEW: usize = 20_000;
 const EDITED: usize = 5_000;
 const DELETED: usize = 500;
+/// Tables up to so many rows are compared whole.
+const SMALL_ROWS: u64 = 10_000;
 
 struct Table {
     name: String,
-    /// Whether its edits are told.
-    stamped: bool,
+    /// Whether a plain sync finds edits.
+    edited: bool,
 }
 
 /// Does the work; the names of the tables it was done to.
 pub(super) fn happens(places: &Places) -> Result<Vec<String>> {
     let tables = chosen(places)?;
-    let stamped = tables.iter().filter(|t| t.stamped).count();
+    let parts = tables.iter().filter(|t| t.edited).count();
     let mut edited = 0;
     let mut sql = String::new();
     for (at, table) in tables.iter().enumerate() {
         sql += &inserts(places, &table.name, share(NEW, TABLES, at))?;
-        if table.stamped {
-            sql += &edits(places, &table.name, share(EDITED, stamped, edited))?;
+        if table.edited {
+            sql += &edits(places, &table.name, share(EDITED, parts, edited))?;
             edited += 1;
         }
-        sql += &format!("delete from `{}` order by 1 limit {};\n", table.name, share(DELETED, TABLES, at));
+        sql += &format!("delete from `{}` limit {};\n", table.name, share(DELETED, TABLES, at));
     }
     places.source(&sql)?;
     Ok(tables.into_iter().map(|t| t.name).collect())
@@ -40,18 +44,26 @@ fn share(whole: usize, parts: usize, at: usize) -> usize {
 }
 
 fn chosen(places: &Places) -> Result<Vec<Table>> {
+    let numbered = places.source(
+        "select table_name from information_schema.columns \
+         where table_schema = database() and column_key = 'PRI' and extra = 'auto_increment'",
+    )?;
+    let numbered: HashSet<&str> = numbered.lines().collect();
     let said = places.warehouse(&format!(
-        "select source_table, mode from amalgam.table_state where mode <> 'replace' order by row_count desc limit {TABLES}"
+        "select source_table, mode from amalgam.table_state where mode <> 'replace' or row_count between 500 and {SMALL_ROWS} \
+         order by mode = 'replace', row_count desc"
     ))?;
     let tables: Vec<Table> = said
         .lines()
         .filter_map(|line| line.split_once('|'))
-        .map(|(name, mode)| Table { name: name.to_owned(), stamped: mode == "merge" })
+        .filter(|(name, _)| numbered.contains(name))
+        .map(|(name, mode)| Table { name: name.to_owned(), edited: mode != "append" })
+        .take(TABLES)
         .collect();
-    if tables.len() == TABLES && tables.iter().any(|t| t.stamped) {
+    if tables.len() == TABLES && tables.iter().any(|t| t.edited) {
         return Ok(tables);
     }
-    Err(format!("a day needs {TABLES} tables with a stamp or an increasing key; {} are there", tables.len()).into())
+    Err(format!("a day needs {TABLES} tables whose rows are numbered; {} are there", tables.len()).into())
 }
 
 /// New rows are copies of old ones under the next keys, stamped by the server.

@@ -25,7 +25,9 @@ pub(super) fn run(command: &mut Command) -> Result<String> {
     if done.status.success() {
         return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
     }
-    Err(format!("{command:?} failed: {}", String::from_utf8_lossy(&done.stderr)).into())
+    let said = String::from_utf8_lossy(&done.stderr);
+    let end: Vec<&str> = said.lines().rev().take(5).collect();
+    Err(format!("{} failed: {}", command.get_program().display(), end.join(" / ")).into())
 }
 
 /// Runs a program to its end; its highest resident size is the kernel's own (`VmHWM`, proc(5)).
@@ -46,7 +48,7 @@ pub(super) fn measured_until(command: &mut Command, done: &mut dyn FnMut() -> bo
         }
         if let Some(status) = child.try_wait()? {
             if !status.success() {
-                return Err(format!("{command:?} failed").into());
+                return Err(format!("{} failed with {status}", command.get_program().display()).into());
             }
             let seconds = began.elapsed().as_secs_f64();
             #[expect(clippy::cast_precision_loss, reason = "a size in KiB is far below 2^52")]
