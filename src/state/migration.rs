@@ -62,7 +62,7 @@ impl State {
     /// # Errors
     /// The server fails.
     pub async fn is_migrated(&self) -> Result<bool> {
-        let newest = MIGRATOR.iter().map(|m| m.version).max().unwrap_or(0);
+        let known: Vec<i64> = MIGRATOR.iter().map(|m| m.version).collect();
         let there: bool = sqlx::query_scalar("select to_regclass('amalgam._sqlx_migrations') is not null")
             .fetch_one(&mut *self.connection().await?)
             .during("looking at the schema's version")
@@ -70,10 +70,11 @@ impl State {
         if !there {
             return Ok(false);
         }
+        // Each of them: the newest may have come before an older one.
         sqlx::query_scalar(
-            "select coalesce(bool_and(success) and max(version) >= $1, false) from amalgam._sqlx_migrations",
+            "select count(*) = cardinality($1) from amalgam._sqlx_migrations where success and version = any($1)",
         )
-        .bind(newest)
+        .bind(known)
         .fetch_one(&mut *self.connection().await?)
         .during("looking at the schema's version")
         .await
