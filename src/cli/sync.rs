@@ -18,6 +18,9 @@ pub(super) struct Args {
     /// Compare every row with the source and mend: finds deletes and edits without a stamp
     #[arg(long, conflicts_with = "full")]
     reconcile: bool,
+    /// Read every row, also where checksums say that neither side has changed
+    #[arg(long, requires = "reconcile")]
+    every_row: bool,
 }
 
 #[derive(Serialize)]
@@ -51,7 +54,7 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
     let started = Instant::now();
     context.state()?.migrate().await?;
     let syncer = context.syncer()?;
-    let options = SyncOptions { full: args.full, reconcile: args.reconcile };
+    let options = SyncOptions { full: args.full, reconcile: args.reconcile, every_row: args.every_row };
     let plans = syncer.plan(tables::named(&args.tables).as_deref(), options).await?;
     tables::refuse_unknown(&args.tables, plans.iter().map(|p| p.table.name.as_str()))?;
     let unchanged = plans.iter().filter(|p| p.action == Action::Skip).count();

@@ -50,7 +50,7 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
         async move {
             match syncer.verify_table(&table).await {
                 Ok(differences) if repair && !differences.none() => {
-                    syncer.sync_table(&table, SyncOptions { reconcile: true, full: false }).await?;
+                    syncer.sync_table(&table, SyncOptions { reconcile: true, every_row: true, full: false }).await?;
                     Ok(differences)
                 }
                 Err(error) if repair && error.kind == Kind::NotSynced => {

@@ -25,6 +25,8 @@ pub struct Sync {
     pub load_part_seconds: u64,
     /// What becomes of rows that the source has deleted.
     pub deletes: Deletes,
+    /// Rows of a chunk, which a comparison passes over as long as neither side has changed.
+    pub chunk_rows: u64,
     /// Seconds read again before the watermark: rows stamped by a statement that was under way.
     pub overlap_seconds: u64,
     /// Minutes after which one try of a table's sync, or of a model's build, is given up.
@@ -43,6 +45,7 @@ impl Default for Sync {
             load_part_bytes: 512 << 20,
             load_part_seconds: 60,
             deletes: Deletes::Hard,
+            chunk_rows: 10_000,
             overlap_seconds: 60,
             timeout_minutes: 120,
             types: Vec::new(),
@@ -79,6 +82,7 @@ impl Sync {
         within(&mut problems, "sync.batch_bytes_max", self.batch_bytes_max, 1 << 16..=1 << 28);
         within(&mut problems, "sync.load_part_bytes", self.load_part_bytes, 1..=1 << 40);
         within(&mut problems, "sync.load_part_seconds", self.load_part_seconds, 1..=3600);
+        within(&mut problems, "sync.chunk_rows", self.chunk_rows, 1..=10_000_000);
         within(&mut problems, "sync.overlap_seconds", self.overlap_seconds, 1..=86_400);
         within(&mut problems, "sync.timeout_minutes", self.timeout_minutes, 1..=10_080);
         if self.include.is_empty() {

@@ -5,6 +5,7 @@
 
 pub mod catalog;
 pub mod clock;
+mod key_range;
 pub mod mapping;
 pub mod name;
 pub mod pattern;
@@ -15,6 +16,7 @@ pub mod watermark;
 
 pub use catalog::{Catalog, Column, Consistency, Deletes, Engine, Fingerprint, SyncMode, Table};
 pub use clock::Clock;
+pub use key_range::KeyRange;
 pub use mapping::{BadText, Mapping, Rule};
 pub use name::{ModelId, ScheduleName, TableName};
 pub use run::{AttemptState, RunId, RunState, TaskId, TaskKind, TaskState, Trigger};

@@ -197,10 +197,16 @@ impl Done {
         let note = match outcome.action {
             Action::Skip => "unchanged".to_owned(),
             Action::Load => format!("{} rows loaded", outcome.rows_inserted),
-            Action::Delta | Action::Reconcile => format!(
-                "{} rows read, {} inserted, {} updated, {} deleted",
-                outcome.rows_read, outcome.rows_inserted, outcome.rows_updated, outcome.rows_deleted
-            ),
+            Action::Delta | Action::Reconcile => {
+                let chunks = match outcome.chunks_quiet + outcome.chunks_walked {
+                    0 => String::new(),
+                    all => format!("; {} of {all} chunks quiet", outcome.chunks_quiet),
+                };
+                format!(
+                    "{} rows read, {} inserted, {} updated, {} deleted{chunks}",
+                    outcome.rows_read, outcome.rows_inserted, outcome.rows_updated, outcome.rows_deleted
+                )
+            }
         };
         Self { unchanged: outcome.action == Action::Skip, outcome: json!(outcome), note }
     }

@@ -27,7 +27,7 @@ impl Default for RunRequest {
 impl RunRequest {
     /// How its tables are synced.
     pub(super) fn sync_options(&self) -> SyncOptions {
-        SyncOptions { full: self.full, reconcile: self.reconcile }
+        SyncOptions { full: self.full, reconcile: self.reconcile, every_row: false }
     }
 }
 

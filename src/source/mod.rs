@@ -5,6 +5,7 @@
 //! the statement's time.
 //! Guarantee: an error that leaves this room carries no cell's value.
 
+mod checksum;
 mod describe;
 mod expression;
 mod failure;
@@ -18,6 +19,7 @@ mod snapshot;
 mod throttle;
 mod transactions;
 
+pub use checksum::{Checksum, ChecksumReader, Digest, digest};
 pub use keys::{KeyPiece, KeyReader, is_plain};
 pub use mysql_async::Value;
 pub use pool::Source;

@@ -5,6 +5,7 @@
 
 use super::{
     Source,
+    checksum::{ChecksumReader, digested},
     expression::selected,
     failure::failure,
     lock_watch::LockWatch,
@@ -13,12 +14,15 @@ use super::{
     throttle::Gait,
 };
 use crate::{
-    domain::Table,
+    domain::{KeyRange, Table},
     error::{Kind, Result},
 };
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use mysql_async::{BinaryProtocol, Conn, Params, QueryResult, Value, prelude::Queryable};
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -42,6 +46,9 @@ pub enum Order {
         /// The last key that need not be read, part by part, of integers; empty: none.
         after: Vec<i128>,
     },
+    /// By the primary key, which is one integer, within these ranges, which ascend. Behind its cells each row
+    /// has its digest.
+    Ranges(Vec<KeyRange>),
     /// By a stamp, then the key: rows stamped at `from` or later.
     Stamp {
         /// The stamp column's position.
@@ -59,6 +66,9 @@ pub struct Reader<'t> {
     /// Positions of the columns that the order is made of.
     cursor: Vec<usize>,
     first: First,
+    /// The range of keys that is being read, and those to come.
+    within: Option<KeyRange>,
+    ranges: VecDeque<KeyRange>,
     /// The cursor's values in the last row handed out.
     last: Option<Vec<Value>>,
     pace: Pace,
@@ -101,11 +111,41 @@ pub struct Range<'r> {
 impl Source {
     /// Prepares to read a table, in ranges of about so many bytes at most.
     pub async fn reader<'t>(&self, table: &'t Table, order: &Order, range_bytes: u64) -> Result<Reader<'t>> {
-        let columns: Vec<String> = table.columns.iter().map(selected).collect();
+        let mut connection = self.connection().await?;
+        let snapshot = Snapshot::begin(&mut connection, table, self.snapshot_time).await?;
+        self.reader_on(connection, snapshot, table, order, range_bytes).await
+    }
+
+    /// The same where checksums were computed: both see one snapshot, if the engine has any.
+    pub async fn reader_after<'t>(
+        &self,
+        checksums: ChecksumReader<'t>,
+        order: &Order,
+        range_bytes: u64,
+    ) -> Result<Reader<'t>> {
+        let ChecksumReader { connection, snapshot, table, .. } = checksums;
+        self.reader_on(connection, snapshot, table, order, range_bytes).await
+    }
+
+    async fn reader_on<'t>(
+        &self,
+        connection: Conn,
+        snapshot: Option<Snapshot>,
+        table: &'t Table,
+        order: &Order,
+        range_bytes: u64,
+    ) -> Result<Reader<'t>> {
+        let mut columns: Vec<String> = table.columns.iter().map(selected).collect();
+        let mut ranges = VecDeque::new();
         let (cursor, first) = match order {
             Order::Unordered | Order::File => (Vec::new(), First::All),
             Order::Key { after } if after.is_empty() => (table.key.clone(), First::All),
             Order::Key { after } => (table.key.clone(), First::Above(after.iter().copied().map(integer).collect())),
+            Order::Ranges(wanted) => {
+                columns.push(digested(table));
+                ranges.extend(wanted);
+                (table.key.clone(), First::All)
+            }
             Order::Stamp { column, from } => {
                 let key = table.key.iter().copied().filter(|k| k != column);
                 (std::iter::once(*column).chain(key).collect(), First::From(moment(*from)))
@@ -114,8 +154,6 @@ impl Source {
         // Without an order there are no ranges: the server sets the rows aside and lets go of the table,
         // however long they take on their way (MariaDB KB, SELECT § SQL_BUFFER_RESULT).
         let set_aside = if *order == Order::Unordered { "sql_buffer_result " } else { "" };
-        let mut connection = self.connection().await?;
-        let snapshot = Snapshot::begin(&mut connection, table, self.snapshot_time).await?;
         let watch = match order {
             // One statement would keep to no bound by the second.
             Order::File if !self.throttle.is_bound() => self.lock_watch(&connection, table).await,
@@ -128,6 +166,7 @@ impl Source {
             select: format!("select {set_aside}{} from {}", columns.join(", "), quote(table.name.as_str())),
             cursor,
             first,
+            within: None,
             last: None,
             pace: Pace::new(
                 Bounds { rows_min: ROWS_MIN, rows_max: self.range_rows, bytes_max: range_bytes, time: self.range_time },
@@ -138,7 +177,8 @@ impl Source {
             gait: self.gait(),
             snapshot,
             whole: !unwatched,
-            done: unwatched,
+            done: unwatched || matches!(order, Order::Ranges(_)),
+            ranges,
         })
     }
 
@@ -164,6 +204,11 @@ impl Reader<'_> {
 
     /// The next range; `None` after the last.
     pub async fn range(&mut self) -> Result<Option<Range<'_>>> {
+        if self.done
+            && let Some(next) = self.ranges.pop_front()
+        {
+            (self.within, self.last, self.done) = (Some(next), None, false);
+        }
         if self.done {
             if let Some(watch) = self.watch.take() {
                 watch.end().await;
@@ -202,19 +247,24 @@ impl Reader<'_> {
         if names.is_empty() {
             return (self.select.clone(), Params::Empty);
         }
-        let (condition, parameters) = match (&self.last, &self.first) {
+        let (mut condition, parameters) = match (&self.last, &self.first) {
             (Some(last), _) => above(&names, last),
             (None, First::All) => (String::new(), Vec::new()),
             (None, First::Above(key)) => above(&names, key),
             (None, First::From(moment)) => (format!(" where {} >= ?", names[0]), vec![moment.clone()]),
         };
+        if let Some(within) = self.within {
+            let and = if condition.is_empty() { "where" } else { "and" };
+            condition += &format!(" {and} {}", within.condition(&names[0]));
+        }
         let sql = format!("{}{condition} order by {} limit {}", self.select, names.join(", "), rows_max);
         (sql, if parameters.is_empty() { Params::Empty } else { Params::Positional(parameters) })
     }
 }
 
 impl Range<'_> {
-    /// The next row's cells, in the order of the table's columns; `None` after the last.
+    /// The next row's cells, in the order of the table's columns, and what [`Order`] has put behind them; `None`
+    /// after the last.
     pub async fn next(&mut self) -> Result<Option<Vec<Value>>> {
         let row = match self.result.next().await.map_err(|e| failure(&e, &format!("reading {}", self.table.name))) {
             Ok(row) => row,

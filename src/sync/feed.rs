@@ -3,8 +3,8 @@
 //! A statement at the source holds off every writer of a MyISAM table until its last row is fetched, so
 //! it must not wait for the warehouse: rows are fetched and encoded as fast as they come, while the
 //! batches before them are taken.
-//! Memory: `BATCHES_WAITING + 2` batches of `batch_bytes_max` and a row each, and of every row its end and
-//! its integer key.
+//! Memory: `BATCHES_WAITING + 2` batches of `batch_bytes_max` and a row each, and of every row its end, its
+//! integer key and its digest.
 
 use super::{
     encode::{self, Coerced, Encoder},
@@ -13,9 +13,9 @@ use super::{
     quarantine::{self, REFUSED_MAX, Refused},
 };
 use crate::{
-    domain::Table,
+    domain::{KeyRange, Table},
     error::{Error, Kind, Result},
-    source::{Order, Value},
+    source::{self, ChecksumReader, Digest, Order, Reader, Value},
 };
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
@@ -31,6 +31,8 @@ pub(super) struct Batch {
     ends: Vec<usize>,
     /// The integer keys of all rows, one after another; empty where the key is none.
     keys: Vec<i128>,
+    /// Each row's digest; empty where none is read. `None`: the source computed none.
+    pub digests: Vec<Option<Digest>>,
     /// What was replaced in these rows.
     pub coerced: Coerced,
     /// Rows that were read among these and set aside.
@@ -80,9 +82,31 @@ impl Job<'_> {
         (self.read(order, ends, sender), receiver)
     }
 
+    /// The same within ranges of keys, each row with its digest.
+    pub(super) fn feed_ranges<'j>(
+        &'j self,
+        checksums: ChecksumReader<'j>,
+        ranges: Vec<KeyRange>,
+    ) -> (impl Future<Output = Result<Fed>>, mpsc::Receiver<Batch>) {
+        let (sender, receiver) = mpsc::channel(BATCHES_WAITING);
+        let reading = async move {
+            let order = Order::Ranges(ranges);
+            let reader = self.source.reader_after(checksums, &order, self.range_bytes()).await?;
+            self.read_with(reader, Ends::WithTheTable, sender).await
+        };
+        (reading, receiver)
+    }
+
+    fn range_bytes(&self) -> u64 {
+        (self.config.batch_bytes_max * BATCHES_WAITING) as u64
+    }
+
     async fn read(&self, order: Order, ends: Ends, sender: mpsc::Sender<Batch>) -> Result<Fed> {
-        let range_bytes = (self.config.batch_bytes_max * BATCHES_WAITING) as u64;
-        let mut reader = self.source.reader(self.table, &order, range_bytes).await?;
+        let reader = self.source.reader(self.table, &order, self.range_bytes()).await?;
+        self.read_with(reader, ends, sender).await
+    }
+
+    async fn read_with(&self, mut reader: Reader<'_>, ends: Ends, sender: mpsc::Sender<Batch>) -> Result<Fed> {
         let called_off = reader.called_off();
         let mut filling = Filling::new(self.table);
         while let Some(mut range) = reader.range().await? {
@@ -134,6 +158,7 @@ struct Filling<'t> {
     rows: BytesMut,
     ends: Vec<usize>,
     keys: Vec<i128>,
+    digests: Vec<Option<Digest>>,
     key_max: Option<i128>,
     /// The key of the row before, while `ascending`.
     key_before: Vec<i128>,
@@ -157,6 +182,7 @@ impl<'t> Filling<'t> {
             rows,
             ends,
             keys,
+            digests: Vec::new(),
             key_max: None,
             key_before: Vec::new(),
             ascending: true,
@@ -167,11 +193,13 @@ impl<'t> Filling<'t> {
 
     fn row(&mut self, cells: &[Value]) -> Result<()> {
         self.count += 1;
+        let (cells, behind) = cells.split_at(self.table.columns.len());
         let refused = self.encoder.row(cells, &mut self.rows)?;
         if let Some(refused) = refused.map(|(column, why)| Refused::new(self.table, cells, column, why)) {
             return self.set_aside(refused);
         }
         self.ends.push(self.rows.len());
+        self.digests.extend(behind.first().map(source::digest));
         let key_at = self.keys.len();
         for (place, &column) in self.key.iter().enumerate() {
             let part = encode::integer(&cells[column]).ok_or_else(|| {
@@ -212,6 +240,7 @@ impl<'t> Filling<'t> {
         let coerced = std::mem::take(&mut self.encoder.coerced);
         self.coerced += coerced;
         let (ends, keys) = (std::mem::take(&mut self.ends), std::mem::take(&mut self.keys));
-        Batch { rows, ends, keys, coerced, refused: std::mem::take(&mut self.refused) }
+        let digests = std::mem::take(&mut self.digests);
+        Batch { rows, ends, keys, digests, coerced, refused: std::mem::take(&mut self.refused) }
     }
 }

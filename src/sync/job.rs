@@ -2,6 +2,7 @@
 
 use super::{
     Action, SyncOutcome,
+    chunks::Chunked,
     drift::{self, Drift},
     encode::Coerced,
     feed::Fed,
@@ -45,6 +46,8 @@ pub(super) struct Job<'a> {
     pub taken_at: DateTime<Utc>,
     /// Whether a load looks for rows that the warehouse refuses: slower, and only where there are any.
     pub sift: bool,
+    /// Whether checksums are not trusted.
+    pub every_row: bool,
 }
 
 /// What was read and found, before it is written.
@@ -60,6 +63,8 @@ pub(super) struct Found {
     pub rows_before: Option<u64>,
     /// When the read began, if not in this sync.
     pub begun: Option<Begun>,
+    /// What was compared in chunks.
+    pub chunks: Option<Chunked>,
 }
 
 /// Where the source stood when a read began.
@@ -74,7 +79,7 @@ impl Found {
     /// All that was read, where nothing was counted in the warehouse.
     pub(super) fn all(action: Action, fed: Fed, refused: Vec<Refused>) -> Self {
         let (rows_read, coerced, key_max) = (fed.rows, fed.coerced, fed.key_max);
-        Self { action, rows_read, coerced, refused, key_max, rows_before: None, begun: None }
+        Self { action, rows_read, coerced, refused, key_max, rows_before: None, begun: None, chunks: None }
     }
 
     /// Rows that were not set aside.
@@ -180,6 +185,9 @@ impl Job<'_> {
             Some(rows) => rows,
             None => self.state.map_or(0, |s| s.row_count.unsigned_abs()),
         };
+        if let Some(chunks) = &found.chunks {
+            self.remember_written(&transaction, &raw, chunks, staged).await?;
+        }
         let changed = written != Written::default() || forgotten > 0 || self.drift.alters();
         self.save(&transaction, &found, changed, before + written.inserted - written.deleted.min(before)).await?;
         transaction.commit().await?;
@@ -197,6 +205,8 @@ impl Job<'_> {
             dates_coerced: found.coerced.dates,
             local_times_coerced: found.coerced.local_times,
             texts_coerced: found.coerced.texts,
+            chunks_quiet: found.chunks.as_ref().map_or(0, |c| c.quiet),
+            chunks_walked: found.chunks.as_ref().map_or(0, |c| c.walked),
             ..SyncOutcome::of(found.action)
         })
     }

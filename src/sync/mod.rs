@@ -7,6 +7,8 @@
 //! orchestrator's) and how a server is spoken to (that is `source/` and `warehouse/`).
 //! Guarantee: rows, watermark and fingerprint change in one transaction; doing any step again is harmless.
 
+mod chunks;
+mod cutter;
 mod deletes;
 mod delta;
 mod drift;
@@ -92,6 +94,8 @@ pub struct SyncOptions {
     pub full: bool,
     /// Compare in full and mend, even where the mode would read less.
     pub reconcile: bool,
+    /// With `reconcile`: also what checksums show as quiet is compared row by row.
+    pub every_row: bool,
 }
 
 /// What a sync of one table did.
@@ -118,6 +122,10 @@ pub struct SyncOutcome {
     pub local_times_coerced: u64,
     /// Texts with NUL or invalid UTF-8 that got U+FFFD in their place.
     pub texts_coerced: u64,
+    /// Chunks that a comparison passed over, because neither side has changed.
+    pub chunks_quiet: u64,
+    /// Chunks whose rows it compared.
+    pub chunks_walked: u64,
 }
 
 impl SyncOutcome {
@@ -134,6 +142,8 @@ impl SyncOutcome {
             dates_coerced: 0,
             local_times_coerced: 0,
             texts_coerced: 0,
+            chunks_quiet: 0,
+            chunks_walked: 0,
         }
     }
 
@@ -149,6 +159,8 @@ impl SyncOutcome {
         self.dates_coerced += later.dates_coerced;
         self.local_times_coerced += later.local_times_coerced;
         self.texts_coerced += later.texts_coerced;
+        self.chunks_quiet += later.chunks_quiet;
+        self.chunks_walked += later.chunks_walked;
     }
 
     /// Whether any row of the warehouse changed.
@@ -304,6 +316,7 @@ impl Syncer {
             state,
             taken_at: if table.engine == Engine::InnoDb { times.settled_at } else { times.taken_at },
             sift: false,
+            every_row: options.every_row,
         };
         (plan, job)
     }
@@ -315,6 +328,9 @@ impl Syncer {
             [("insert", outcome.rows_inserted), ("update", outcome.rows_updated), ("delete", outcome.rows_deleted)]
         {
             self.metrics.rows_written.with_label_values(&[name, operation]).inc_by(rows);
+        }
+        for (outcome, chunks) in [("quiet", outcome.chunks_quiet), ("walked", outcome.chunks_walked)] {
+            self.metrics.chunks.with_label_values(&[outcome]).inc_by(chunks);
         }
         let coerced = [
             ("date", outcome.dates_coerced),

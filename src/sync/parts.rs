@@ -146,6 +146,7 @@ impl Job<'_> {
             refused: Vec::new(),
             key_max: load.last_key.first().copied(),
             rows_before: None,
+            chunks: None,
             begun: Some(Begun { at: load.source_read_at, fingerprint: load.fingerprint, to_compare }),
         };
         self.save(&transaction, &found, true, found.rows_read).await?;

@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(action(&payment(1_000_000), SyncMode::Merge, Some(&seen), 9, options), Action::Skip);
         assert_eq!(action(&unproven, SyncMode::Merge, Some(&seen), 9, options), Action::Delta);
         assert_eq!(action(&payment(1_000_000), SyncMode::Merge, None, 9, options), Action::Load);
-        let reconcile = SyncOptions { reconcile: true, full: false };
+        let reconcile = SyncOptions { reconcile: true, ..SyncOptions::default() };
         assert_eq!(action(&payment(1_000_000), SyncMode::Merge, Some(&seen), 9, reconcile), Action::Reconcile);
     }
 

@@ -5,7 +5,7 @@
 use super::drift::Drift;
 use crate::{
     domain::{
-        Column, Deletes, Table,
+        Column, Deletes, KeyRange, Table,
         name::{DELETED_AT, LOADED_AT},
     },
     source::{KeyPiece, is_plain},
@@ -179,8 +179,10 @@ impl<'t> Raw<'t> {
 
     /// Begins a copy of all rows out, in key order, in the shape that they are to have: columns that the
     /// raw table still lacks come as null, those that it is to widen with their new type.
-    pub(super) fn copy_out(&self, drift: &Drift) -> String {
-        let columns: Vec<String> = self
+    ///
+    /// Where only a range of keys is wanted, each row's identity comes behind its columns.
+    pub(super) fn copy_out(&self, drift: &Drift, range: Option<KeyRange>) -> String {
+        let mut columns: Vec<String> = self
             .table
             .columns
             .iter()
@@ -193,11 +195,17 @@ impl<'t> Raw<'t> {
                 }
             })
             .collect();
-        let (columns, key) = (columns.join(", "), self.key().join(", "));
+        let key = self.key();
+        let within = range.map_or_else(String::new, |range| {
+            columns.push(self.identity("t"));
+            format!(" and {}", range.condition(&format!("t.{}", key[0])))
+        });
         format!(
-            "copy (select {columns} from {} t where {} order by {key}) to stdout (format binary)",
+            "copy (select {} from {} t where {}{within} order by {}) to stdout (format binary)",
+            columns.join(", "),
             self.name(),
-            self.is_live("t")
+            self.is_live("t"),
+            key.join(", ")
         )
     }
 

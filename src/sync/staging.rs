@@ -31,6 +31,11 @@ impl<'a> Staging<'a> {
         Self { session, raw, batch_bytes_max, staged, gone, made: false, refused: Vec::new() }
     }
 
+    /// The session that the tables belong to.
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
     /// Stages all batches, to the last.
     pub(super) async fn take(&mut self, batches: &mut mpsc::Receiver<Batch>) -> Result<()> {
         while let Some(batch) = batches.recv().await {

@@ -23,6 +23,8 @@ pub struct Metrics {
     pub rows_read: IntCounterVec,
     /// Rows that changed in the warehouse, by `table` and `operation` (insert, update, delete). Set by `sync/`.
     pub rows_written: IntCounterVec,
+    /// Chunks of tables that were compared, by `outcome` (quiet, walked). Set by `sync/`.
+    pub chunks: IntCounterVec,
     /// Values replaced because the warehouse can't hold them, by `table` and `rule`. Set by `sync/`.
     pub values_coerced: IntCounterVec,
     /// What was done about tables whose shape had changed, by `change` (added, widened, redeclared, dropped,
@@ -99,6 +101,11 @@ impl Metrics {
                 "amalgam_rows_written_total",
                 "Rows that changed in the warehouse.",
                 &["table", "operation"],
+            ),
+            chunks: r.counters(
+                "amalgam_chunks_compared_total",
+                "Chunks of tables compared: quiet ones were passed over, of the others all rows were read.",
+                &["outcome"],
             ),
             values_coerced: r.counters(
                 "amalgam_values_coerced_total",

@@ -3,6 +3,7 @@
 //! Owns every `tokio_postgres` type; other rooms see [`Session`], [`Transaction`] and [`Row`].
 //! Guarantee: an error that leaves this room carries no cell's value.
 
+mod chunk;
 mod copy;
 pub mod dependents;
 mod failure;
@@ -16,6 +17,7 @@ mod session;
 mod table_state;
 mod tls;
 
+pub use chunk::{Chunk, RawImage};
 pub use copy::{CopyIn, CopyOut};
 pub use dependents::{Dependents, OWN_INDEX_PREFIX, Trappings};
 pub use identifier::{literal, quote, relation};

@@ -60,6 +60,7 @@ async fn history(seed: u64) {
     config.source.connect_seconds_max = 2;
     config.warehouse.connect_seconds_max = 2;
     config.source.range_rows = script.pick(&[1, 7, 100, 50_000]);
+    config.sync.chunk_rows = script.pick(&[3, 20, 10_000]);
     config.sync.batch_bytes_max = script.pick(&[64, 4_000, 1 << 20]);
     config.sync.load_part_bytes = script.pick(&[1, 3_000, 64 << 20]);
     config.source.bad_text = script.pick(&[BadText::Replace, BadText::Quarantine]);
@@ -87,7 +88,7 @@ async fn history(seed: u64) {
         let syncer = syncer(&config);
         let names: Vec<TableName> = script.tables().iter().map(|t| t.name.as_str().into()).collect();
         for name in names {
-            let options = SyncOptions { full: script.one_in(12), reconcile: script.one_in(6) };
+            let options = SyncOptions { full: script.one_in(12), reconcile: script.one_in(6), every_row: false };
             let patience = Duration::from_millis(script.pick(&[30, 150, 600]));
             // Called off at any moment, as by a crash: what is dropped must leave nothing half done.
             let Ok(ended) = tokio::time::timeout(patience, syncer.sync_table(&name, options)).await else { continue };
@@ -120,7 +121,7 @@ fn syncer(config: &Arc<Config>) -> Syncer {
 /// How many rows are in quarantine at the end.
 async fn end_equal(syncer: &Syncer, table: &Table, told: bool, seed: u64) -> u64 {
     let name = table.name.as_str().into();
-    let options = SyncOptions { full: false, reconcile: !told };
+    let options = SyncOptions { reconcile: !told, ..SyncOptions::default() };
     let mut last = None;
     for _ in 0..HEALED_TRIES {
         match syncer.sync_table(&name, options).await {

@@ -8,7 +8,7 @@ use amalgam::{
     sync::{Action, Differences, SyncOptions, Syncer},
 };
 
-const PLAIN: SyncOptions = SyncOptions { full: false, reconcile: false };
+const PLAIN: SyncOptions = SyncOptions { full: false, reconcile: false, every_row: false };
 
 /// A syncer by whose rule rows of `t` go or stay.
 async fn syncer_by(bench: &Bench, deletes: Deletes, mode: Option<SyncMode>) -> Syncer {

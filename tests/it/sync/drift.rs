@@ -8,7 +8,7 @@ use amalgam::{
     sync::{Action, SyncOptions},
 };
 
-const PLAIN: SyncOptions = SyncOptions { full: false, reconcile: false };
+const PLAIN: SyncOptions = SyncOptions { full: false, reconcile: false, every_row: false };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wider_columns_are_widened_in_place_with_the_views_on_them() {

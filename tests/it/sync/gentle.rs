@@ -12,7 +12,7 @@ use amalgam::{
 use mysql_async::prelude::Queryable;
 use std::time::{Duration, Instant};
 
-const PLAIN: SyncOptions = SyncOptions { full: false, reconcile: false };
+const PLAIN: SyncOptions = SyncOptions { full: false, reconcile: false, every_row: false };
 
 /// The second column of all rows of the next range.
 async fn range(reader: &mut Reader<'_>) -> Vec<String> {

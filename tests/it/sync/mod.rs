@@ -1,6 +1,7 @@
 //! One table in step, on real servers.
 
 mod changes;
+mod chunks;
 mod deletes;
 mod drift;
 mod file_order;
@@ -23,8 +24,8 @@ use amalgam::{
 };
 use std::sync::Arc;
 
-const RECONCILE: SyncOptions = SyncOptions { full: false, reconcile: true };
-const FULL: SyncOptions = SyncOptions { full: true, reconcile: false };
+const RECONCILE: SyncOptions = SyncOptions { full: false, reconcile: true, every_row: false };
+const FULL: SyncOptions = SyncOptions { full: true, reconcile: false, every_row: false };
 
 /// A syncer over a bench, with a configuration of the test's own.
 async fn syncer_with(bench: &Bench, change: impl FnOnce(&mut amalgam::config::Config)) -> Syncer {
