@@ -1,6 +1,7 @@
 //! `amalgam discover`: what the source holds, and how each table would be kept in step.
 
 use super::{Context, Outcome, output};
+use crate::sync::RuledColumn;
 use serde::Serialize;
 
 #[derive(Debug, clap::Args)]
@@ -22,12 +23,15 @@ struct Row {
     key: Vec<String>,
     mode: &'static str,
     reason: String,
+    /// Columns that become another type than declared, and by which rule.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    types: Vec<RuledColumn>,
 }
 
 pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
     let syncer = context.syncer()?;
     let catalog = syncer.discover().await?;
-    let rows: Vec<Row> = catalog
+    let mut rows: Vec<Row> = catalog
         .tables
         .iter()
         .filter(|t| !args.filled || t.rows > 0)
@@ -43,9 +47,19 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
                 key: t.key_columns().map(|c| c.name.clone()).collect(),
                 mode: mode.as_str(),
                 reason,
+                types: syncer.ruled(t),
             }
         })
         .collect();
-    output::rows(context.format(), &rows)?;
+    // Below the tables for a person, with its table for a program.
+    let ruled: Vec<RuledColumn> = match context.format() {
+        output::Format::Json => Vec::new(),
+        output::Format::Table => rows.iter_mut().flat_map(|row| std::mem::take(&mut row.types)).collect(),
+    };
+    context.print_rows(&rows)?;
+    if !ruled.is_empty() {
+        output::write("\n")?;
+        context.print_rows(&ruled)?;
+    }
     Ok(Outcome::Done)
 }

@@ -3,7 +3,7 @@
 use super::{Context, Outcome, failure, output};
 use crate::{
     orchestrator::{ModelAction, ModelPlan, Orchestrator, RunRequest, short},
-    sync::{Action, TablePlan},
+    sync::{Action, RuledColumn, TablePlan},
 };
 use serde::Serialize;
 use serde_json::json;
@@ -26,6 +26,9 @@ struct TableRow {
     action: Action,
     reason: String,
     rows: u64,
+    /// Columns that become another type than declared, and by which rule.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    types: Vec<RuledColumn>,
 }
 
 #[derive(Serialize)]
@@ -53,16 +56,22 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
         outlook.tables.iter().filter(|t| t.action != Action::Skip).count(),
         outlook.models.iter().filter(|m| m.action != ModelAction::Skip).count(),
     );
-    let table_rows: Vec<TableRow> =
+    let mut table_rows: Vec<TableRow> =
         outlook.tables.iter().filter(|t| shows_all || t.action != Action::Skip).map(TableRow::new).collect();
     let model_rows: Vec<ModelRow> =
         outlook.models.into_iter().filter(|m| shows_all || m.action != ModelAction::Skip).map(ModelRow::new).collect();
     match context.format() {
         output::Format::Json => context.print_record(&json!({ "tables": table_rows, "models": model_rows }))?,
         output::Format::Table => {
+            let ruled: Vec<RuledColumn> =
+                table_rows.iter_mut().flat_map(|row| std::mem::take(&mut row.types)).collect();
             context.print_rows(&table_rows)?;
             let counted = output::counted(tables, "table");
             output::write(&format!("{counted}: {} to do, {} unchanged\n", has_work.0, tables - has_work.0))?;
+            if !ruled.is_empty() {
+                output::write("\n")?;
+                context.print_rows(&ruled)?;
+            }
             if models > 0 {
                 output::write("\n")?;
                 context.print_rows(&model_rows)?;
@@ -89,6 +98,7 @@ impl TableRow {
             action: plan.action,
             reason: plan.action_reason.clone(),
             rows: plan.table.rows,
+            types: plan.types.clone(),
         }
     }
 }

@@ -156,6 +156,7 @@ mod tests {
             mode_reason: String::new(),
             action,
             action_reason: String::new(),
+            types: Vec::new(),
         }
     }
 

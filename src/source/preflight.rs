@@ -9,7 +9,7 @@ use crate::{
 };
 use chrono::{DateTime, TimeDelta};
 use mysql_async::{Conn, Row, prelude::Queryable};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const FACTS: &str = include_str!("queries/preflight.sql");
 
@@ -28,6 +28,8 @@ pub struct Preflight {
     pub grants: Vec<Grant>,
     /// Base tables that the user sees, by storage engine.
     pub engines: BTreeMap<String, u64>,
+    /// Columns that an index of their table begins with: table, column.
+    pub indexed: BTreeSet<(String, String)>,
     /// Bytes of data in those tables.
     pub data_bytes: u64,
     /// `log_bin`.
@@ -86,6 +88,7 @@ impl Source {
             account: text(&row, 10),
             grants: grants(&mut connection).await?,
             engines,
+            indexed: indexed(&mut connection).await?,
             data_bytes,
             binlog: number(&row, 5) == 1,
             binlog_format: text(&row, 6),
@@ -123,6 +126,17 @@ async fn engines(connection: &mut Conn) -> Result<(BTreeMap<String, u64>, u64)> 
         .map_err(|e| failure(&e, "asking the source for its engines"))?;
     let bytes = rows.iter().map(|row| number(row, 2)).sum();
     Ok((rows.iter().map(|row| (text(row, 0), number(row, 1))).collect(), bytes))
+}
+
+async fn indexed(connection: &mut Conn) -> Result<BTreeSet<(String, String)>> {
+    let rows: Vec<Row> = connection
+        .query(
+            "select cast(table_name as char), cast(column_name as char) from information_schema.statistics \
+             where table_schema = database() and seq_in_index = 1",
+        )
+        .await
+        .map_err(|e| failure(&e, "asking the source for its indexes"))?;
+    Ok(rows.iter().map(|row| (text(row, 0), text(row, 1))).collect())
 }
 
 async fn grants(connection: &mut Conn) -> Result<Vec<Grant>> {

@@ -32,6 +32,7 @@ mod staging;
 mod whole;
 
 pub use reconcile::Differences;
+pub use rules::RuledColumn;
 
 use crate::{
     config,
@@ -71,6 +72,8 @@ pub struct TablePlan {
     pub action: Action,
     /// Why that action, in words.
     pub action_reason: String,
+    /// Columns that become another type than declared, and by which rule.
+    pub types: Vec<RuledColumn>,
 }
 
 /// What a sync of one table does.
@@ -183,6 +186,23 @@ impl Syncer {
     /// The mode of a table and why, as [`Syncer::plan`] would choose it.
     pub fn mode(&self, table: &Table) -> (SyncMode, String) {
         plan::choose_mode(table, self.by_hand(table))
+    }
+
+    /// The stamp column that a table is read by, where its mode is `merge`.
+    pub fn cursor<'t>(&self, table: &'t Table) -> Option<&'t str> {
+        let by_hand = self.by_hand(table);
+        let stamp = plan::stamp(table, by_hand).map(|(_, name)| name);
+        stamp.filter(|_| plan::choose_mode(table, by_hand).0 == SyncMode::Merge)
+    }
+
+    /// The columns of a table that become another type than their declaration says, and by which rule.
+    pub fn ruled(&self, table: &Table) -> Vec<RuledColumn> {
+        rules::ruled(table, &self.config)
+    }
+
+    /// Why a table of [`Syncer::discover`] can't be synced as the configuration has it; `None` where it can.
+    pub fn unsuited(&self, table: &Table) -> Option<Error> {
+        rules::check(table).err()
     }
 
     /// What a sync would do now: for the tables named, or all. Tables that the source does not have are
@@ -303,7 +323,8 @@ impl Syncer {
             overlap: self.config.sync.overlap(),
         };
         let (action, action_reason) = plan::choose_action(&situation, options);
-        let plan = TablePlan { table: table.clone(), mode, mode_reason, action, action_reason };
+        let types = self.ruled(table);
+        let plan = TablePlan { table: table.clone(), mode, mode_reason, action, action_reason, types };
         let job = Job {
             source: &self.source,
             warehouse: &self.warehouse,

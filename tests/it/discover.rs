@@ -35,3 +35,26 @@ async fn discover_says_how_each_table_is_kept_in_step_and_why() {
     let names: Vec<&str> = rows.iter().filter_map(|row| row["table"].as_str()).collect();
     assert_eq!(names, ["definition", "history", "payment", "securitylog"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn discover_and_plan_say_which_rule_decided_a_columns_type() {
+    let bench = Servers::fresh("discover_rules").await;
+    bench.source("create table t (k int primary key, IsHidden tinyint(1), word text) engine=MyISAM").await;
+    let rules = "[[sync.types]]\ncolumns = \"*.Is*\"\ndeclared = \"tinyint(1)\"\nas = \"boolean\"\n";
+    let said = async |arguments: &[&str]| {
+        let output = bench.amalgam_with(rules).args(arguments).output().await.expect("it ends");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    insta::assert_snapshot!(said(&["discover"]).await, @r"
+    table  engine  consistency  rows  data bytes  columns  key  mode     reason
+    t      MyISAM  range           0           0        3  k    replace  small (0 rows), so all of it is compared
+
+    table  column    declared    becomes  rule
+    t      IsHidden  tinyint(1)  boolean  *.Is* (tinyint(1))
+    ");
+    let planned = said(&["plan"]).await;
+    assert!(planned.lines().any(|line| line.starts_with("t ") && line.ends_with("*.Is* (tinyint(1))")), "{planned}");
+    let rows: serde_json::Value = serde_json::from_str(&said(&["discover", "--format", "json"]).await).expect("JSON");
+    assert_eq!(rows[0]["types"][0]["becomes"], "boolean");
+}

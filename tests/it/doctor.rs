@@ -18,7 +18,11 @@ impl Visit {
             command.args(["--set", setting]);
         }
         let output = command.args(["doctor", "--format", "json"]).output().await.expect("the program can be started");
-        let text = String::from_utf8(output.stdout).expect("it prints UTF-8");
+        Self::of(&output)
+    }
+
+    fn of(output: &std::process::Output) -> Self {
+        let text = String::from_utf8(output.stdout.clone()).expect("it prints UTF-8");
         let findings = serde_json::from_str(&text)
             .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)));
         Self { status: output.status.code(), findings, text }
@@ -155,4 +159,46 @@ async fn a_warehouse_that_is_not_utf8_or_ends_statements_is_told() {
     assert_eq!(visit.status, Some(1));
     assert_eq!(visit.find("warehouse", "encoding").0, "fail");
     assert_eq!(visit.find("warehouse", "statement_timeout").0, "warn");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_does_not_suit_its_column_is_told_before_a_run_fails() {
+    let bench = Servers::fresh("doctor_types").await;
+    bench.source("create table t (k int primary key, flag tinyint, word text)").await;
+    let rule = |columns: &str| format!("[[sync.types]]\ncolumns = \"{columns}\"\nas = \"boolean\"\n");
+    let visit = async |more: &str| {
+        let output = bench.amalgam_with(more).args(["doctor", "--format", "json"]).output().await.expect("it ends");
+        Visit::of(&output)
+    };
+    let visit_of_one = visit(&rule("t.word")).await;
+    assert_eq!(visit_of_one.status, Some(1));
+    let (verdict, finding, remedy) = visit_of_one.find("source", "types");
+    assert_eq!(
+        (verdict, finding),
+        ("fail", "column t.word is to become boolean, but its type does not suit that (text)")
+    );
+    assert!(remedy.contains("[[sync.types]]"), "{remedy}");
+    let sound = visit(&rule("t.fl*")).await;
+    assert_eq!(sound.find("source", "types"), ("ok", "1 column by rule another type than declared", ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_table_without_an_index_on_its_stamp_comes_with_the_statement_that_makes_one() {
+    let bench = Servers::fresh("doctor_stamps").await;
+    let stamp = "ts timestamp default current_timestamp on update current_timestamp";
+    bench
+        .source(&format!(
+            "create table bare (k int primary key, {stamp}) engine=MyISAM;
+             create table indexed (k int primary key, {stamp}, key (ts)) engine=MyISAM;
+             insert into bare (k) select seq from seq_1_to_10001; insert into indexed (k) select k from bare;"
+        ))
+        .await;
+    let visit = Visit::with(&bench, &[]).await;
+    let (verdict, finding, remedy) = visit.find("source", "stamp indexes");
+    assert_eq!((verdict, finding), ("warn", "each delta reads every row of bare: no index begins with the stamp"));
+    let statement = remedy.split("built: ").nth(1).and_then(|rest| rest.split(';').next()).expect("a statement");
+    assert_eq!(statement, "CREATE INDEX `ts` ON `bare` (`ts`)");
+    bench.source(statement).await;
+    let mended = Visit::with(&bench, &[]).await;
+    assert_eq!(mended.find("source", "stamp indexes").0, "ok");
 }

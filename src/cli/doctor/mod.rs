@@ -5,6 +5,7 @@
 
 mod finding;
 mod source;
+mod tables;
 mod warehouse;
 
 use super::{
@@ -44,7 +45,14 @@ async fn examine(context: &Context) -> anyhow::Result<Vec<Finding>> {
 
     let mut on_source = Findings::on("source");
     match &source {
-        Ok(facts) => source::judge(facts, &config.source, &mut on_source),
+        Ok(facts) => {
+            source::judge(facts, &config.source, &mut on_source);
+            let syncer = context.syncer()?;
+            match syncer.discover().await {
+                Ok(catalog) => tables::judge(&catalog, facts, &syncer, &mut on_source),
+                Err(error) => on_source.failed("tables", &error),
+            }
+        }
         Err(error) => on_source.failed("reachable", error),
     }
     let mut on_warehouse = Findings::on("warehouse");
