@@ -10,6 +10,7 @@ mod kinds;
 mod loads;
 mod rules;
 mod shapes;
+mod stamps;
 mod types;
 
 use crate::harness::Bench;
