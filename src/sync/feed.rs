@@ -75,8 +75,8 @@ impl Batch {
 }
 
 impl Job<'_> {
-    /// Begins to read in an order, to its end or as long as keys ascend. The future and the taking of the batches belong into one
-    /// `tokio::try_join!`: the first to fail ends both.
+    /// Begins to read in an order, to its end or as long as keys ascend. The future and the taking of the
+    /// batches belong into one `tokio::try_join!`: the first to fail ends both.
     pub(super) fn feed(&self, order: Order, ends: Ends) -> (impl Future<Output = Result<Fed>>, mpsc::Receiver<Batch>) {
         let (sender, receiver) = mpsc::channel(BATCHES_WAITING);
         (self.read(order, ends, sender), receiver)
