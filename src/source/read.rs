@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{KeyRange, Table},
-    error::{Kind, Result},
+    error::{Error, Kind, Result},
 };
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use mysql_async::{BinaryProtocol, Conn, Params, QueryResult, Value, prelude::Queryable};
@@ -223,7 +223,18 @@ impl Reader<'_> {
         let rows_max = if self.cursor.is_empty() { u64::MAX } else { self.pace.rows() };
         let (sql, parameters) = self.statement(rows_max);
         let doing = format!("reading {}", self.table.name);
-        let result = self.connection.exec_iter(sql, parameters).await.map_err(|e| failure(&e, &doing))?;
+        let result = match self.connection.exec_iter(sql, parameters).await.map_err(|e| failure(&e, &doing)) {
+            Ok(result) => result,
+            // Before its first row came: somebody held the table already.
+            Err(error) if self.watch.is_some() && is_called_off(&self.called_off, &error) => {
+                (self.done, self.whole) = (true, false);
+                if let Some(watch) = self.watch.take() {
+                    watch.end().await;
+                }
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
         Ok(Some(Range {
             result,
             table: self.table,
@@ -268,7 +279,7 @@ impl Range<'_> {
     pub async fn next(&mut self) -> Result<Option<Vec<Value>>> {
         let row = match self.result.next().await.map_err(|e| failure(&e, &format!("reading {}", self.table.name))) {
             Ok(row) => row,
-            Err(error) if self.may_end_early.is_some_and(|t| t.is_cancelled() || error.kind == Kind::SourceTimeout) => {
+            Err(error) if self.may_end_early.is_some_and(|called_off| is_called_off(called_off, &error)) => {
                 debug!(table = %self.table.name, rows = self.rows, "called off: it stood in somebody's way");
                 (*self.done, *self.whole) = (true, false);
                 return Ok(None);
@@ -298,6 +309,11 @@ impl Range<'_> {
             }
         }
     }
+}
+
+/// Whether a long statement ended because it is no longer wanted.
+fn is_called_off(called_off: &CancellationToken, error: &Error) -> bool {
+    called_off.is_cancelled() || error.kind == Kind::SourceTimeout
 }
 
 /// What a cell takes on its way, about.

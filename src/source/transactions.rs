@@ -10,16 +10,18 @@ use mysql_async::{Conn, prelude::Queryable};
 use std::sync::atomic::Ordering;
 use tracing::debug;
 
-/// The age of the oldest. InnoDB tells times in the system's zone, whatever the session's is. In the hour
+/// The age of the oldest, but for those that their clients have forgotten: a day old, they hold nothing back
+/// any longer. InnoDB tells times in the system's zone, whatever the session's is. In the hour
 /// that comes twice in autumn, the age may be one hour more than it is, or zero.
-const OLDEST: &str = "select cast(max(timestampdiff(microsecond, trx_started, convert_tz(now(6), '+00:00', 'SYSTEM'))) as signed) \
-                      from information_schema.innodb_trx where trx_rows_modified > 0";
+const OLDEST: &str = "select cast(max(age) as signed) from \
+                      (select timestampdiff(microsecond, trx_started, convert_tz(now(6), '+00:00', 'SYSTEM')) as age \
+                       from information_schema.innodb_trx where trx_rows_modified > 0) writers where age < 86400000000";
+
+/// A server that runs without InnoDB has no such table.
+const UNKNOWN_TABLE: u16 = 1109;
 
 /// A statement is stamped with the moment it began, its transaction with one a little later, in whole seconds.
 const MARGIN: TimeDelta = TimeDelta::seconds(2);
-
-/// Older than this, a transaction was forgotten by its client, and holds nothing back any longer.
-const AGE_MAX: TimeDelta = TimeDelta::days(1);
 
 impl Source {
     /// How long ago the oldest transaction began that has written and not ended; `None` where there is none, or
@@ -44,7 +46,9 @@ impl Source {
 /// # Errors
 /// [`Kind::SourceDenied`] without the right.
 pub(super) async fn oldest(connection: &mut Conn) -> Result<Option<TimeDelta>> {
-    let age: Option<Option<i64>> =
-        connection.query_first(OLDEST).await.map_err(|e| failure(&e, "looking for open transactions"))?;
-    Ok(age.flatten().map(|micros| TimeDelta::microseconds(micros.max(0)) + MARGIN).filter(|age| *age < AGE_MAX))
+    let age: Option<Option<i64>> = match connection.query_first(OLDEST).await {
+        Err(mysql_async::Error::Server(error)) if error.code == UNKNOWN_TABLE => None,
+        asked => asked.map_err(|e| failure(&e, "looking for open transactions"))?,
+    };
+    Ok(age.flatten().map(|micros| TimeDelta::microseconds(micros.max(0)) + MARGIN))
 }

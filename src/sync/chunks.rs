@@ -16,7 +16,7 @@ use super::{
     staging::Staging,
 };
 use crate::{
-    domain::KeyRange,
+    domain::{Deletes, KeyRange},
     error::{Error, Kind, Result},
     source::{ChecksumReader, is_plain},
     warehouse::{Chunk, RawImage, Session, Transaction},
@@ -124,6 +124,7 @@ impl Job<'_> {
         raw: &Raw<'_>,
         chunks: &Chunked,
         staged: bool,
+        has_refused: bool,
     ) -> Result<()> {
         let mut differing = chunks.differing.clone();
         if staged && !differing.is_empty() {
@@ -135,7 +136,11 @@ impl Job<'_> {
                 cut.raw.merge(written);
             }
         }
-        let storable: Vec<Chunk> = differing.iter().filter_map(|cut| cut.chunk(self.deletes)).collect();
+        let mut storable: Vec<Chunk> = differing.iter().filter_map(|cut| cut.chunk(self.deletes)).collect();
+        if self.deletes == Deletes::Ignore && has_refused {
+            // Counts can't tell which chunk lacks a row, since rows that are kept make up for it.
+            storable.clear();
+        }
         transaction.remember_chunks(&self.table.name, &chunks.form, &storable).await
     }
 

@@ -186,7 +186,8 @@ impl Job<'_> {
             None => self.state.map_or(0, |s| s.row_count.unsigned_abs()),
         };
         if let Some(chunks) = &found.chunks {
-            self.remember_written(&transaction, &raw, chunks, staged).await?;
+            let has_refused = !found.refused.is_empty();
+            self.remember_written(&transaction, &raw, chunks, staged, has_refused).await?;
         }
         let changed = written != Written::default() || forgotten > 0 || self.drift.alters();
         self.save(&transaction, &found, changed, before + written.inserted - written.deleted.min(before)).await?;

@@ -91,7 +91,8 @@ impl Job<'_> {
         }
         let key: Vec<String> = self.table.key_columns().map(|c| c.raw_name().into_owned()).collect();
         let names: Vec<&str> = extra.iter().map(|(name, _)| name.as_str()).collect();
-        if raw.key.is_empty() || raw.key != key {
+        let alike = |c: &Column| raw.columns.get(&*c.raw_name()).is_some_and(|of| *of == c.warehouse().to_string());
+        if raw.key.is_empty() || raw.key != key || !self.table.key_columns().all(alike) {
             warn!(table = %self.table.name, columns = names.join(", "), "not carried over: the key has changed, or there is none");
             return Ok(());
         }

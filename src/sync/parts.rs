@@ -28,7 +28,10 @@ use tracing::info;
 impl Job<'_> {
     /// Loads everything into a new table, or goes on where a load like this one was interrupted.
     pub(super) async fn load_in_parts(&self, session: &mut Session) -> Result<SyncOutcome> {
-        let begun = session.load_progress(&self.table.name).await?.filter(|begun| begun.shape == shape(self.table));
+        let replaces = self.replaces(session).await?;
+        let begun = session.load_progress(&self.table.name).await?;
+        // What has gaps is better than nothing, and worse than the table that is there.
+        let begun = begun.filter(|b| b.shape == shape(self.table) && !(b.may_have_gaps && replaces));
         let resumed = begun.is_some();
         let mut load = begun.unwrap_or_else(|| self.anew());
         if resumed {
@@ -40,6 +43,9 @@ impl Job<'_> {
             load.may_have_gaps = true;
             whole = tokio::try_join!(reading, self.take_parts(session, &mut load, &mut batches))?.0.whole;
             load.may_have_gaps = !whole && load.rows > 0;
+            if load.may_have_gaps && replaces {
+                load = self.anew();
+            }
         }
         if !whole {
             let (reading, mut batches) = self.feed(Order::Key { after: load.last_key.clone() }, Ends::WithTheTable);

@@ -1,9 +1,17 @@
 //! Rows to be written and keys to be deleted, staged in the session's own temporary tables.
 //!
 //! Staged outside of any transaction, so that no lock is held while the source is read; gone when the
-//! connection ends or is taken from the pool again. Memory: two buffers of `batch_bytes_max` and one row.
+//! connection ends or is taken from the pool again. Memory: two buffers of `batch_bytes_max`, one
+//! row, and what is kept of [`REFUSED_MAX`] rows that were set aside.
 
-use super::{encode, feed::Batch, job::count, quarantine::Refused, raw::Raw, sift};
+use super::{
+    encode,
+    feed::Batch,
+    job::count,
+    quarantine::{self, REFUSED_MAX, Refused},
+    raw::Raw,
+    sift,
+};
 use crate::{
     domain::{Column, Table, WarehouseType},
     error::Result,
@@ -95,6 +103,11 @@ impl<'a> Staging<'a> {
         count(row.get(0))
     }
 
+    /// How many of the rows staged so far were set aside.
+    pub(super) fn refused_now(&self) -> u64 {
+        self.refused.len() as u64
+    }
+
     /// Makes the tables even if nothing is staged: a whole table that became empty.
     pub(super) async fn make(&mut self) -> Result<()> {
         if !self.made {
@@ -111,7 +124,10 @@ impl<'a> Staging<'a> {
         self.make().await?;
         let (sql, rows) = (self.raw.copy_in_staged(), std::mem::take(&mut self.staged));
         self.refused.extend(sift::copy(&self.session, &sql, self.raw.table(), &rows.freeze()).await?);
-        Ok(())
+        match self.refused.last() {
+            Some(last) if self.refused_now() > REFUSED_MAX => quarantine::too_many(self.raw.table(), last),
+            _ => Ok(()),
+        }
     }
 
     async fn flush_keys(&mut self) -> Result<()> {

@@ -97,3 +97,27 @@ async fn a_writer_does_not_wait_for_a_load_that_waits_for_the_warehouse() {
         assert_equal(&syncer, 60_000).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_of_a_table_that_is_locked_already_waits_for_it_in_ranges() {
+    let bench = Servers::fresh("locked").await;
+    bench
+        .source(
+            "create table t (k int primary key, v varchar(1000)) engine=MyISAM; \
+             insert into t select seq, repeat('x', 1000) from seq_1_to_3000;",
+        )
+        .await;
+    let syncer = loading_in(&bench, u64::MAX, None, None).await;
+    let held = bench.lock_source("t").await;
+    let mut loading = JoinSet::new();
+    loading.spawn(async move { sync(&syncer, SyncOptions::default()).await });
+    until("a range waits for the table", async || {
+        let waits = "select count(*) from information_schema.processlist \
+                     where db = database() and state like 'Waiting for table%' and info like '%order by%'";
+        bench.source_texts(waits).await[0][0].as_deref() == Some("1")
+    })
+    .await;
+    drop(held);
+    let outcome = loading.join_next().await.expect("it was begun").expect("it did not panic");
+    assert_eq!((outcome.action, outcome.rows_inserted), (Action::Load, 3000));
+}
