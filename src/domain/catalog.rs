@@ -106,6 +106,20 @@ pub struct Column {
 }
 
 impl Column {
+    /// A column of which nothing more is known than its declaration.
+    pub fn new(name: impl Into<String>, declared: impl Into<String>) -> Self {
+        let declared = declared.into();
+        Self {
+            name: name.into(),
+            source_type: SourceType::parse(&declared),
+            declared,
+            nullable: true,
+            stamps_edits: false,
+            auto_increment: false,
+            rule: Rule::default(),
+        }
+    }
+
     /// Its name in the warehouse.
     pub fn raw_name(&self) -> Cow<'_, str> {
         name::in_warehouse(&self.name)

@@ -2,7 +2,7 @@
 
 use super::{Source, failure::failure};
 use crate::{
-    domain::{Catalog, Column, Engine, Fingerprint, Rule, SourceType, Table, TableName},
+    domain::{Catalog, Column, Engine, Fingerprint, Table, TableName},
     error::{Error, Kind, Result},
 };
 use chrono::DateTime;
@@ -89,13 +89,10 @@ fn column(row: &Row) -> Result<Column> {
     let extra = get::<String>(row, 4)?.to_ascii_lowercase();
     let default = get::<Option<String>>(row, 5)?.unwrap_or_default().to_ascii_lowercase();
     Ok(Column {
-        name,
-        source_type: SourceType::parse(&declared),
-        declared,
         nullable: get::<String>(row, 3)? == "YES",
         stamps_edits: extra.contains("on update") && default.contains("current_timestamp"),
         auto_increment: extra.contains("auto_increment"),
-        rule: Rule::default(),
+        ..Column::new(name, declared)
     })
 }
 

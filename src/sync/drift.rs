@@ -198,18 +198,10 @@ fn altered(before: &Shape, now: &Table, drift: &Drift, raw: &RawTable) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Engine, Rule, SourceType};
+    use crate::domain::Engine;
 
     fn column(name: &str, declared: &str) -> Column {
-        Column {
-            name: name.to_owned(),
-            declared: declared.to_owned(),
-            source_type: SourceType::parse(declared),
-            nullable: true,
-            stamps_edits: false,
-            auto_increment: false,
-            rule: Rule::default(),
-        }
+        Column::new(name, declared)
     }
 
     fn table(columns: Vec<Column>) -> Table {

@@ -160,20 +160,12 @@ fn delta_or_reconcile(situation: &Situation<'_>, state: &TableState) -> (Action,
 mod tests {
     use super::*;
     use crate::{
-        domain::{Column, Fingerprint, Rule},
+        domain::{Column, Fingerprint},
         warehouse::Shape,
     };
 
     fn column(name: &str, declared: &str, stamps_edits: bool, auto_increment: bool) -> Column {
-        Column {
-            name: name.to_owned(),
-            declared: declared.to_owned(),
-            source_type: SourceType::parse(declared),
-            nullable: false,
-            stamps_edits,
-            auto_increment,
-            rule: Rule::default(),
-        }
+        Column { nullable: false, stamps_edits, auto_increment, ..Column::new(name, declared) }
     }
 
     fn table(name: &str, columns: Vec<Column>, rows: u64) -> Table {

@@ -229,15 +229,7 @@ mod tests {
     }
 
     fn table(declared: &str, rule: Rule) -> Table {
-        let column = Column {
-            name: "PayAmt".to_owned(),
-            declared: declared.to_owned(),
-            source_type: SourceType::parse(declared),
-            nullable: false,
-            stamps_edits: false,
-            auto_increment: false,
-            rule,
-        };
+        let column = Column { rule, ..Column::new("PayAmt", declared) };
         Table {
             name: "payment".into(),
             engine: Engine::MyIsam,

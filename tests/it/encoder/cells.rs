@@ -113,15 +113,7 @@ pub(crate) fn ways() -> Vec<Table> {
 }
 
 fn way(declared: &str, rule: Rule) -> Table {
-    let column = |name: &str, declared: &str, rule| Column {
-        name: name.to_owned(),
-        declared: declared.to_owned(),
-        source_type: SourceType::parse(declared),
-        nullable: true,
-        stamps_edits: false,
-        auto_increment: false,
-        rule,
-    };
+    let column = |name: &str, declared: &str, rule| Column { rule, ..Column::new(name, declared) };
     Table {
         name: "t".into(),
         engine: Engine::MyIsam,
