@@ -2,7 +2,7 @@
 
 use crate::{
     config::{Config, TypeRule},
-    domain::{Catalog, Column, Rule, Table},
+    domain::{BadText, Catalog, Column, Rule, SourceType, Table, WarehouseType},
     error::{Error, Kind, Result},
 };
 use serde::Serialize;
@@ -48,9 +48,21 @@ pub(super) fn lay_upon(catalog: &mut Catalog, config: &Config) {
     for table in &mut catalog.tables {
         for at in 0..table.columns.len() {
             let mapping = rule_of(config, table, &table.columns[at]).and_then(TypeRule::mapping);
-            table.columns[at].rule = Rule { mapping, bad_text: config.source.bad_text };
+            let column = &mut table.columns[at];
+            column.rule = Rule { mapping, bad_text: BadText::default() };
+            if holds_texts(column) {
+                column.rule.bad_text = config.source.bad_text;
+            }
         }
     }
+}
+
+/// Whether a value may be a text that PostgreSQL can't hold. A rule about them says nothing of any other column;
+/// laid upon it, it would compare its table whenever it is changed. What a number or a date is written with
+/// is plain.
+fn holds_texts(column: &Column) -> bool {
+    let may_hold_any = matches!(column.source_type, SourceType::Text | SourceType::Binary | SourceType::Other);
+    may_hold_any && column.warehouse() == WarehouseType::Text
 }
 
 /// Whether every column can become what its rule says.
@@ -75,4 +87,51 @@ pub(super) fn check(table: &Table) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Engine, Mapping};
+    use chrono::DateTime;
+
+    #[test]
+    fn a_rule_about_bad_texts_is_laid_upon_columns_that_hold_texts_and_no_others() {
+        let mut config = Config::default();
+        config.source.bad_text = BadText::Quarantine;
+        let rule = |columns: &str, becomes: &str| TypeRule {
+            columns: columns.to_owned(),
+            becomes: becomes.to_owned(),
+            ..TypeRule::default()
+        };
+        config.sync.types = vec![rule("t.raw", "bytea"), rule("t.day", "text"), rule("t.file", "text")];
+        let columns = [
+            ("id", "bigint"),
+            ("name", "varchar(9)"),
+            ("raw", "text"),
+            ("day", "date"),
+            ("file", "blob"),
+            ("odd", "xml"),
+        ];
+        let table = Table {
+            name: "t".into(),
+            engine: Engine::MyIsam,
+            columns: columns.map(|(name, declared)| Column::new(name, declared)).into(),
+            key: vec![0],
+            rows: 0,
+            data_bytes: 0,
+            fingerprint: None,
+        };
+        let (taken_at, settled_at) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
+        let mut catalog = Catalog { taken_at, settled_at, tables: vec![table] };
+        lay_upon(&mut catalog, &config);
+        let ruled: Vec<&str> = catalog.tables[0]
+            .columns
+            .iter()
+            .filter(|c| c.rule.bad_text == BadText::Quarantine)
+            .map(|c| c.name.as_str())
+            .collect();
+        assert_eq!(ruled, ["name", "file", "odd"]);
+        assert_eq!(catalog.tables[0].columns[2].rule.mapping, Some(Mapping::Bytea));
+    }
 }
