@@ -9,6 +9,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use std::collections::HashSet;
+use tracing::warn;
 
 /// What is kept of such a row: never a value, but for a key of integers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl Session {
 }
 
 impl Transaction<'_> {
-    /// Puts rows in quarantine that were refused in a read, which is told by when it began.
+    /// Puts rows in quarantine that were refused in a read, which is told by when it began. Logs how many are new.
     pub async fn quarantine(&self, table: &TableName, read_at: DateTime<Utc>, rows: &[&Quarantined]) -> Result<()> {
         if rows.is_empty() {
             return Ok(());
@@ -51,7 +52,12 @@ impl Transaction<'_> {
         let reasons: Vec<&str> = rows.iter().map(|r| r.reason.as_str()).collect();
         let parameters: [&(dyn super::ToSql + Sync); 5] = [&table.as_str(), &read_at, &keys, &columns, &reasons];
         let sql = include_str!("queries/quarantine.sql");
-        self.execute(sql, &parameters, "putting rows in quarantine").await.map(|_| ())
+        let new: i64 = self.query_one(sql, &parameters, "putting rows in quarantine").await?.get(0);
+        if new > 0 {
+            // Said again where the transaction has to be done again: better than not at all.
+            warn!(%table, rows = new, "rows have no place in the warehouse and are set aside: see amalgam.quarantine");
+        }
+        Ok(())
     }
 
     /// Releases what a read of the whole table has not refused again.

@@ -310,7 +310,7 @@ async fn rows_in_quarantine_are_told_wherever_one_looks() {
     let bench = Servers::fresh("quarantine").await;
     bench.source("create table patient (PatNum bigint primary key, IsHidden tinyint); insert into patient values (1, 0), (2, 5)").await;
     let more = "[[sync.types]]\ncolumns = \"patient.Is*\"\nas = \"boolean\"\n\n[[schedule]]\nname = \"often\"\ncron = \"*/2 * * * * *\"\n";
-    let daemon = Daemon::start(&bench, more).await;
+    let mut daemon = Daemon::start(&bench, more).await;
     daemon.until_status("/readyz", 200).await;
     until("healthz tells of it", || async {
         healthz(&daemon).await["known"]["rows_quarantined"] == json!({ "patient": 1 })
@@ -318,6 +318,12 @@ async fn rows_in_quarantine_are_told_wherever_one_looks() {
     .await;
     let (_, metrics) = daemon.get("/metrics").await.expect("it answers");
     assert!(metrics.contains("amalgam_quarantined_rows{table=\"patient\"} 1"), "{metrics}");
+    until("the log warns of it", || {
+        let warned = |l: &Value| l["level"] == "warn" && l["table"] == "patient" && l["rows"] == 1;
+        let found = daemon.log().iter().any(warned);
+        async move { found }
+    })
+    .await;
     for (command, words) in [
         ("status", "warning: 1 row of patient in quarantine"),
         ("verify", "2 rows compared: every value equal\n1 row in quarantine, not"),

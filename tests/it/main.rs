@@ -1,5 +1,6 @@
 //! The integration suite: one binary, real servers.
 
+mod alerts;
 mod calling_off;
 mod config;
 mod daemon;
