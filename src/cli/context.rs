@@ -124,7 +124,7 @@ impl Context {
         if self.source.get().is_none() {
             let config = self.config()?;
             config.source.require()?;
-            let source = Source::new(&config.source)?;
+            let source = Source::new(&config.source)?.kept_for(config.sync.parallel_tables);
             return Ok(self.source.get_or_init(|| source).clone());
         }
         Ok(self.source.get().expect("it was looked at a line above").clone())

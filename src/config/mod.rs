@@ -79,7 +79,8 @@ impl Config {
     }
 
     /// What works at once must not wait for each other's connections: a table takes one of the source and
-    /// two of the warehouse, a model one, and one is needed on each side to look around.
+    /// two of the warehouse, a model one, and one is needed on each side to look around. The second one that a
+    /// first load of a MyISAM table likes to have is taken of those beyond, or not at all.
     fn check_connections(&self) -> Vec<Problem> {
         let (tables, models) = (self.sync.parallel_tables, self.models.threads);
         let needs = [

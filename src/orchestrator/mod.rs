@@ -81,7 +81,8 @@ impl Orchestrator {
     /// # Errors
     /// A wrong configuration.
     pub fn new(config: Arc<Config>, clock: Clock, metrics: Arc<Metrics>) -> Result<Self> {
-        let (source, warehouse) = (Source::new(&config.source)?, Warehouse::new(&config.warehouse)?);
+        let source = Source::new(&config.source)?.kept_for(config.sync.parallel_tables);
+        let warehouse = Warehouse::new(&config.warehouse)?;
         Ok(Self {
             state: State::new(&config.warehouse),
             syncer: Syncer::new(source.clone(), warehouse.clone(), Arc::clone(&config), Arc::clone(&metrics)),

@@ -6,12 +6,16 @@
 //! waits. It needs no privilege, and costs the server next to nothing.
 //! Bounds: who waits, waits for [`ASK_EVERY`] and [`ANSWER_WITHIN`] at most, and for what is on the wire.
 
-use super::read::quote;
+use super::{Source, read::quote};
 use crate::domain::Table;
 use mysql_async::{Conn, prelude::Queryable};
 use std::time::Duration;
-use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::{
+    sync::{OwnedSemaphorePermit, oneshot},
+    task::JoinHandle,
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 /// How often the table is asked.
@@ -28,11 +32,11 @@ pub(super) struct LockWatch {
 }
 
 impl LockWatch {
-    /// Begins to watch over what the connection of that number reads.
-    pub(super) fn begin(tracker: &TaskTracker, connection: Conn, reads: u32, table: &Table) -> Self {
+    /// Begins to watch, by a spare connection, over what the connection of that number reads.
+    pub(super) fn begin(source: &Source, by: Spare, reads: u32, table: &Table) -> Self {
         let called_off = CancellationToken::new();
         let (ended, end) = oneshot::channel();
-        let watching = tracker.spawn(watch(connection, reads, question(table), called_off.clone(), end));
+        let watching = source.watches.spawn(watch(by, reads, question(table), called_off.clone(), end));
         Self { called_off, ended, watching }
     }
 
@@ -49,6 +53,12 @@ impl LockWatch {
     }
 }
 
+/// A connection that nobody needs for reading, and the leave to hold it.
+pub(super) struct Spare {
+    pub(super) connection: Conn,
+    pub(super) _leave: OwnedSemaphorePermit,
+}
+
 /// MariaDB and MySQL bound a statement's time in two ways; each passes over the other's as a comment.
 fn question(table: &Table) -> String {
     format!(
@@ -60,7 +70,7 @@ fn question(table: &Table) -> String {
 }
 
 async fn watch(
-    mut connection: Conn,
+    mut by: Spare,
     reads: u32,
     question: String,
     called_off: CancellationToken,
@@ -76,12 +86,12 @@ async fn watch(
             () = sleep(ASK_EVERY) => {}
         }
         // Whatever the reason: unwatched, no statement may be long.
-        if connection.query_drop(&question).await.is_err() {
+        if by.connection.query_drop(&question).await.is_err() {
             called_off.cancel();
             break;
         }
     }
-    if let Err(error) = connection.query_drop(format!("kill query {reads}")).await {
+    if let Err(error) = by.connection.query_drop(format!("kill query {reads}")).await {
         // Its text may be the server's own, so no more than that it happened.
         debug!(fatal = error.is_fatal(), "a statement could not be called off; it ends when its rows are read");
     }

@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::task::TaskTracker;
 
 /// Where Linux distributions keep the authorities that the system trusts: Debian, Red Hat, SUSE, Alpine.
@@ -37,6 +37,9 @@ pub struct Source {
     pub(super) snapshot_time: Duration,
     pub(super) throttle: Arc<Throttle>,
     pub(super) transactions_denied: Arc<AtomicBool>,
+    /// Leaves to hold a connection beside the one that reads.
+    pub(super) spare: Arc<Semaphore>,
+    connections_max: usize,
     connect_seconds_max: u64,
     /// Where the server is, for error texts.
     place: String,
@@ -69,6 +72,8 @@ impl Source {
             range_rows: range_rows(config),
             snapshot_time: Duration::from_secs(config.snapshot_seconds_max),
             transactions_denied: Arc::default(),
+            spare: spare(config.connections_max, 0),
+            connections_max: config.connections_max,
             throttle: Arc::new(Throttle::new(config)),
             range_time: Duration::from_millis(config.range_milliseconds),
             watches: TaskTracker::new(),
@@ -78,6 +83,14 @@ impl Source {
                 None => format!("{}:{}", config.host, config.port),
             },
         })
+    }
+
+    /// Keeps a connection for each of so many tables that are read at once, and one to look around: only what
+    /// is beyond them is spare.
+    #[must_use]
+    pub fn kept_for(mut self, tables: usize) -> Self {
+        self.spare = spare(self.connections_max, tables);
+        self
     }
 
     /// Takes a connection, and waits for a free one where the bound is reached.
@@ -102,6 +115,10 @@ impl Source {
         // A failure to say goodbye changes nothing: the server notices the closed socket.
         let _ = self.pool.disconnect().await;
     }
+}
+
+fn spare(connections_max: usize, tables: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(connections_max.saturating_sub(tables.saturating_add(1))))
 }
 
 /// Rows of a range at most: no more than a second's worth, where there is a bound by the second.

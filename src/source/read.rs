@@ -8,7 +8,7 @@ use super::{
     checksum::{ChecksumReader, digested},
     expression::selected,
     failure::failure,
-    lock_watch::LockWatch,
+    lock_watch::{LockWatch, Spare},
     pace::{Bounds, Pace},
     snapshot::Snapshot,
     throttle::Gait,
@@ -21,6 +21,7 @@ use chrono::{DateTime, Datelike, Timelike, Utc};
 use mysql_async::{BinaryProtocol, Conn, Params, QueryResult, Value, prelude::Queryable};
 use std::{
     collections::VecDeque,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::time::timeout;
@@ -182,10 +183,11 @@ impl Source {
         })
     }
 
-    /// `None` where no connection is free for it.
+    /// `None` where no connection is spare for it.
     async fn lock_watch(&self, reads: &Conn, table: &Table) -> Option<LockWatch> {
+        let leave = Arc::clone(&self.spare).try_acquire_owned().ok()?;
         match timeout(WATCH_WITHIN, self.connection()).await {
-            Ok(Ok(connection)) => Some(LockWatch::begin(&self.watches, connection, reads.id(), table)),
+            Ok(Ok(connection)) => Some(LockWatch::begin(self, Spare { connection, _leave: leave }, reads.id(), table)),
             _ => None,
         }
     }

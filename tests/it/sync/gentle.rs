@@ -130,3 +130,36 @@ async fn a_bound_by_the_second_is_kept_to() {
     // A second's worth may come at once, and the last range is paid by whoever comes next.
     assert!(begun.elapsed() >= Duration::from_millis(900), "{:?}", begun.elapsed());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_connection_is_taken_only_where_no_table_needs_it() {
+    let bench = Servers::fresh("spare").await;
+    bench.source("create table t (k int primary key) engine=MyISAM; insert into t values (1), (2);").await;
+    let mut config = bench.config();
+    config.source.connections_max = 4;
+    // Two tables at once, and one connection to look around: one is spare.
+    let source = Source::new(&config.source).expect("the settings are right").kept_for(2);
+    let catalog = source.describe(None, |_| true).await.expect("described");
+    let reader =
+        async |source: &Source| source.reader(&catalog.tables[0], &Order::File, 1 << 20).await.expect("a reader");
+    let mut first = reader(&source).await;
+    assert_eq!(rows(&mut first).await, 2, "it reads in one statement, watched over");
+    let mut second = reader(&source).await;
+    assert_eq!((rows(&mut second).await, second.is_whole()), (0, false), "unwatched, it is to be read in ranges");
+    assert_eq!((rows(&mut first).await, first.is_whole()), (0, true));
+    let mut third = reader(&source).await;
+    assert_eq!(rows(&mut third).await, 2, "the first has given it back");
+    drop((second, third));
+    let mut none_spare = reader(&source.clone().kept_for(3)).await;
+    assert_eq!((rows(&mut none_spare).await, none_spare.is_whole()), (0, false));
+}
+
+/// How many rows the next range has.
+async fn rows(reader: &mut Reader<'_>) -> usize {
+    let Some(mut range) = reader.range().await.expect("a range") else { return 0 };
+    let mut count = 0;
+    while range.next().await.expect("a row").is_some() {
+        count += 1;
+    }
+    count
+}
