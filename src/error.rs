@@ -16,6 +16,8 @@ pub enum Policy {
     Retry,
     /// Another try would end the same: the task fails, its descendants are skipped.
     Fail,
+    /// Not a failure: it is not the time. The work waits, costs no attempt, and is taken up by itself.
+    Wait,
     /// Nothing of this run can succeed: the run ends, the next one tries afresh.
     Halt,
 }
@@ -70,6 +72,8 @@ kinds! {
     SourceLost = "source_lost" => Retry, "nothing was lost, the work is done again; if it happens often, look at MariaDB's error log and the network";
     /// A statement at the source took longer than its bound.
     SourceTimeout = "source_timeout" => Retry, "the source is busy; lower [source] range_rows or raise statement_seconds_max if it happens often";
+    /// The source's quiet hours have begun.
+    SourceQuiet = "source_quiet" => Wait, "wait until they are over, the daemon goes on by itself then; by hand, --ignore-quiet-hours reads nevertheless";
     /// A table's file is damaged, and the server does not read it.
     SourceCrashed = "source_crashed" => Fail, "the table is marked as crashed, after a power cut, say; run REPAIR TABLE on it at the source, or mysqlcheck --repair";
     /// A table or column was there when the work was planned and is gone now.

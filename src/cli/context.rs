@@ -109,6 +109,24 @@ impl Context {
         Ok(Arc::clone(self.config.get_or_init(|| Arc::new(config))))
     }
 
+    /// Refuses to go on within the source's quiet hours; or forgets that there are any.
+    pub(super) fn heed_quiet_hours(&mut self, ignore: bool) -> anyhow::Result<()> {
+        let mut config = (*self.config()?).clone();
+        if ignore {
+            config.source.quiet_hours.clear();
+            self.config = OnceLock::from(Arc::new(config));
+            return Ok(());
+        }
+        config.source.require()?;
+        Ok(Source::new(&config.source)?.by_clock(self.clock()).heed_quiet_hours()?)
+    }
+
+    /// How a person is told until when the source is quiet; `None` where it isn't.
+    pub(super) fn told_quiet(&self) -> anyhow::Result<Option<String>> {
+        let quiet = self.config()?.source.quiet().unwrap_or_default();
+        Ok(quiet.until(self.clock.now()).map(|end| format!("quiet until {}", quiet.told(end))))
+    }
+
     /// Begins to log: by `--log-filter` and `--log-format`, else as given.
     pub(super) fn start_logs(&self, filter: &str, format: LogFormat) -> anyhow::Result<()> {
         let form = match self.global.log_format.unwrap_or(format) {
@@ -124,7 +142,7 @@ impl Context {
         if self.source.get().is_none() {
             let config = self.config()?;
             config.source.require()?;
-            let source = Source::new(&config.source)?.kept_for(config.sync.parallel_tables);
+            let source = Source::new(&config.source)?.by_clock(self.clock()).kept_for(config.sync.parallel_tables);
             return Ok(self.source.get_or_init(|| source).clone());
         }
         Ok(self.source.get().expect("it was looked at a line above").clone())

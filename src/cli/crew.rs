@@ -55,7 +55,7 @@ where
         bar.inc(1);
         bar.set_message(one.table.to_string());
         match one.result {
-            Err(error) if error.policy() == Policy::Halt => {
+            Err(error) if matches!(error.policy(), Policy::Halt | Policy::Wait) => {
                 bar.finish_and_clear();
                 return Err(error.into());
             }

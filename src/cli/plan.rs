@@ -41,6 +41,7 @@ struct ModelRow {
 pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
     let config = context.config()?;
     config.source.require()?;
+    let quiet = context.told_quiet()?;
     let orchestrator = Orchestrator::new(config, context.clock(), context.metrics())?;
     let shows_all = args.all || !args.select.is_empty();
     let request = if args.select.is_empty() {
@@ -49,6 +50,7 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
         RunRequest { select: args.select, ..RunRequest::default() }
     };
     let outlook = orchestrator.outlook(&request).await;
+    let quiet_until = orchestrator.quiet_until();
     orchestrator.close().await;
     let outlook = outlook?;
     let (tables, models) = (outlook.tables.len(), outlook.models.len());
@@ -61,13 +63,18 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
     let model_rows: Vec<ModelRow> =
         outlook.models.into_iter().filter(|m| shows_all || m.action != ModelAction::Skip).map(ModelRow::new).collect();
     match context.format() {
-        output::Format::Json => context.print_record(&json!({ "tables": table_rows, "models": model_rows }))?,
+        output::Format::Json => {
+            context.print_record(&json!({ "quiet_until": quiet_until, "tables": table_rows, "models": model_rows }))?
+        }
         output::Format::Table => {
             let ruled: Vec<RuledColumn> =
                 table_rows.iter_mut().flat_map(|row| std::mem::take(&mut row.types)).collect();
             context.print_rows(&table_rows)?;
             let counted = output::counted(tables, "table");
             output::write(&format!("{counted}: {} to do, {} unchanged\n", has_work.0, tables - has_work.0))?;
+            if let Some(quiet) = quiet {
+                output::write(&format!("the source is {quiet}: tables are read after that\n"))?;
+            }
             if !ruled.is_empty() {
                 output::write("\n")?;
                 context.print_rows(&ruled)?;

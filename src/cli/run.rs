@@ -30,9 +30,13 @@ pub(super) struct Args {
     /// Compare every selected table with the source in full: finds deletes and edits without a stamp
     #[arg(long)]
     reconcile: bool,
+    /// Read tables within the source's quiet hours too
+    #[arg(long)]
+    ignore_quiet_hours: bool,
 }
 
-pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
+pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Outcome> {
+    context.heed_quiet_hours(args.ignore_quiet_hours)?;
     let config = context.config()?;
     config.source.require()?;
     let orchestrator = Orchestrator::new(config, context.clock(), context.metrics())?;

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     error::Kind,
-    orchestrator::{late_before, short},
+    orchestrator::{is_late, late_before, short},
     state::{ModelHealth, RunFailure, SchemaChangeRecord, State, TableHealth},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -30,6 +30,8 @@ pub(super) struct Args {
 #[derive(Serialize)]
 struct Status {
     now: DateTime<Utc>,
+    /// When the source's quiet hours are over that it is in.
+    quiet_until: Option<DateTime<Utc>>,
     schedules: Vec<ScheduleStatus>,
     runs_running: Vec<i64>,
     runs_failing: Vec<FailingRun>,
@@ -85,8 +87,10 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
         return Ok(Outcome::Done);
     }
     let now = context.clock().now();
-    let late = late_before(&*context.config()?, now);
-    let status = read(&state, now, late, args.all).await?;
+    let config = context.config()?;
+    let late = late_before(&config, now);
+    let quiet_until = config.source.quiet().unwrap_or_default().until(now);
+    let status = Status { quiet_until, ..read(&state, now, late, args.all).await? };
     match context.format() {
         Format::Json => context.print_record(&status)?,
         Format::Table => show(&status, &context)?,
@@ -102,6 +106,7 @@ async fn read(state: &State, now: DateTime<Utc>, late: Option<DateTime<Utc>>, al
     let count = |subjects: &[Subject], state: &str| subjects.iter().filter(|s| s.state == state).count();
     Ok(Status {
         now,
+        quiet_until: None,
         schedules: state
             .schedules()
             .await?
@@ -138,10 +143,9 @@ async fn read(state: &State, now: DateTime<Utc>, late: Option<DateTime<Utc>>, al
 
 impl Subject {
     fn table(t: TableHealth, late: Option<DateTime<Utc>>) -> Self {
-        let is_late = late.is_some_and(|late| t.fresh_at.is_none_or(|fresh| fresh < late));
         let state = match t.failing_since {
             Some(_) => "failing",
-            None if is_late => "late",
+            None if is_late(t.fresh_at, late) => "late",
             None => "fresh",
         };
         Self {
@@ -194,6 +198,9 @@ fn show(status: &Status, context: &Context) -> anyhow::Result<()> {
         status.models - status.models_failing,
         status.models_failing,
     );
+    if let Some(quiet) = context.told_quiet()? {
+        text.push_str(&format!("source  {quiet}\n"));
+    }
     if !status.runs_running.is_empty() {
         let runs: Vec<_> = status.runs_running.iter().map(ToString::to_string).collect();
         text.push_str(&format!("running run {}\n", runs.join(", ")));

@@ -21,6 +21,9 @@ pub(super) struct Args {
     /// Read every row, also where checksums say that neither side has changed
     #[arg(long, requires = "reconcile")]
     every_row: bool,
+    /// Read tables within the source's quiet hours too
+    #[arg(long)]
+    ignore_quiet_hours: bool,
 }
 
 #[derive(Serialize)]
@@ -50,7 +53,8 @@ impl Row {
     }
 }
 
-pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
+pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Outcome> {
+    context.heed_quiet_hours(args.ignore_quiet_hours)?;
     let started = Instant::now();
     context.state()?.migrate().await?;
     let syncer = context.syncer()?;

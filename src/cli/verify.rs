@@ -18,6 +18,9 @@ pub(super) struct Args {
     /// Also show tables that are equal
     #[arg(long)]
     all: bool,
+    /// Read tables within the source's quiet hours too
+    #[arg(long)]
+    ignore_quiet_hours: bool,
 }
 
 /// Told under differences.
@@ -35,7 +38,8 @@ struct Row {
     repaired: bool,
 }
 
-pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
+pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Outcome> {
+    context.heed_quiet_hours(args.ignore_quiet_hours)?;
     if args.repair {
         context.state()?.migrate().await?;
     }

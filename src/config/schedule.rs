@@ -105,21 +105,26 @@ impl Schedule {
             let remedy = "write minute hour day month weekday, such as */5 * * * * for every five minutes";
             problems.push(Problem::new(key("cron"), format!("is \"{}\": {cause}", self.cron), remedy));
         }
-        if self.timezone.parse::<Tz>().is_err() {
-            let city = format!("/{}", self.timezone);
-            let zones = || TZ_VARIANTS.iter().map(|zone| zone.name());
-            let near = zones().find(|zone| zone.ends_with(&city)).or_else(|| nearest(&self.timezone, zones()));
-            let remedy = match near {
-                Some(near) => format!("did you mean {near}?"),
-                None => "give an IANA name, such as America/Chicago".to_owned(),
-            };
-            problems.push(Problem::new(key("timezone"), format!("there is no zone \"{}\"", self.timezone), remedy));
-        }
+        problems.extend(zone(&key("timezone"), &self.timezone).err());
         if self.select.is_empty() || self.select.iter().any(String::is_empty) {
             problems.push(Problem::new(key("select"), "names nothing", "write [\"*\"] for all"));
         }
         problems
     }
+}
+
+/// The zone of an IANA name; else what is wrong with it, and the nearest one.
+pub(super) fn zone(key: &str, name: &str) -> Result<Tz, Problem> {
+    name.parse().map_err(|_| {
+        let city = format!("/{name}");
+        let zones = || TZ_VARIANTS.iter().map(|zone| zone.name());
+        let near = zones().find(|zone| zone.ends_with(&city)).or_else(|| nearest(name, zones()));
+        let remedy = match near {
+            Some(near) => format!("did you mean {near}?"),
+            None => "give an IANA name, such as America/Chicago".to_owned(),
+        };
+        Problem::new(key, format!("there is no zone \"{name}\""), remedy)
+    })
 }
 
 /// Why an expression is none; one that never fires (30 February) counts too.

@@ -4,8 +4,12 @@ use super::{
     Problem, Secret, TlsMode,
     connection::check_authority,
     problem::{not_empty, within},
+    schedule::zone,
 };
-use crate::domain::BadText;
+use crate::domain::{
+    BadText, QuietHours,
+    quiet_hours::{NoWindow, Window},
+};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -53,6 +57,10 @@ pub struct Source {
     pub bytes_per_second_max: u64,
     /// Seconds that one snapshot of an InnoDB table lasts at most; 0: none is taken.
     pub snapshot_seconds_max: u64,
+    /// Times of day in which no table is read: `12:00-13:30`, or past midnight, `22:00-02:00`.
+    pub quiet_hours: Vec<String>,
+    /// IANA name of the zone in which they are meant.
+    pub quiet_timezone: Option<String>,
 }
 
 impl Default for Source {
@@ -78,6 +86,8 @@ impl Default for Source {
             rows_per_second_max: 0,
             bytes_per_second_max: 0,
             snapshot_seconds_max: 60,
+            quiet_hours: Vec::new(),
+            quiet_timezone: None,
         }
     }
 }
@@ -97,7 +107,40 @@ impl Source {
         within(&mut problems, "source.bytes_per_second_max", self.bytes_per_second_max, 0..=1 << 40);
         within(&mut problems, "source.snapshot_seconds_max", self.snapshot_seconds_max, 0..=3600);
         problems.extend(check_authority("source", self.tls, self.tls_ca_file.as_deref()));
+        problems.extend(self.quiet().err().unwrap_or_default());
         problems
+    }
+
+    /// The quiet hours.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn quiet(&self) -> Result<QuietHours, Vec<Problem>> {
+        let (mut windows, mut problems) = (Vec::new(), Vec::new());
+        for text in &self.quiet_hours {
+            match text.parse::<Window>() {
+                Ok(window) => windows.push(window),
+                Err(error) => problems.push(Problem::new(
+                    "source.quiet_hours",
+                    format!("\"{text}\" {error}"),
+                    "write two times of day, such as 12:00-13:30, or 22:00-02:00 for past midnight",
+                )),
+            }
+        }
+        let zone = match &self.quiet_timezone {
+            Some(name) => zone("source.quiet_timezone", name),
+            None if self.quiet_hours.is_empty() => return Ok(QuietHours::default()),
+            // No practice has its lunch in UTC: a default would leave the source alone at the wrong hours.
+            None => Err(Problem::new(
+                "source.quiet_timezone",
+                "is not given, but source.quiet_hours is",
+                "give the practice's zone by its IANA name, such as America/Chicago",
+            )),
+        };
+        let all_day =
+            |error: NoWindow| Problem::new("source.quiet_hours", error.to_string(), "leave some time for reading");
+        let quiet = zone.and_then(|zone| QuietHours::new(windows, zone).map_err(all_day));
+        quiet.map_err(|problem| problems.push(problem)).ok().filter(|_| problems.is_empty()).ok_or(problems)
     }
 
     /// Whether enough is given to connect. Apart from [`super::Config::check`]: a command that only
@@ -122,6 +165,31 @@ mod tests {
     fn the_default_is_sound_but_names_no_user() {
         assert_eq!(Source::default().check(), []);
         assert!(Source::default().require().is_err());
+    }
+
+    #[test]
+    fn quiet_hours_are_two_times_of_day_in_a_zone_that_is_named() {
+        let told = |hours: &[&str], zone: Option<&str>| {
+            let quiet_hours = hours.iter().map(|&h| h.to_owned()).collect();
+            let source = Source { quiet_hours, quiet_timezone: zone.map(str::to_owned), ..Source::default() };
+            let told = |p: Problem| format!("{}: {}; {}", p.key, p.cause, p.remedy);
+            source.check().into_iter().map(told).collect::<Vec<_>>()
+        };
+        let zone = Some("America/Chicago");
+        assert!(told(&["12:00-13:30", "22:00-02:00"], zone).is_empty() && told(&[], None).is_empty());
+        let wrong = told(&["noon", "12:00-12:00"], Some("America/Chicgo"));
+        let form = "write two times of day, such as 12:00-13:30, or 22:00-02:00 for past midnight";
+        assert_eq!(
+            wrong,
+            [
+                format!("source.quiet_hours: \"noon\" is not two times of day; {form}"),
+                format!("source.quiet_hours: \"12:00-12:00\" begins and ends at the same time; {form}"),
+                "source.quiet_timezone: there is no zone \"America/Chicgo\"; did you mean America/Chicago?".to_owned(),
+            ]
+        );
+        assert!(told(&["12:00-13:00"], None)[0].starts_with("source.quiet_timezone: is not given"));
+        assert!(told(&["00:00-13:00", "13:00-24:00"], zone)[0].contains("leave no time of the day"));
+        assert!(told(&[], Some("Nowhere"))[0].contains("there is no zone"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use crate::{
     error::Result,
-    orchestrator::{Orchestrator, short},
+    orchestrator::{Orchestrator, is_late, short},
 };
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ const READ_SECONDS_MAX: u64 = 3;
 /// were: a timestamp stays true.
 pub(super) async fn renew(orchestrator: &Orchestrator) {
     let metrics = orchestrator.metrics();
+    metrics.source_quiet_until.set(orchestrator.quiet_until().map_or(0, |end| end.timestamp()));
     let (open, idle) = orchestrator.warehouse().pool_sizes();
     metrics.warehouse_connections.with_label_values(&["idle"]).set(count(idle));
     metrics.warehouse_connections.with_label_values(&["used"]).set(count(open.saturating_sub(idle)));
@@ -31,6 +32,9 @@ async fn read(orchestrator: &Orchestrator) -> Result<()> {
     let (state, metrics) = (orchestrator.state(), orchestrator.metrics());
     let (tables, models) = (state.table_health().await?, state.model_health().await?);
     let (schedules, successes) = (state.schedules().await?, state.last_successes().await?);
+    let late = orchestrator.late_before();
+    let late = tables.iter().filter(|t| t.failing_since.is_none() && is_late(t.fresh_at, late)).count();
+    metrics.tables_late.set(count(late));
     metrics.table_synced.reset();
     metrics.table_failures.reset();
     for table in tables {

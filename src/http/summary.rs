@@ -2,7 +2,7 @@
 //! `/readyz`.
 
 use super::App;
-use crate::error::Result;
+use crate::{error::Result, orchestrator::is_late};
 use axum::{Json, extract::State};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -20,6 +20,7 @@ pub(super) async fn healthz(State(app): State<App>) -> Json<Value> {
         "ready": health.is_ready(),
         "writer": app.orchestrator.metrics().writer.get() == 1,
         "source": health.source,
+        "quiet_until": app.orchestrator.quiet_until(),
         "warehouse": health.warehouse,
         "migrated": health.migrated,
         "known": known,
@@ -31,6 +32,7 @@ async fn known(app: &App) -> Result<Value> {
     let state = app.orchestrator.state();
     let (tables, models) = (state.table_health().await?, state.model_health().await?);
     let schedules = state.schedules().await?;
+    let late = app.orchestrator.late_before();
     let failing = |name: &str, since: Option<chrono::DateTime<chrono::Utc>>, kind: &Option<String>| {
         since.map(|since| json!({ "name": name, "since": since, "error_kind": kind }))
     };
@@ -38,6 +40,7 @@ async fn known(app: &App) -> Result<Value> {
         "tables": tables.len(),
         "tables_oldest_fresh_at": tables.iter().filter_map(|t| t.fresh_at).min(),
         "tables_failing": tables.iter().filter_map(|t| failing(&t.name, t.failing_since, &t.error_kind)).collect::<Vec<_>>(),
+        "tables_late": tables.iter().filter(|t| t.failing_since.is_none() && is_late(t.fresh_at, late)).count(),
         "rows_quarantined": state.quarantined().await?,
         "models": models.len(),
         "models_failing": models.iter().filter_map(|m| failing(&m.name, m.failing_since, &m.error_kind)).collect::<Vec<_>>(),

@@ -41,6 +41,11 @@ pub(super) enum End {
         /// No earlier than this.
         not_before: DateTime<Utc>,
     },
+    /// It is not the time: it goes on by itself, and that cost no attempt.
+    Waits {
+        /// No earlier than this.
+        not_before: DateTime<Utc>,
+    },
     /// The task failed.
     Failed(Error),
     /// The control plane does not know of it: its server died with what it had not written down yet, or
@@ -151,11 +156,14 @@ impl Attempt {
 
     async fn failed(&self, number: i32, error: Error, elapsed: Duration) -> Result<End> {
         let o = &self.orchestrator;
+        if error.policy() == Policy::Wait {
+            return self.waits(number, &error).await;
+        }
         o.metrics.failures.with_label_values(&[error.kind.as_str()]).inc();
         let now = o.clock.now();
         let delay = match error.policy() {
             Policy::Retry => backoff(&o.config.retry).delay(self.task.failures + 1),
-            Policy::Fail | Policy::Halt => None,
+            Policy::Fail | Policy::Halt | Policy::Wait => None,
         };
         let not_before = delay.and_then(|d| Some(now + chrono::Duration::from_std(d).ok()?));
         let recorded =
@@ -175,6 +183,19 @@ impl Attempt {
         o.metrics.retries.with_label_values(&[self.task.kind.as_str()]).inc();
         self.tell_end(TaskState::Pending, error.to_string());
         Ok(End::Retry { not_before })
+    }
+
+    /// It is taken up when the quiet hours are over, which is at once where they just ended.
+    async fn waits(&self, number: i32, error: &Error) -> Result<End> {
+        let o = &self.orchestrator;
+        let not_before = o.source.quiet_until().unwrap_or_else(|| o.clock.now());
+        let postpone = || o.state.postpone(self.task.id, number, not_before, o.clock.now());
+        if !self.writership.persisted(postpone).await? {
+            return Ok(End::Unknown);
+        }
+        info!(until = not_before.to_rfc3339(), note = %error, "waits");
+        self.tell_end(TaskState::Pending, error.to_string());
+        Ok(End::Waits { not_before })
     }
 
     fn count(&self, state: TaskState) {

@@ -6,9 +6,10 @@
 
 use crate::{
     config,
+    domain::local_time::{change, end_of_gap},
     error::{Error, Kind, Result},
 };
-use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, Offset, TimeZone, Timelike, Utc};
+use chrono::{DateTime, LocalResult, NaiveDateTime, Offset, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 use croner::{
     Cron, JobType,
@@ -57,7 +58,7 @@ impl Timetable {
                 LocalResult::Ambiguous(first, second) if first.to_utc() <= moment && self.repeats() => second.to_utc(),
                 LocalResult::Ambiguous(first, _) => first.to_utc(),
                 LocalResult::None if self.repeats() => continue,
-                LocalResult::None => self.end_of_gap(face),
+                LocalResult::None => end_of_gap(self.zone, face),
             };
             if at > moment {
                 return Some(if self.repeats() { self.or_repeated(moment, at) } else { at });
@@ -72,29 +73,9 @@ impl Timetable {
         if offset(at) >= offset(moment) {
             return at;
         }
-        let change = self.change(moment, at);
+        let change = change(self.zone, moment, at);
         let repeated = self.next_face(self.face(change), true).and_then(|f| self.zone.from_local_datetime(&f).latest());
         repeated.map_or(at, |r| r.to_utc().min(at))
-    }
-
-    /// The moment between two at which the clock is put forward or back, to the second.
-    fn change(&self, before: DateTime<Utc>, after: DateTime<Utc>) -> DateTime<Utc> {
-        let offset = |t: i64| {
-            let t = DateTime::from_timestamp(t, 0).expect("it lies between two times");
-            self.zone.offset_from_utc_datetime(&t.naive_utc()).fix()
-        };
-        let (mut low, mut high) = (before.timestamp(), after.timestamp());
-        let old = offset(low);
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            if offset(middle) == old { low = middle } else { high = middle }
-        }
-        DateTime::from_timestamp(high, 0).expect("it lies between two times")
-    }
-
-    /// When a time on the clock's face is over that is left out.
-    fn end_of_gap(&self, face: NaiveDateTime) -> DateTime<Utc> {
-        self.change(face.and_utc() - Duration::days(1), face.and_utc() + Duration::days(1))
     }
 
     /// The last fire at or before `moment`.
@@ -106,7 +87,7 @@ impl Timetable {
             let at = match self.zone.from_local_datetime(&face) {
                 LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => at.to_utc(),
                 LocalResult::None if self.repeats() => continue,
-                LocalResult::None => self.end_of_gap(face),
+                LocalResult::None => end_of_gap(self.zone, face),
             };
             return Some(at.min(moment));
         }

@@ -197,7 +197,8 @@ impl<'a> Reign<'a> {
             self.adopt().await?;
         }
         let running = self.running.values().cloned().collect();
-        let started = self.scheduler.fire_due(&o.state, &o.metrics, now, &running).await?;
+        let is_quiet = o.source.quiet_until().is_some();
+        let started = self.scheduler.fire_due(&o.state, &o.metrics, now, &running, is_quiet).await?;
         for Started { run, schedule, request } in started {
             info!(run = run.0, schedule, "run begun");
             self.go_on(Orphan { run, schedule, request, is_planned: false, in_part: false });

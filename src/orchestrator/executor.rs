@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, warn};
 
 /// How often a run looks whether it may go on.
-const POLL: Duration = Duration::from_secs(1);
+pub(super) const POLL: Duration = Duration::from_secs(1);
 
 /// How long the last word on a run may take: without it, the next start finds out by itself.
 pub(super) const RECORD_TIME_MAX: Duration = Duration::from_secs(2);
@@ -140,11 +140,12 @@ impl Execution {
         while !p.astray {
             // Asked once a turn: a lock that comes back in between must not look like a run that is stuck.
             let may_begin = self.writership.is_held() && !self.stop.drain.is_cancelled() && p.halted.is_none();
+            let is_quiet = self.orchestrator.source.quiet_until().is_some();
             if may_begin {
-                self.start_tasks(&mut p, project);
+                self.start_tasks(&mut p, project, is_quiet);
             }
             let waits = p.halted.is_none() && !p.graph.is_done() && !self.stop.drain.is_cancelled();
-            is_stuck = may_begin && waits && p.running.is_empty() && p.graph.next_retry().is_none();
+            is_stuck = may_begin && waits && !is_quiet && p.running.is_empty() && p.graph.next_retry().is_none();
             if p.running.is_empty() && (!waits || is_stuck) {
                 break;
             }
@@ -180,13 +181,16 @@ impl Execution {
         })
     }
 
-    /// Starts what may start, as far as there is room.
-    fn start_tasks(&self, p: &mut Progress, project: &Project) {
+    /// Starts what may start, as far as there is room; within quiet hours, models alone.
+    fn start_tasks(&self, p: &mut Progress, project: &Project, is_quiet: bool) {
         let o = &self.orchestrator;
         let now = o.clock.now();
         loop {
             let at_work = &p.at_work;
-            let room = |kind: TaskKind| at_work.get(class(kind)).copied().unwrap_or(0) < o.bounds.at_once(kind);
+            let room = |kind: TaskKind| {
+                let may = kind == TaskKind::Model || !is_quiet;
+                may && at_work.get(class(kind)).copied().unwrap_or(0) < o.bounds.at_once(kind)
+            };
             let Some(task) = p.graph.start(now, room) else { return };
             *p.at_work.entry(class(task.kind)).or_default() += 1;
             let (id, kind) = (task.id, task.kind);
@@ -223,6 +227,7 @@ impl Execution {
         match end? {
             End::Succeeded { unchanged } => p.graph.succeed(id, unchanged),
             End::Retry { not_before } => p.graph.retry(id, not_before),
+            End::Waits { not_before } => p.graph.wait(id, not_before),
             End::Failed(error) => {
                 let skips = p.graph.fail(id, error.to_string());
                 self.skipped(skips).await?;

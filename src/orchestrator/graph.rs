@@ -73,6 +73,14 @@ impl Graph {
         self.waiting.push(id);
     }
 
+    /// A task waits for its time; that was no failure.
+    pub(super) fn wait(&mut self, id: TaskId, not_before: DateTime<Utc>) {
+        let task = self.task(id);
+        task.state = TaskState::Pending;
+        task.not_before = Some(not_before);
+        self.waiting.push(id);
+    }
+
     /// A task failed. What is skipped for it, and why, in words.
     pub(super) fn fail(&mut self, id: TaskId, why: String) -> Vec<(TaskId, String)> {
         let task = self.task(id);
@@ -233,6 +241,15 @@ mod tests {
         assert_eq!(graph.next_retry(), Some(at(10)));
         assert!(graph.start(at(9), |_| true).is_none());
         assert_eq!(graph.start(at(10), |_| true).map(|t| (t.id.0, t.failures)), Some((3, 1)));
+    }
+
+    #[test]
+    fn what_waits_for_its_time_keeps_its_budget() {
+        let mut graph = graph();
+        started(&mut graph);
+        graph.wait(TaskId(3), at(10));
+        assert!(graph.start(at(9), |_| true).is_none());
+        assert_eq!(graph.start(at(10), |_| true).map(|t| (t.id.0, t.failures)), Some((3, 0)));
     }
 
     #[test]

@@ -31,7 +31,7 @@ mod writer;
 pub use cron::Timetable;
 pub use executor::Stop;
 pub use health::{Health, Side};
-pub use lateness::late_before;
+pub use lateness::{is_late, late_before};
 pub use outlook::{ModelAction, ModelPlan, Outlook};
 pub use request::{Event, RunRequest, RunSummary};
 pub use selection::short;
@@ -47,6 +47,7 @@ use crate::{
     warehouse::Warehouse,
 };
 use bounds::Bounds;
+use chrono::{DateTime, Utc};
 use executor::{Execution, Outcome};
 use recovery::Orphan;
 use std::sync::Arc;
@@ -81,7 +82,7 @@ impl Orchestrator {
     /// # Errors
     /// A wrong configuration.
     pub fn new(config: Arc<Config>, clock: Clock, metrics: Arc<Metrics>) -> Result<Self> {
-        let source = Source::new(&config.source)?.kept_for(config.sync.parallel_tables);
+        let source = Source::new(&config.source)?.by_clock(clock.clone()).kept_for(config.sync.parallel_tables);
         let warehouse = Warehouse::new(&config.warehouse)?;
         Ok(Self {
             state: State::new(&config.warehouse),
@@ -119,6 +120,16 @@ impl Orchestrator {
     /// The clock of this process.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// When the source's quiet hours are over that it is in; `None` outside of them.
+    pub fn quiet_until(&self) -> Option<DateTime<Utc>> {
+        self.source.quiet_until()
+    }
+
+    /// Tables in step before this moment only are late: [`late_before`].
+    pub fn late_before(&self) -> Option<DateTime<Utc>> {
+        late_before(&self.config, self.clock.now())
     }
 
     /// Does one run and waits for its end. A run by hand that asked for the same, and whose process

@@ -3,9 +3,15 @@
 //! A failure that may heal is tried again with backoff; when no try is left, the run fails and the
 //! next fire plans afresh.
 
-use super::{Orchestrator, RunRequest, attempt::backoff, executor::Execution, plan::draw, request::Event};
+use super::{
+    Orchestrator, RunRequest,
+    attempt::backoff,
+    executor::{Execution, POLL},
+    plan::draw,
+    request::Event,
+};
 use crate::{
-    domain::ModelId,
+    domain::{ModelId, TaskKind},
     error::{Error, Kind, Policy, Result},
     models::{ModelNode, Models},
     state::Plan,
@@ -44,6 +50,12 @@ impl Execution {
                 () = self.stop.drain.cancelled() => return Ok(None),
                 () = self.writership.lost() => return Ok(None),
                 plan = planning => match plan {
+                    Ok((plan, _)) if reads_tables(&plan) && self.orchestrator.source.quiet_until().is_some() => {
+                        match self.quiet_hours_over().await {
+                            Some(()) => continue,
+                            None => return Ok(None),
+                        }
+                    }
                     Ok((plan, project)) => return self.written(plan, project).await,
                     Err(error) => error,
                 }
@@ -59,6 +71,23 @@ impl Execution {
                 () = self.stop.drain.cancelled() => return Ok(None),
             }
         }
+    }
+
+    /// Waits for the end of the quiet hours, and is planned then: what changes meanwhile belongs to it. `None`:
+    /// told to stop.
+    async fn quiet_hours_over(&self) -> Option<()> {
+        let source = &self.orchestrator.source;
+        let until = source.quiet_until().map(|t| t.to_rfc3339());
+        info!(until, "tables have changed; the run waits for the end of the source's quiet hours");
+        while source.quiet_until().is_some() {
+            tokio::select! {
+                biased;
+                () = self.stop.drain.cancelled() => return None,
+                () = self.writership.lost() => return None,
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+        Some(())
     }
 
     async fn plan(&self) -> Result<(Plan, Project)> {
@@ -91,6 +120,10 @@ impl Execution {
         self.tell(Event::Planned { run: self.run, tasks, unchanged });
         Ok(Some(Planned { project, in_part: plan.error.is_some() }))
     }
+}
+
+fn reads_tables(plan: &Plan) -> bool {
+    plan.tasks.iter().any(|task| task.kind != TaskKind::Model)
 }
 
 /// What is seen when a run is planned.

@@ -48,6 +48,8 @@ struct Decision {
 enum Does {
     Run,
     Queue,
+    /// The last run waits for the end of the source's quiet hours, and stands for this one too.
+    Join,
     /// With the reason, in words.
     Leave(&'static str),
 }
@@ -88,13 +90,14 @@ impl Scheduler {
     }
 
     /// Lets everything that is due happen; the runs that began. `running` are the schedules with a run
-    /// under way.
+    /// under way; `is_quiet`: the source is to be left alone.
     pub(super) async fn fire_due(
         &self,
         state: &State,
         metrics: &Metrics,
         now: DateTime<Utc>,
         running: &BTreeSet<String>,
+        is_quiet: bool,
     ) -> Result<Vec<Started>> {
         let mut started = Vec::new();
         for row in state.schedules().await? {
@@ -112,10 +115,16 @@ impl Scheduler {
             if let Some(waited) = waited(&row, is_running) {
                 run = state.fire_queued(&name, &new(waited)).await?;
             }
-            if let Some(decision) = decide(schedule, timetable, &row, now, is_running || run.is_some()) {
+            let under_way = match is_running || run.is_some() {
+                false => UnderWay::No,
+                true if is_quiet => UnderWay::Waiting,
+                true => UnderWay::Yes,
+            };
+            if let Some(decision) = decide(schedule, timetable, &row, now, under_way) {
                 let fire = match decision.does {
                     Does::Run => Fire::Run(new(decision.due)),
                     Does::Queue => Fire::Queue,
+                    Does::Join => Fire::Leave,
                     Does::Leave(why) => {
                         warn!(schedule = row.name, due = decision.due.to_rfc3339(), why, "a fire is left out");
                         metrics.fires_skipped.with_label_values(&[&row.name]).inc();
@@ -142,13 +151,22 @@ fn waited(row: &ScheduleRow, is_running: bool) -> Option<DateTime<Utc>> {
     row.queued_fire_at.filter(|_| !is_running && !row.paused)
 }
 
+/// Whether a run of a schedule is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum UnderWay {
+    No,
+    Yes,
+    /// It is, and it is quiet: its tables wait.
+    Waiting,
+}
+
 /// What is done about one schedule now; `None`: it is not due.
 fn decide(
     schedule: &Schedule,
     timetable: &Timetable,
     row: &ScheduleRow,
     now: DateTime<Utc>,
-    is_running: bool,
+    under_way: UnderWay,
 ) -> Option<Decision> {
     let due = row.next_fire_at.filter(|due| *due <= now)?;
     let missed = (now - due).num_seconds() > MISSED_SECONDS;
@@ -156,8 +174,10 @@ fn decide(
         Does::Leave("the schedule is paused")
     } else if missed && schedule.catch_up == CatchUp::None {
         Does::Leave("it was missed, and is not caught up")
-    } else if !is_running {
+    } else if under_way == UnderWay::No {
         Does::Run
+    } else if under_way == UnderWay::Waiting {
+        Does::Join
     } else if schedule.overlap == Overlap::Queue {
         Does::Queue
     } else {
@@ -233,7 +253,7 @@ mod tests {
     fn decided(schedule: &Schedule, next_fire: &str, now: &str, is_running: bool) -> Option<Decision> {
         let row = row(schedule, next_fire);
         let timetable = Timetable::new(schedule).expect("a good expression");
-        decide(schedule, &timetable, &row, at(now), is_running)
+        decide(schedule, &timetable, &row, at(now), if is_running { UnderWay::Yes } else { UnderWay::No })
     }
 
     #[test]
@@ -276,6 +296,17 @@ mod tests {
     }
 
     #[test]
+    fn a_fire_during_a_run_that_waits_for_the_end_of_quiet_hours_is_part_of_it() {
+        for overlap in [Overlap::Skip, Overlap::Queue] {
+            let schedule = schedule(overlap, CatchUp::Once);
+            let timetable = Timetable::new(&schedule).expect("a good expression");
+            let (row, now) = (row(&schedule, "2026-06-01T10:00:00Z"), at("2026-06-01T10:00:00Z"));
+            let decision = decide(&schedule, &timetable, &row, now, UnderWay::Waiting).expect("due");
+            assert_eq!((decision.does, decision.next), (Does::Join, Some(at("2026-06-01T11:00:00Z"))));
+        }
+    }
+
+    #[test]
     fn a_paused_schedule_lets_its_fires_go_and_keeps_the_one_that_waits() {
         let schedule = schedule(Overlap::Queue, CatchUp::Once);
         let (due, earlier) = ("2026-06-01T10:00:00Z", at("2026-06-01T09:00:00Z"));
@@ -284,7 +315,7 @@ mod tests {
         row.paused = true;
         assert_eq!(waited(&row, false), None);
         let timetable = Timetable::new(&schedule).expect("a good expression");
-        let decision = decide(&schedule, &timetable, &row, at(due), false).expect("due");
+        let decision = decide(&schedule, &timetable, &row, at(due), UnderWay::No).expect("due");
         assert!(matches!(decision.does, Does::Leave(_)));
     }
 }

@@ -159,7 +159,7 @@ impl ChecksumReader<'_> {
 
     /// The first rows of a range.
     async fn piece(&mut self, range: KeyRange, wanted: u64) -> Result<Summed> {
-        self.gait.pause().await;
+        self.gait.pause().await?;
         if let Some(snapshot) = &mut self.snapshot {
             snapshot.renew(&mut self.connection).await?;
         }

@@ -8,6 +8,7 @@ use super::{
     Source,
     failure::failure,
     pace::{Bounds, Pace},
+    quiet::Quiet,
     read::quote,
 };
 use crate::{
@@ -78,6 +79,7 @@ pub struct KeyReader<'t> {
     key: Vec<String>,
     above: Vec<i128>,
     pace: Pace,
+    quiet: Quiet,
     done: bool,
 }
 
@@ -101,6 +103,7 @@ impl Source {
                 Bounds { rows_min: KEYS_MIN, rows_max: self.range_rows, bytes_max: KEYS_BYTES, time: self.range_time },
                 key_bytes,
             ),
+            quiet: self.quiet.clone(),
             done: false,
         })
     }
@@ -112,6 +115,7 @@ impl KeyReader<'_> {
         if self.done {
             return Ok(None);
         }
+        self.quiet.heed()?;
         let (begun, wanted) = (Instant::now(), self.pace.rows());
         let mut piece = KeyPiece { above: self.above.clone(), up_to: Vec::new(), image: String::new() };
         let count = if is_plain(self.table) {
@@ -159,6 +163,7 @@ impl KeyReader<'_> {
 
     /// The keys of a piece, in order.
     pub async fn keys(&mut self, piece: &KeyPiece) -> Result<Vec<Vec<i128>>> {
+        self.quiet.heed()?;
         let (names, table) = (self.key.join(", "), quote(self.table.name.as_str()));
         let sql = format!("select {names} from {table} where {} order by {names}", piece.condition(&self.key));
         self.list(&sql).await

@@ -4,9 +4,10 @@
 //! comes later waits behind (MariaDB KB, "MyISAM Overview"; "Metadata Locking"). So a second connection
 //! asks the table for one row, over and over, with little time for the answer: none means that somebody
 //! waits. It needs no privilege, and costs the server next to nothing.
+//! Quiet hours call it off too: no other range begins after it.
 //! Bounds: who waits, waits for [`ASK_EVERY`] and [`ANSWER_WITHIN`] at most, and for what is on the wire.
 
-use super::{Source, read::quote};
+use super::{Source, quiet::Quiet, read::quote};
 use crate::domain::Table;
 use mysql_async::{Conn, prelude::Queryable};
 use std::time::Duration;
@@ -36,7 +37,8 @@ impl LockWatch {
     pub(super) fn begin(source: &Source, by: Spare, reads: u32, table: &Table) -> Self {
         let called_off = CancellationToken::new();
         let (ended, end) = oneshot::channel();
-        let watching = source.watches.spawn(watch(by, reads, question(table), called_off.clone(), end));
+        let quiet = source.quiet.clone();
+        let watching = source.watches.spawn(watch(by, reads, question(table), quiet, called_off.clone(), end));
         Self { called_off, ended, watching }
     }
 
@@ -73,6 +75,7 @@ async fn watch(
     mut by: Spare,
     reads: u32,
     question: String,
+    quiet: Quiet,
     called_off: CancellationToken,
     mut end: oneshot::Receiver<()>,
 ) {
@@ -86,7 +89,7 @@ async fn watch(
             () = sleep(ASK_EVERY) => {}
         }
         // Whatever the reason: unwatched, no statement may be long.
-        if by.connection.query_drop(&question).await.is_err() {
+        if quiet.until().is_some() || by.connection.query_drop(&question).await.is_err() {
             called_off.cancel();
             break;
         }

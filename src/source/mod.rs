@@ -14,6 +14,7 @@ mod lock_watch;
 mod pace;
 mod pool;
 mod preflight;
+mod quiet;
 mod read;
 mod snapshot;
 mod throttle;

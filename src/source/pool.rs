@@ -1,6 +1,6 @@
 //! The pool of connections to the source.
 
-use super::{failure::failure, throttle::Throttle};
+use super::{failure::failure, quiet::Quiet, throttle::Throttle};
 use crate::{
     config::{self, TlsMode},
     error::{Error, Kind, Result},
@@ -37,6 +37,7 @@ pub struct Source {
     pub(super) snapshot_time: Duration,
     pub(super) throttle: Arc<Throttle>,
     pub(super) transactions_denied: Arc<AtomicBool>,
+    pub(super) quiet: Quiet,
     /// Leaves to hold a connection beside the one that reads.
     pub(super) spare: Arc<Semaphore>,
     connections_max: usize,
@@ -72,6 +73,7 @@ impl Source {
             range_rows: range_rows(config),
             snapshot_time: Duration::from_secs(config.snapshot_seconds_max),
             transactions_denied: Arc::default(),
+            quiet: Quiet::new(config)?,
             spare: spare(config.connections_max, 0),
             connections_max: config.connections_max,
             throttle: Arc::new(Throttle::new(config)),

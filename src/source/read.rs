@@ -217,7 +217,7 @@ impl Reader<'_> {
             }
             return Ok(None);
         }
-        self.gait.pause().await;
+        self.gait.pause().await?;
         if let Some(snapshot) = &mut self.snapshot {
             snapshot.renew(&mut self.connection).await?;
         }

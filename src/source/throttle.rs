@@ -5,8 +5,8 @@
 //! Guarantee: all readers of a source together keep to its bound, but for one range each and a second's
 //! worth that may come at once. What is read in one statement (a table without a key) is paid afterwards.
 
-use super::Source;
-use crate::config;
+use super::{Source, quiet::Quiet};
+use crate::{config, error::Result};
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -79,6 +79,7 @@ impl Bucket {
 /// One reader's way along its ranges.
 pub(super) struct Gait {
     throttle: Arc<Throttle>,
+    quiet: Quiet,
     slowness: Slowness,
     /// For a source that has become slow.
     pause: Duration,
@@ -107,17 +108,26 @@ impl Slowness {
 impl Source {
     /// For one reader.
     pub(super) fn gait(&self) -> Gait {
-        Gait { throttle: Arc::clone(&self.throttle), slowness: Slowness::default(), pause: Duration::ZERO }
+        Gait {
+            throttle: Arc::clone(&self.throttle),
+            quiet: self.quiet.clone(),
+            slowness: Slowness::default(),
+            pause: Duration::ZERO,
+        }
     }
 }
 
 impl Gait {
     /// Waits until the next range may begin.
-    pub(super) async fn pause(&mut self) {
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::SourceQuiet`] within quiet hours.
+    pub(super) async fn pause(&mut self) -> Result<()> {
         let wait = self.throttle.wait(self.throttle.began.elapsed()).max(std::mem::take(&mut self.pause));
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
+        self.quiet.heed()
     }
 
     /// Takes in what a range brought, and how long it let us wait for its first row. That time alone: the

@@ -150,6 +150,23 @@ impl State {
         Ok(done.is_some())
     }
 
+    /// Ends an attempt as interrupted; its task waits until a moment, and keeps its retry budget. `false` where
+    /// the attempt had ended before.
+    ///
+    /// # Errors
+    /// The server fails.
+    pub async fn postpone(&self, task: TaskId, number: i32, until: DateTime<Utc>, at: DateTime<Utc>) -> Result<bool> {
+        let done: Option<i64> = sqlx::query_scalar(include_str!("queries/postpone.sql"))
+            .bind(task.0)
+            .bind(number)
+            .bind(at)
+            .bind(until)
+            .fetch_optional(&mut *self.connection().await?)
+            .during("recording that an attempt waits")
+            .await?;
+        Ok(done.is_some())
+    }
+
     /// Ends the attempts of a run that are under way as interrupted; their tasks wait again and keep
     /// their retry budget. How many.
     ///

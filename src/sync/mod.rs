@@ -236,6 +236,9 @@ impl Syncer {
         let looked = self.look(table).await?;
         let (plan, mut job) = self.plan_table(looked.times, &looked.table, looked.state.as_ref(), options);
         debug!(table = %table, mode = %plan.mode, action = ?plan.action, reason = plan.action_reason, "planned");
+        if plan.action != Action::Skip {
+            self.source.heed_quiet_hours()?;
+        }
         let outcome = match plan.action {
             Action::Skip => SyncOutcome::of(Action::Skip),
             Action::Load => match job.load().await {
@@ -258,6 +261,7 @@ impl Syncer {
     /// # Errors
     /// [`Kind::NotSynced`] where the table was never loaded, or its shape has changed since.
     pub async fn verify_table(&self, table: &TableName) -> Result<Differences> {
+        self.source.heed_quiet_hours()?;
         let looked = self.look(table).await?;
         let (plan, job) = self.plan_table(looked.times, &looked.table, looked.state.as_ref(), SyncOptions::default());
         match (plan.action, &job.drift) {

@@ -34,6 +34,8 @@ pub struct Metrics {
     pub table_synced: IntGaugeVec,
     /// How many runs in a row each `table` failed in. Set from state at scrape time.
     pub table_failures: IntGaugeVec,
+    /// Tables that missed a whole cycle. Set from state at scrape time.
+    pub tables_late: IntGauge,
     /// Rows of each `table` that are in quarantine. Set from state at scrape time.
     pub quarantined_rows: IntGaugeVec,
 
@@ -76,6 +78,8 @@ pub struct Metrics {
     pub state_connections: IntGaugeVec,
     /// 1 when the source answered lately. Set by `orchestrator/`.
     pub source_up: IntGauge,
+    /// When the source's quiet hours are over, 0 outside of them. Set at scrape time.
+    pub source_quiet_until: IntGauge,
     /// 1 when the warehouse answered lately and its schema is up to date. Set by `orchestrator/`.
     pub warehouse_up: IntGauge,
     /// 1 while this process may write: it holds the writer's lock. Set by `orchestrator/`.
@@ -195,6 +199,14 @@ impl Metrics {
                 &["state"],
             ),
             source_up: r.gauge("amalgam_source_up", "1 when the source answered lately."),
+            source_quiet_until: r.gauge(
+                "amalgam_source_quiet_until_timestamp_seconds",
+                "When the source's quiet hours are over, in which no table is read; 0 outside of them.",
+            ),
+            tables_late: r.gauge(
+                "amalgam_tables_late",
+                "Tables that missed a whole cycle of a schedule of all tables; quiet hours make none late.",
+            ),
             warehouse_up: r
                 .gauge("amalgam_warehouse_up", "1 when the warehouse answered lately and its schema is up to date."),
             writer: r.gauge("amalgam_writer", "1 while this process holds the writer's lock."),

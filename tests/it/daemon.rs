@@ -280,7 +280,7 @@ async fn healthz_tells_what_there_is_to_know_in_one_object() {
     .await;
     let mut told = healthz(&daemon).await;
     let fields = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>().join(" ");
-    assert_eq!(fields(&told), "version now ready writer source warehouse migrated known");
+    assert_eq!(fields(&told), "version now ready writer source quiet_until warehouse migrated known");
     assert_eq!(fields(&told["source"]), "up since error_kind error remedy");
     assert_eq!(told["version"], env!("CARGO_PKG_VERSION"));
     for what in ["ready", "writer", "migrated"] {
@@ -290,7 +290,7 @@ async fn healthz_tells_what_there_is_to_know_in_one_object() {
     let known = told["known"].take();
     assert_eq!(
         fields(&known),
-        "tables tables_oldest_fresh_at tables_failing rows_quarantined models models_failing schedules runs_running"
+        "tables tables_oldest_fresh_at tables_failing tables_late rows_quarantined models models_failing schedules runs_running"
     );
     let moment = |value: &Value| value.as_str().and_then(|t| t.parse::<chrono::DateTime<chrono::Utc>>().ok());
     let now = moment(&told["now"]).expect("a time");

@@ -3,6 +3,7 @@
 
 mod interruptions;
 mod planning;
+mod quiet;
 
 use crate::{
     daemon::Daemon,
