@@ -324,6 +324,10 @@ async fn rows_in_quarantine_are_told_wherever_one_looks() {
         async move { found }
     })
     .await;
+    // What the page of the alert says to ask is answered.
+    let page = include_str!("../../docs/runbooks/rows-quarantined.md");
+    let asked = page.split_once("```sql\n").and_then(|(_, rest)| rest.split_once("```")).expect("it has SQL").0;
+    assert_eq!(bench.texts(asked).await.len(), 2, "{asked}");
     for (command, words) in [
         ("status", "warning: 1 row of patient in quarantine"),
         ("verify", "2 rows compared: every value equal\n1 row in quarantine, not"),

@@ -6,7 +6,7 @@ mod planning;
 mod quiet;
 
 use crate::{
-    daemon::Daemon,
+    daemon::{Daemon, STOP_MAX},
     harness::{Bench, Servers, start, until, until_within},
 };
 use amalgam::{

@@ -162,7 +162,7 @@ async fn a_daemon_within_quiet_hours_is_well_and_no_table_is_late() {
     assert_eq!(status, Some(0), "{text}");
     bench.source("insert into payment (PatNum, PayAmt) values (1, 50)").await;
     let more = "[[schedule]]\nname = \"often\"\ncron = \"* * * * * *\"\n";
-    let daemon = Daemon::start_as(&bench, more, now_is_quiet).await;
+    let mut daemon = Daemon::start_as(&bench, more, now_is_quiet).await;
     daemon.until_status("/readyz", 200).await;
     until("a run waits", async || bench.text("select count(*) from amalgam.run where state = 'running'").await == "1")
         .await;
@@ -184,4 +184,14 @@ async fn a_daemon_within_quiet_hours_is_well_and_no_table_is_late() {
     let (_, metrics) = daemon.get("/metrics").await.expect("it answers");
     assert!(metrics.contains("\namalgam_tables_late 0\n"), "{metrics}");
     assert!(!metrics.contains("\namalgam_source_quiet_until_timestamp_seconds 0\n"), "{metrics}");
+
+    // Told to stop while it waits, it leaves the run to the next process, for which it is no longer quiet.
+    daemon.signal("TERM");
+    let ended = tokio::time::timeout(STOP_MAX, daemon.child.wait()).await.expect("it ends in time");
+    assert!(ended.expect("it ends").success());
+    assert_eq!(bench.text("select count(*) from amalgam.run where state = 'running'").await, "1");
+    let _daemon = Daemon::start_as(&bench, more, |_| {}).await;
+    let first = "select state from amalgam.run order by run_id limit 1";
+    until("the run has gone on", async || bench.text(first).await == "succeeded").await;
+    assert_eq!(bench.text("select count(*) from raw.payment").await, "3");
 }
