@@ -39,6 +39,8 @@ struct Status {
     tables_fresh: usize,
     tables_late: usize,
     tables_failing: usize,
+    /// Replicas of the source, and how many tables were last read from each; the others from the primary.
+    tables_of_replicas: BTreeMap<String, i64>,
     /// Tables with rows that have no place in the warehouse, and how many rows.
     rows_quarantined: BTreeMap<String, i64>,
     models: usize,
@@ -131,6 +133,7 @@ async fn read(state: &State, now: DateTime<Utc>, late: Option<DateTime<Utc>>, al
         tables_fresh: count(&tables, "fresh"),
         tables_late: count(&tables, "late"),
         tables_failing: count(&tables, "failing"),
+        tables_of_replicas: state.tables_of_replicas().await?,
         rows_quarantined: state.quarantined().await?,
         models: models.len(),
         models_failing: count(&models, "failing"),
@@ -204,6 +207,9 @@ fn show(status: &Status, context: &Context) -> anyhow::Result<()> {
     if !status.runs_running.is_empty() {
         let runs: Vec<_> = status.runs_running.iter().map(ToString::to_string).collect();
         text.push_str(&format!("running run {}\n", runs.join(", ")));
+    }
+    for (replica, tables) in &status.tables_of_replicas {
+        text.push_str(&format!("replica {replica}  {tables} of {} tables were last read there\n", status.tables));
     }
     for (table, rows) in &status.rows_quarantined {
         text.push_str(&format!(

@@ -16,12 +16,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const SECTIONS: [(&str, Server); 2] = [("source", Server::MariaDb), ("warehouse", Server::Postgres)];
+const SECTIONS: [(&str, Server); 3] =
+    [("source", Server::MariaDb), (REPLICA, Server::MariaDb), ("warehouse", Server::Postgres)];
+const REPLICA: &str = "source.replica";
+/// What a replica shares with its primary, whatever its URL says.
+const SHARED: [&str; 2] = ["database", "connect_seconds_max"];
 
 /// Secrets that may come as systemd credentials, by the name of the credential's file.
-const CREDENTIALS: [(&str, &str, &str); 4] = [
+const CREDENTIALS: [(&str, &str, &str); 6] = [
     ("source_url", "source", "url"),
     ("source_password", "source", "password"),
+    ("source_replica_url", REPLICA, "url"),
+    ("source_replica_password", REPLICA, "password"),
     ("warehouse_url", "warehouse", "url"),
     ("warehouse_password", "warehouse", "password"),
 ];
@@ -29,7 +35,7 @@ const CREDENTIALS: [(&str, &str, &str); 4] = [
 /// Fills the keys that the layer gives in short.
 pub(super) fn expand(layer: &mut Layer, problems: &mut Vec<Problem>) {
     for (section, server) in SECTIONS {
-        let Some(Value::Dict(_, values)) = layer.values.get_mut(section) else { continue };
+        let Some(values) = below(&mut layer.values, section) else { continue };
         let mut found = Vec::new();
         expand_section(section, server, values, &mut found);
         problems.extend(found.into_iter().map(|problem| {
@@ -37,6 +43,14 @@ pub(super) fn expand(layer: &mut Layer, problems: &mut Vec<Problem>) {
             problem.at(origin)
         }));
     }
+}
+
+/// The keys of a section, whose path may have several parts.
+fn below<'v>(values: &'v mut Dict, section: &str) -> Option<&'v mut Dict> {
+    section.split('.').try_fold(values, |values, part| match values.get_mut(part) {
+        Some(Value::Dict(_, below)) => Some(below),
+        _ => None,
+    })
 }
 
 fn expand_section(section: &str, server: Server, values: &mut Dict, problems: &mut Vec<Problem>) {
@@ -69,7 +83,8 @@ fn expand_section(section: &str, server: Server, values: &mut Dict, problems: &m
     let Some(url) = values.get("url").and_then(Value::as_str).filter(|u| !u.is_empty()) else { return };
     match url::parse(url, server) {
         Ok(parts) => {
-            for (key, value) in parts {
+            let own = |key: &str| section != REPLICA || !SHARED.contains(&key);
+            for (key, value) in parts.into_iter().filter(|(key, _)| own(key)) {
                 values.entry(key).or_insert(value);
             }
         }
@@ -93,7 +108,10 @@ pub(super) fn credentials(directory: &Path, problems: &mut Vec<Problem>) -> Vec<
         }
         match read_secret(&path) {
             Ok(text) => {
-                let values = Dict::from([(section.to_owned(), Dict::from([(key.to_owned(), text.into())]).into())]);
+                let values = Dict::from([(key.to_owned(), text.into())]);
+                let values = section
+                    .rsplit('.')
+                    .fold(values, |values, part| Dict::from([(part.to_owned(), Value::from(values))]));
                 layers.push(Layer { origin: Origin::Credential(path), values });
             }
             Err(cause) => problems.push(

@@ -34,6 +34,8 @@ impl Keys {
         keys["tables"] = json!({ ANY: TableOverride::default() });
         keys["sync"]["types"] = json!([TypeRule::default()]);
         keys["schedule"] = json!([Schedule::default()]);
+        // Without a default, and yet no text.
+        keys["source"]["replica"]["port"] = json!(0);
         keys["models"]["vars"] = json!({ ANY: { ANY: null } });
         Self(keys)
     }

@@ -1,7 +1,7 @@
 //! `[source]`: the practice's database, read and never written.
 
 use super::{
-    Problem, Secret, TlsMode,
+    Problem, Replica, Secret, TlsMode,
     connection::check_authority,
     problem::{not_empty, within},
     schedule::zone,
@@ -61,6 +61,8 @@ pub struct Source {
     pub quiet_hours: Vec<String>,
     /// IANA name of the zone in which they are meant.
     pub quiet_timezone: Option<String>,
+    /// A copy that is read in its place while it keeps up.
+    pub replica: Replica,
 }
 
 impl Default for Source {
@@ -88,6 +90,7 @@ impl Default for Source {
             snapshot_seconds_max: 60,
             quiet_hours: Vec::new(),
             quiet_timezone: None,
+            replica: Replica::default(),
         }
     }
 }
@@ -108,6 +111,7 @@ impl Source {
         within(&mut problems, "source.snapshot_seconds_max", self.snapshot_seconds_max, 0..=3600);
         problems.extend(check_authority("source", self.tls, self.tls_ca_file.as_deref()));
         problems.extend(self.quiet().err().unwrap_or_default());
+        problems.extend(self.replica.check(self));
         problems
     }
 

@@ -5,7 +5,7 @@ use crate::{
     domain::{Catalog, Column, Engine, Fingerprint, Table, TableName},
     error::{Error, Kind, Result},
 };
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use mysql_async::{Conn, Params, Row, prelude::Queryable};
 use std::collections::BTreeMap;
 
@@ -23,13 +23,7 @@ impl Source {
     /// What a connection or query can meet.
     pub async fn describe(&self, only: Option<&[TableName]>, chosen: impl Fn(&str) -> bool) -> Result<Catalog> {
         let mut connection = self.connection().await?;
-        let micros: i64 = connection
-            .query_first("select cast(unix_timestamp(now(6)) * 1000000 as signed)")
-            .await
-            .map_err(|e| failure(&e, "asking the source for the time"))?
-            .ok_or_else(|| Error::new(Kind::Internal, "the source has no time"))?;
-        let taken_at = DateTime::from_timestamp_micros(micros)
-            .ok_or_else(|| Error::new(Kind::Internal, "the source's time is out of range"))?;
+        let taken_at = self.time(&mut connection).await?;
         // After the time was taken: what ends between the two can be seen by whoever reads then.
         let oldest = self.oldest_writer(&mut connection).await?;
         let settled_at = oldest.map_or(taken_at, |age| taken_at - age);
@@ -47,6 +41,17 @@ impl Source {
             tables.push(table(&row, name, columns, &indexes)?);
         }
         Ok(Catalog { taken_at, settled_at, tables })
+    }
+
+    /// The server's clock.
+    pub(super) async fn time(&self, connection: &mut Conn) -> Result<DateTime<Utc>> {
+        let micros: i64 = connection
+            .query_first("select cast(unix_timestamp(now(6)) * 1000000 as signed)")
+            .await
+            .map_err(|e| failure(&e, "asking the source for the time"))?
+            .ok_or_else(|| Error::new(Kind::Internal, "the source has no time"))?;
+        DateTime::from_timestamp_micros(micros)
+            .ok_or_else(|| Error::new(Kind::Internal, "the source's time is out of range"))
     }
 
     async fn ask(&self, connection: &mut Conn, sql: &str, only: Option<&[TableName]>, doing: &str) -> Result<Vec<Row>> {

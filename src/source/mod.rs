@@ -1,6 +1,6 @@
 //! MariaDB, read and never written.
 //!
-//! Owns `mysql_async`: connections, discovery, reads in ranges. `sync/encode.rs` is the one other place
+//! Owns `mysql_async`: connections, discovery, reads in ranges, and whether the replica is read instead. `sync/encode.rs` is the one other place
 //! that sees its values. Refuses: writing (every session is read-only), and reading without a bound on
 //! the statement's time.
 //! Guarantee: an error that leaves this room carries no cell's value.
@@ -9,13 +9,18 @@ mod checksum;
 mod describe;
 mod expression;
 mod failure;
+mod follow;
 mod keys;
 mod lock_watch;
 mod pace;
 mod pool;
+mod position;
 mod preflight;
+mod primary;
 mod quiet;
 mod read;
+mod refusal;
+mod replica;
 mod snapshot;
 mod throttle;
 mod transactions;
@@ -26,3 +31,5 @@ pub use mysql_async::Value;
 pub use pool::Source;
 pub use preflight::{Grant, Preflight};
 pub use read::{Order, Range, Reader};
+pub use refusal::Refusal;
+pub use replica::{Chosen, Standing, Wanted};

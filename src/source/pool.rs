@@ -1,6 +1,6 @@
 //! The pool of connections to the source.
 
-use super::{failure::failure, quiet::Quiet, throttle::Throttle};
+use super::{failure::failure, quiet::Quiet, replica::Replica, throttle::Throttle};
 use crate::{
     config::{self, TlsMode},
     error::{Error, Kind, Result},
@@ -25,7 +25,7 @@ const SYSTEM_AUTHORITIES: [&str; 4] = [
 /// A row may be longer than what the server itself would take in: the protocol's own bound.
 const PACKET_BYTES_MAX: usize = 1 << 30;
 
-/// The source. Cheap to clone; connects when first used.
+/// The source, and its replica where it has one. Cheap to clone; connects when first used.
 #[derive(Clone, Debug)]
 pub struct Source {
     pool: Pool,
@@ -43,12 +43,21 @@ pub struct Source {
     connections_max: usize,
     connect_seconds_max: u64,
     /// Where the server is, for error texts.
-    place: String,
+    pub(super) place: String,
+    pub(super) is_replica: bool,
+    pub(super) replica: Option<Arc<Replica>>,
 }
 
 impl Source {
-    /// Prepares the pool. No I/O.
+    /// Prepares the pools. No I/O.
     pub fn new(config: &config::Source) -> Result<Self> {
+        let primary = Self::one(config)?;
+        let Some(of_replica) = config.of_replica() else { return Ok(primary) };
+        let replica = Self { is_replica: true, ..Self::one(&of_replica)? };
+        Ok(Self { replica: Some(Arc::new(Replica::new(replica, &config.replica))), ..primary })
+    }
+
+    fn one(config: &config::Source) -> Result<Self> {
         let bounds = PoolConstraints::new(0, config.connections_max)
             .ok_or_else(|| Error::new(Kind::Config, "[source] connections_max must be at least 1"))?;
         let mut options = OptsBuilder::default()
@@ -84,14 +93,24 @@ impl Source {
                 Some(socket) => socket.display().to_string(),
                 None => format!("{}:{}", config.host, config.port),
             },
+            is_replica: false,
+            replica: None,
         })
     }
 
     /// Keeps a connection for each of so many tables that are read at once, and one to look around: only what
     /// is beyond them is spare.
     #[must_use]
-    pub fn kept_for(mut self, tables: usize) -> Self {
-        self.spare = spare(self.connections_max, tables);
+    pub fn kept_for(self, tables: usize) -> Self {
+        self.with(|server| server.spare = spare(server.connections_max, tables))
+    }
+
+    /// Changes it and its replica, before either is shared.
+    pub(super) fn with(mut self, change: impl Fn(&mut Self)) -> Self {
+        change(&mut self);
+        if let Some(replica) = self.replica.as_mut().and_then(Arc::get_mut) {
+            change(&mut replica.source);
+        }
         self
     }
 
@@ -107,15 +126,17 @@ impl Source {
     }
 
     fn connecting(&self) -> String {
-        format!("connecting to the source at {}", self.place)
+        format!("connecting to the {} at {}", if self.is_replica { "replica" } else { "source" }, self.place)
     }
 
     /// Closes what is open. Connections in use end when they are given back.
     pub async fn close(self) {
-        self.watches.close();
-        self.watches.wait().await;
-        // A failure to say goodbye changes nothing: the server notices the closed socket.
-        let _ = self.pool.disconnect().await;
+        for server in std::iter::once(&self).chain(self.replica.as_deref().map(|replica| &replica.source)) {
+            server.watches.close();
+            server.watches.wait().await;
+            // A failure to say goodbye changes nothing: the server notices the closed socket.
+            let _ = server.pool.clone().disconnect().await;
+        }
     }
 }
 

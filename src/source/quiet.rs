@@ -51,9 +51,8 @@ impl Quiet {
 impl Source {
     /// Tells quiet hours by a clock.
     #[must_use]
-    pub fn by_clock(mut self, clock: Clock) -> Self {
-        self.quiet.clock = clock;
-        self
+    pub fn by_clock(self, clock: Clock) -> Self {
+        self.with(|server| server.quiet.clock = clock.clone())
     }
 
     /// When the quiet hours are over that it is in; `None` outside of them.

@@ -21,7 +21,7 @@ const OLDEST: &str = "select cast(max(age) as signed) from \
 const UNKNOWN_TABLE: u16 = 1109;
 
 /// A statement is stamped with the moment it began, its transaction with one a little later, in whole seconds.
-const MARGIN: TimeDelta = TimeDelta::seconds(2);
+pub(super) const MARGIN: TimeDelta = TimeDelta::seconds(2);
 
 impl Source {
     /// How long ago the oldest transaction began that has written and not ended; `None` where there is none, or

@@ -80,6 +80,19 @@ impl State {
         Ok(rows.into_iter().collect())
     }
 
+    /// How many tables were last read from each replica of the source.
+    ///
+    /// # Errors
+    /// The server fails.
+    pub async fn tables_of_replicas(&self) -> Result<BTreeMap<String, i64>> {
+        let sql = "select source_server, count(*) from amalgam.table_state where source_server is not null group by 1";
+        let rows: Vec<(String, i64)> = sqlx::query_as(sql)
+            .fetch_all(&mut *self.connection().await?)
+            .during("counting tables read from a replica")
+            .await?;
+        Ok(rows.into_iter().collect())
+    }
+
     /// How every model does, by name.
     ///
     /// # Errors

@@ -40,7 +40,7 @@ impl Job<'_> {
             (Some(Watermark::Stamp(at)), Some(column)) => {
                 Ok(Order::Stamp { column, from: *at - self.config.overlap() })
             }
-            (Some(Watermark::Key(key)), _) if self.table.engine == Engine::MyIsam => {
+            (Some(Watermark::Key(key)), _) if self.table.engine == Engine::MyIsam && !self.source.is_replica() => {
                 Ok(Order::Key { after: vec![*key] })
             }
             // Handed out before its row could be seen: a key may come after a higher one.

@@ -65,6 +65,8 @@ pub(super) struct Found {
     pub begun: Option<Begun>,
     /// What was compared in chunks.
     pub chunks: Option<Chunked>,
+    /// What the primary had logged when the read had ended, where it was read.
+    pub position: Option<String>,
 }
 
 /// Where the source stood when a read began.
@@ -79,7 +81,17 @@ impl Found {
     /// All that was read, where nothing was counted in the warehouse.
     pub(super) fn all(action: Action, fed: Fed, refused: Vec<Refused>) -> Self {
         let (rows_read, coerced, key_max) = (fed.rows, fed.coerced, fed.key_max);
-        Self { action, rows_read, coerced, refused, key_max, rows_before: None, begun: None, chunks: None }
+        Self {
+            action,
+            rows_read,
+            coerced,
+            refused,
+            key_max,
+            rows_before: None,
+            begun: None,
+            chunks: None,
+            position: None,
+        }
     }
 
     /// Rows that were not set aside.
@@ -153,6 +165,8 @@ impl Job<'_> {
             row_count: i64::try_from(row_count).expect("a table has fewer than 2^63 rows"),
             source_read_at: read_at,
             reconciled: found.action != Action::Delta,
+            server: self.source.name(),
+            position: found.position.as_deref(),
         };
         transaction.note_schema_changes(&self.table.name, &self.drift.changes).await?;
         transaction.save_table_state(&self.table.name, &new).await?;
@@ -168,6 +182,7 @@ impl Job<'_> {
     /// that a reader sees all of it or nothing.
     pub(super) async fn apply(&self, mut staging: Staging<'_>, mut found: Found) -> Result<SyncOutcome> {
         found.refused.extend(staging.set_aside().await?);
+        found.position = self.source.logged().await;
         let (mut session, staged) = staging.finish().await?;
         let transaction = session.begin().await?;
         transaction.batch(&self.lock_timeout(), "bounding the wait for locks").await?;

@@ -59,7 +59,8 @@ impl Job<'_> {
         transaction.batch(&self.lock_timeout(), &doing).await?;
         transaction.batch(&self.raw().create(&target), &doing).await?;
         let filling = self.filling(&transaction, &target, true).await?;
-        let Some(found) = self.fill(filling, order).await? else { return Ok(None) };
+        let Some(mut found) = self.fill(filling, order).await? else { return Ok(None) };
+        found.position = self.source.logged().await;
         transaction.batch(&self.raw().finish(&target, self.cursor()), &doing).await?;
         if replaces {
             let rename = format!("alter table {target} rename to {}", quote(name));

@@ -19,6 +19,7 @@ pub mod fuzz;
 mod job;
 mod kept;
 mod load;
+mod look;
 mod parts;
 mod plan;
 mod quarantine;
@@ -38,13 +39,13 @@ use crate::{
     config,
     domain::{Catalog, Deletes, Engine, SyncMode, Table, TableName},
     error::{Error, Kind, Result},
-    source::Source,
+    source::{Source, Wanted},
     telemetry::Metrics,
     warehouse::{Session, TableState, Warehouse},
 };
-use chrono::{DateTime, Utc};
 use drift::Drift;
 use job::Job;
+use look::{Looked, Times};
 use serde::Serialize;
 use std::{collections::BTreeMap, sync::Arc};
 use tracing::debug;
@@ -180,7 +181,7 @@ impl Syncer {
 
     /// What the source holds, with include and exclude applied.
     pub async fn discover(&self) -> Result<Catalog> {
-        self.describe(None).await
+        self.describe(&self.source.itself(), None).await
     }
 
     /// The mode of a table and why, as [`Syncer::plan`] would choose it.
@@ -208,11 +209,19 @@ impl Syncer {
     /// What a sync would do now: for the tables named, or all. Tables that the source does not have are
     /// not in the answer.
     pub async fn plan(&self, only: Option<&[TableName]>, options: SyncOptions) -> Result<Vec<TablePlan>> {
-        let catalog = self.describe(only).await?;
+        let mut chosen = self.choose(Wanted::Bounded).await?;
+        let mut described = self.describe(&chosen, only).await;
+        if let Err(error) = &described
+            && let Some(primary) = self.source.instead_of(&chosen.source, error).await
+        {
+            chosen = primary;
+            described = self.describe(&chosen, only).await;
+        }
+        let (catalog, source) = (described?, chosen.source);
         let session = self.warehouse.session().await?;
         let states = self.states(&session, only).await?;
-        let planned =
-            catalog.tables.iter().map(|t| self.plan_table(Times::of(&catalog), t, states.get(&t.name), options).0);
+        let times = Times::of(&catalog);
+        let planned = catalog.tables.iter().map(|t| self.plan_table(&source, times, t, states.get(&t.name), options).0);
         Ok(planned.collect())
     }
 
@@ -234,7 +243,15 @@ impl Syncer {
 
     async fn sync_once(&self, table: &TableName, options: SyncOptions) -> Result<SyncOutcome> {
         let looked = self.look(table).await?;
-        let (plan, mut job) = self.plan_table(looked.times, &looked.table, looked.state.as_ref(), options);
+        match self.sync_looked(&looked, options).await {
+            Err(error) => self.sync_looked(&self.look_instead(looked, error).await?, options).await,
+            synced => synced,
+        }
+    }
+
+    async fn sync_looked(&self, looked: &Looked, options: SyncOptions) -> Result<SyncOutcome> {
+        let table = &looked.table.name;
+        let (plan, mut job) = looked.plan(self, options);
         debug!(table = %table, mode = %plan.mode, action = ?plan.action, reason = plan.action_reason, "planned");
         if plan.action != Action::Skip {
             self.source.heed_quiet_hours()?;
@@ -263,7 +280,15 @@ impl Syncer {
     pub async fn verify_table(&self, table: &TableName) -> Result<Differences> {
         self.source.heed_quiet_hours()?;
         let looked = self.look(table).await?;
-        let (plan, job) = self.plan_table(looked.times, &looked.table, looked.state.as_ref(), SyncOptions::default());
+        match self.verify_looked(&looked).await {
+            Err(error) => self.verify_looked(&self.look_instead(looked, error).await?).await,
+            verified => verified,
+        }
+    }
+
+    async fn verify_looked(&self, looked: &Looked) -> Result<Differences> {
+        let table = &looked.table.name;
+        let (plan, job) = looked.plan(self, SyncOptions::default());
         match (plan.action, &job.drift) {
             (action, drift) if action == Action::Load || drift.alters() => Err(Error::new(
                 Kind::NotSynced,
@@ -271,26 +296,6 @@ impl Syncer {
             )),
             _ => job.compare().await,
         }
-    }
-
-    /// What both sides say of one table.
-    async fn look(&self, table: &TableName) -> Result<Looked> {
-        let only = [table.clone()];
-        let catalog = self.describe(Some(&only)).await?;
-        // information_schema does not tell Foo from foo; the source may.
-        let found = catalog.table(table).cloned().ok_or_else(|| {
-            Error::new(Kind::SourceChanged, format!("the source has no table {table}, or it is excluded"))
-        })?;
-        rules::check(&found)?;
-        let session = self.warehouse.session().await?;
-        let state = self.states(&session, Some(&only)).await?.remove(table);
-        Ok(Looked { times: Times::of(&catalog), table: found, state })
-    }
-
-    async fn describe(&self, only: Option<&[TableName]>) -> Result<Catalog> {
-        let mut catalog = self.source.describe(only, |table| select::chosen(&self.config.sync, table)).await?;
-        rules::lay_upon(&mut catalog, &self.config);
-        Ok(catalog)
     }
 
     /// What is known of the tables named, or all.
@@ -308,6 +313,7 @@ impl Syncer {
 
     fn plan_table<'a>(
         &'a self,
+        source: &'a Source,
         times: Times,
         table: &'a Table,
         state: Option<&'a TableState>,
@@ -325,12 +331,13 @@ impl Syncer {
             deletes: self.deletes(by_hand),
             now: times.taken_at,
             overlap: self.config.sync.overlap(),
+            server: source.name(),
         };
         let (action, action_reason) = plan::choose_action(&situation, options);
         let types = self.ruled(table);
         let plan = TablePlan { table: table.clone(), mode, mode_reason, action, action_reason, types };
         let job = Job {
-            source: &self.source,
+            source,
             warehouse: &self.warehouse,
             config: &self.config.sync,
             table,
@@ -339,7 +346,12 @@ impl Syncer {
             stamp: plan::stamp(table, by_hand).map(|(at, _)| at).filter(|_| mode == SyncMode::Merge),
             drift,
             state,
-            taken_at: if table.engine == Engine::InnoDb { times.settled_at } else { times.taken_at },
+            // A replica gets what a long statement writes when it has ended, whatever the engine.
+            taken_at: if table.engine == Engine::InnoDb || source.is_replica() {
+                times.settled_at
+            } else {
+                times.taken_at
+            },
             sift: false,
             every_row: options.every_row,
         };
@@ -368,24 +380,4 @@ impl Syncer {
             }
         }
     }
-}
-
-/// The source's times before anything was read: see [`Catalog`].
-#[derive(Clone, Copy)]
-struct Times {
-    taken_at: DateTime<Utc>,
-    settled_at: DateTime<Utc>,
-}
-
-impl Times {
-    fn of(catalog: &Catalog) -> Self {
-        Self { taken_at: catalog.taken_at, settled_at: catalog.settled_at }
-    }
-}
-
-/// What both sides say of one table.
-struct Looked {
-    times: Times,
-    table: Table,
-    state: Option<TableState>,
 }

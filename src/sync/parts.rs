@@ -54,6 +54,10 @@ impl Job<'_> {
         // What left the table while the load lay idle is told by MyISAM's count alone.
         let to_compare = load.may_have_gaps || resumed && self.table.engine != Engine::MyIsam;
         let look_again = resumed || to_compare;
+        if resumed && !self.source.is_alone() {
+            // It may be that of another server.
+            load.fingerprint = None;
+        }
         Ok(SyncOutcome { look_again, ..self.end(session, load, to_compare).await? })
     }
 
@@ -126,6 +130,7 @@ impl Job<'_> {
     async fn end(&self, session: &mut Session, load: LoadProgress, to_compare: bool) -> Result<SyncOutcome> {
         let (schema, name) = (self.warehouse.raw_schema(), &*self.table.raw_name());
         let replaces = self.replaces(session).await?;
+        let position = self.source.logged().await;
         let transaction = session.begin().await?;
         transaction.batch(&self.lock_timeout(), "bounding the wait for locks").await?;
         if load.rows == 0 {
@@ -153,6 +158,7 @@ impl Job<'_> {
             key_max: load.last_key.first().copied(),
             rows_before: None,
             chunks: None,
+            position,
             begun: Some(Begun { at: load.source_read_at, fingerprint: load.fingerprint, to_compare }),
         };
         self.save(&transaction, &found, true, found.rows_read).await?;

@@ -89,6 +89,9 @@ pub(super) struct Situation<'a> {
     /// The source's clock now.
     pub now: DateTime<Utc>,
     pub overlap: TimeDelta,
+    /// The server that is read, as a table's state calls it: what another one says of a table's last write
+    /// proves nothing.
+    pub server: Option<&'a str>,
 }
 
 /// Chooses what to do now.
@@ -114,7 +117,10 @@ pub(super) fn choose_action(situation: &Situation<'_>, options: SyncOptions) -> 
         NewRule::Applied => false,
         NewRule::None => true,
     };
-    if follows && drift.is_none() && state.fingerprint.is_some() && state.fingerprint == situation.table.fingerprint {
+    let is_proven = state.fingerprint.is_some()
+        && state.fingerprint == situation.table.fingerprint
+        && state.server.as_deref() == situation.server;
+    if follows && drift.is_none() && is_proven {
         return (Action::Skip, format!("not written at the source since {}", state.synced_at.format("%F %T UTC")));
     }
     delta_or_reconcile(situation, state)
@@ -198,6 +204,8 @@ mod tests {
             row_count: 1,
             synced_at: at(0),
             deletes: Deletes::Hard,
+            server: None,
+            position: None,
             raw: None,
         }
     }
@@ -209,7 +217,7 @@ mod tests {
     fn action(table: &Table, mode: SyncMode, state: Option<&TableState>, now: i64, options: SyncOptions) -> Action {
         let overlap = TimeDelta::seconds(60);
         let (drift, deletes) = (&Drift::default(), Deletes::Hard);
-        choose_action(&Situation { table, mode, state, drift, deletes, now: at(now), overlap }, options).0
+        choose_action(&Situation { table, mode, state, drift, deletes, now: at(now), overlap, server: None }, options).0
     }
 
     #[test]
@@ -249,6 +257,13 @@ mod tests {
         assert_eq!(action(&payment(1_000_000), SyncMode::Merge, None, 9, options), Action::Load);
         let reconcile = SyncOptions { reconcile: true, ..SyncOptions::default() };
         assert_eq!(action(&payment(1_000_000), SyncMode::Merge, Some(&seen), 9, reconcile), Action::Reconcile);
+    }
+
+    #[test]
+    fn what_one_server_says_of_the_last_write_proves_nothing_about_another() {
+        let elsewhere = TableState { server: Some("replica:3306".to_owned()), ..state(Some(Watermark::Stamp(at(0)))) };
+        let options = SyncOptions::default();
+        assert_eq!(action(&payment(1_000_000), SyncMode::Merge, Some(&elsewhere), 9, options), Action::Delta);
     }
 
     #[test]

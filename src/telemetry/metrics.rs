@@ -6,8 +6,8 @@
 //! read from the control plane when `/metrics` is asked for, so that it is right after a restart too.
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder, core::Collector,
+    Encoder, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder, core::Collector,
 };
 
 /// Bounds of `amalgam_task_duration_seconds`: from an unchanged table to a first load of hours.
@@ -76,6 +76,10 @@ pub struct Metrics {
     pub warehouse_connections: IntGaugeVec,
     /// Connections of the control plane's pool, by `state` (idle, used). Set at scrape time.
     pub state_connections: IntGaugeVec,
+    /// How far a `replica` of the source was behind when it was last asked; NaN where that isn't known. Set by `sync/`.
+    pub replica_lag: GaugeVec,
+    /// 1 while a `replica` is read in the source's place. Set by `sync/`.
+    pub replica_in_use: IntGaugeVec,
     /// 1 when the source answered lately. Set by `orchestrator/`.
     pub source_up: IntGauge,
     /// When the source's quiet hours are over, 0 outside of them. Set at scrape time.
@@ -197,6 +201,18 @@ impl Metrics {
                 "amalgam_state_connections",
                 "Connections of the control plane's pool.",
                 &["state"],
+            ),
+            replica_lag: r.put(GaugeVec::new(
+                Opts::new(
+                    "amalgam_source_replica_lag_seconds",
+                    "How far the source's replica was behind when last asked; NaN where that isn't known.",
+                ),
+                &["replica"],
+            )),
+            replica_in_use: r.gauges(
+                "amalgam_source_replica_in_use",
+                "1 while the source's replica is read in its place.",
+                &["replica"],
             ),
             source_up: r.gauge("amalgam_source_up", "1 when the source answered lately."),
             source_quiet_until: r.gauge(

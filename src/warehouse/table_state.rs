@@ -43,6 +43,10 @@ pub struct TableState {
     pub synced_at: DateTime<Utc>,
     /// What became of rows that the source had deleted.
     pub deletes: Deletes,
+    /// The server that it was last read from; `None`: the primary.
+    pub server: Option<String>,
+    /// What the primary had logged then, where that is known.
+    pub position: Option<String>,
     /// The raw table as it stands; `None`: it is gone, and the rest says nothing.
     pub raw: Option<RawTable>,
 }
@@ -81,6 +85,10 @@ pub struct NewTableState<'a> {
     pub source_read_at: DateTime<Utc>,
     /// Whether all rows were compared.
     pub reconciled: bool,
+    /// The server that was read; `None`: the primary.
+    pub server: Option<&'a str>,
+    /// What the primary had logged when the read had ended, where it was read.
+    pub position: Option<&'a str>,
 }
 
 impl Session {
@@ -119,6 +127,8 @@ impl Session {
                     deletes: Deletes::parse(row.get(7)).ok_or_else(|| {
                         Error::new(Kind::Internal, "amalgam.table_state holds a rule for deletes that is none")
                     })?,
+                    server: row.get(8),
+                    position: row.get(9),
                     raw: raw.remove(&*in_warehouse(name.as_str())),
                 };
                 Ok((name, state))
@@ -161,6 +171,8 @@ impl Transaction<'_> {
             &new.reconciled,
             &deletes,
             &consistency,
+            &new.server,
+            &new.position,
         ];
         let written = match &new.seen_revision {
             None => self.execute(INSERT, &parameters, doing).await?,

@@ -44,6 +44,12 @@ pub(crate) fn start(kind: Kind, name: &str) -> Server {
     Server::start(kind, &Options::throw_away(folder(name))).expect("a private server starts")
 }
 
+/// The same with more flags.
+pub(crate) fn start_with(kind: Kind, name: &str, flags: &[&str]) -> Server {
+    let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    Server::start(kind, &Options { flags, ..Options::throw_away(folder(name)) }).expect("a private server starts")
+}
+
 /// A folder that does not exist yet, for a server to make.
 pub(crate) fn folder(name: &str) -> PathBuf {
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -61,9 +67,14 @@ pub(crate) struct Servers {
 impl Servers {
     /// A new, empty pair of databases. The name is shortened and numbered as need be.
     pub(crate) async fn fresh(test_name: &str) -> Bench {
+        Self::fresh_at(test_name, &servers().await.shared.mariadb).await
+    }
+
+    /// The same with a source of the test's own.
+    pub(crate) async fn fresh_at(test_name: &str, mariadb: &Server) -> Bench {
         use std::sync::atomic::{AtomicU32, Ordering};
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let Shared { mariadb, postgres } = servers().await.shared;
+        let Shared { postgres, .. } = servers().await.shared;
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let database = format!("{}_{count}", &test_name[..test_name.len().min(40)]).to_lowercase();
         let bench = Bench {
@@ -233,7 +244,8 @@ where
     }
 }
 
-async fn connect_source(port: u16, database: Option<&str>) -> mysql_async::Conn {
+/// A connection to any source, as root.
+pub(crate) async fn connect_source(port: u16, database: Option<&str>) -> mysql_async::Conn {
     let options = mysql_async::OptsBuilder::default()
         .ip_or_hostname("127.0.0.1")
         .tcp_port(port)
@@ -253,7 +265,8 @@ pub(crate) async fn source_texts_at(port: u16, database: &str, sql: &str) -> Vec
     texts
 }
 
-async fn run_at_source(port: u16, database: Option<&str>, sql: &str) {
+/// Runs statements at any source, as root.
+pub(crate) async fn run_at_source(port: u16, database: Option<&str>, sql: &str) {
     let mut connection = connect_source(port, database).await;
     // query_iter reads the answers of all statements when it is dropped; an error in a later one
     // shows only where each is asked for.

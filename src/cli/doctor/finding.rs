@@ -19,7 +19,7 @@ pub(super) enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
     pub(super) verdict: Verdict,
-    /// `source`, `warehouse`, `clocks`, `models`.
+    /// `source`, `replica`, `warehouse`, `clocks`, `models`.
     pub(super) subject: &'static str,
     pub(super) check: &'static str,
     pub(super) finding: String,

@@ -55,6 +55,10 @@ async fn examine(context: &Context) -> anyhow::Result<Vec<Finding>> {
         }
         Err(error) => on_source.failed("reachable", error),
     }
+    let mut on_replica = Findings::on("replica");
+    if source.is_ok() {
+        source::judge_replica(from.examine_replica().await, &mut on_replica);
+    }
     let mut on_warehouse = Findings::on("warehouse");
     match &warehouse {
         Ok(facts) => {
@@ -82,7 +86,7 @@ async fn examine(context: &Context) -> anyhow::Result<Vec<Finding>> {
             None => on_models.fail("project", format!("{error:#}"), "correct the project"),
         },
     }
-    Ok([on_source, on_warehouse, on_clocks, on_models].into_iter().flat_map(Findings::into_vec).collect())
+    Ok([on_source, on_replica, on_warehouse, on_clocks, on_models].into_iter().flat_map(Findings::into_vec).collect())
 }
 
 fn clocks(check: &'static str, ahead: Result<TimeDelta, &Error>, into: &mut Findings) {

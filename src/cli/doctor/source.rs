@@ -3,8 +3,10 @@
 use super::finding::{Findings, bytes};
 use crate::{
     config::{self, TlsMode},
-    source::{Grant, Preflight},
+    error::Result,
+    source::{Grant, Preflight, Refusal},
 };
+use std::time::Duration;
 
 /// Rights that a reader does not need.
 const WRITING: [&str; 8] = ["ALL PRIVILEGES", "INSERT", "UPDATE", "DELETE", "DROP", "ALTER", "CREATE", "SUPER"];
@@ -18,6 +20,23 @@ pub(super) fn judge(facts: &Preflight, config: &config::Source, into: &mut Findi
     transactions(facts, config, into);
     binlog(facts, into);
     settings(facts, config, into);
+}
+
+/// Whether the replica would be read now. Where it isn't, the primary is, which is no failure.
+pub(super) fn judge_replica(
+    looked: Result<Option<(String, std::result::Result<Duration, Refusal>)>>,
+    into: &mut Findings,
+) {
+    match looked {
+        Ok(None) => {}
+        Ok(Some((place, Ok(lag)))) => {
+            into.ok("use", format!("{place} had all that the primary has after {:.3} s", lag.as_secs_f64()));
+        }
+        Ok(Some((place, Err(refusal)))) => {
+            into.warn("use", format!("{place} is not read, the primary is: {refusal}"), refusal.remedy());
+        }
+        Err(error) => into.failed("use", &error),
+    }
 }
 
 fn place(config: &config::Source) -> String {

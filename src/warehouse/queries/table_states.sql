@@ -1,4 +1,5 @@
 -- What is known of all raw tables, or those named.
-select s.source_table, s.shape, s.fingerprint, s.watermark, s.revision, s.row_count, s.synced_at, s.deletes
+select s.source_table, s.shape, s.fingerprint, s.watermark, s.revision, s.row_count, s.synced_at, s.deletes,
+       s.source_server, s.source_position
 from amalgam.table_state s
 where $1::text[] is null or s.source_table = any($1)

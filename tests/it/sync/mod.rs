@@ -9,6 +9,7 @@ mod gentle;
 mod kinds;
 mod loads;
 mod quiet;
+mod replica;
 mod rules;
 mod shapes;
 mod stamps;
