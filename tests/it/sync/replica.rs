@@ -1,7 +1,10 @@
 //! A replica that is read in the source's place, and whatever keeps it from being right.
 
 use super::{RECONCILE, assert_equal, in_mode, sync};
-use crate::harness::{Bench, Servers, connect_source, run_at_source, source_texts_at, start_with, until};
+use crate::{
+    harness::{Bench, Servers, connect_source, run_at_source, source_texts_at, start_with, until},
+    proxy::{Fault, Proxy},
+};
 use amalgam::{
     config::Config,
     demo::servers::{Kind, Server},
@@ -190,6 +193,68 @@ async fn a_replica_that_runs_and_is_behind_is_told_by_its_position() {
     };
     until("the replica is read again", returns).await;
     assert_equal(&pair.alone().await, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_that_was_long_serves_no_table_that_has_more_since() {
+    let pair = Pair::new("shared", BY_GTID).await;
+    pair.bench
+        .source(&format!(
+            "{STAMPED} create table u (x int primary key) engine=MyISAM; insert into t (k, v) values (1, 1);"
+        ))
+        .await;
+    pair.caught_up().await;
+    let mut config = pair.config();
+    config.source.replica.lag_seconds_max = 8;
+    let first = syncer(config.clone()).await;
+    let mut holds = connect_source(pair.replica.port(), Some(pair.bench.database())).await;
+    holds.query_drop("lock tables u write").await.expect("the table is there");
+    pair.bench.source("insert into u values (1)").await;
+    let asks = "select count(*) from information_schema.processlist where info like '%master_gtid_wait%' and time_ms > 1500 \
+                and id <> connection_id()";
+    let release = async {
+        let waits =
+            || async { source_texts_at(pair.replica.port(), "mysql", asks).await[0][0].as_deref() == Some("1") };
+        until("the sync waits for a while", waits).await;
+        holds.query_drop("unlock tables").await.expect("they are ours");
+    };
+    tokio::join!(sync(&first, SyncOptions::default()), release);
+    assert_eq!(pair.read_from().await, "replica");
+    // The replica falls behind; another process, which can't reach it, goes on at the primary.
+    holds.query_drop("lock tables u write").await.expect("the table is there");
+    pair.bench.source("insert into u values (2); insert into t (k, v) values (2, 2);").await;
+    config.source.replica.port = Some(1);
+    sync(&syncer(config).await, SyncOptions::default()).await;
+    assert_ne!(pair.bench.text("select source_position from amalgam.table_state").await, "");
+    assert_eq!((pair.read_from().await, pair.rows().await), ("primary".to_owned(), "1=1 2=2".to_owned()));
+    sync(&first, RECONCILE).await;
+    assert_eq!((pair.read_from().await, pair.rows().await), ("primary".to_owned(), "1=1 2=2".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_loses_its_replica_goes_on_at_the_primary() {
+    let pair = Pair::new("loses", BY_GTID).await;
+    pair.bench
+        .source(
+            "create table t (k int primary key, v varchar(200), s timestamp not null default current_timestamp on update current_timestamp) \
+             engine=MyISAM; insert into t select seq, repeat('x', 150), '2020-01-01' from seq_1_to_5000;",
+        )
+        .await;
+    pair.caught_up().await;
+    let proxy = Proxy::before(pair.replica.port()).await;
+    let mut config = pair.config();
+    config.source.replica.port = Some(proxy.port());
+    config.source.range_rows = 100;
+    (config.sync.batch_bytes_max, config.sync.load_part_bytes) = (10_000, 50_000);
+    let syncer = syncer(config).await;
+    proxy.set(Fault::Reset(400_000));
+    let outcome = sync(&syncer, SyncOptions::default()).await;
+    assert_eq!((outcome.action, outcome.rows_inserted), (Action::Load, 5000));
+    assert_eq!(pair.read_from().await, "primary");
+    proxy.set(Fault::None);
+    pair.bench.source("update t set v = 'told' where k = 7; delete from t where k = 9;").await;
+    sync(&syncer, SyncOptions::default()).await;
+    assert_equal(&pair.alone().await, 4999).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
