@@ -12,7 +12,7 @@ use super::{
     failure::failure,
     pace::{Bounds, Pace},
     read::quote,
-    snapshot::Snapshot,
+    snapshot::{self, Snapshot},
     throttle::Gait,
 };
 use crate::{
@@ -159,10 +159,7 @@ impl ChecksumReader<'_> {
 
     /// The first rows of a range.
     async fn piece(&mut self, range: KeyRange, wanted: u64) -> Result<Summed> {
-        self.gait.pause().await?;
-        if let Some(snapshot) = &mut self.snapshot {
-            snapshot.renew(&mut self.connection).await?;
-        }
+        snapshot::pause(&mut self.gait, self.snapshot.as_mut(), &mut self.connection).await?;
         let half = |half: &str| format!("cast(conv({half}(d, {HALF_DIGITS}), 16, 10) as unsigned)");
         let (high, low) = (half("left"), half("right"));
         let key = quote(&self.table.columns[self.table.key[0]].name);

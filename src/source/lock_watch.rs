@@ -6,6 +6,8 @@
 //! waits. It needs no privilege, and costs the server next to nothing.
 //! Quiet hours call it off too: no other range begins after it.
 //! Bounds: who waits, waits for [`ASK_EVERY`] and [`ANSWER_WITHIN`] at most, and for what is on the wire.
+//! Guarantee: nothing but that statement is called off. What calls it off may come when it has ended; but no
+//! connection is used for a second reading ([`super::pool`]).
 
 use super::{Source, quiet::Quiet, read::quote};
 use crate::domain::Table;

@@ -1,6 +1,6 @@
 //! The pool of connections to the source.
 
-use super::{failure::failure, quiet::Quiet, replica::Replica, throttle::Throttle};
+use super::{failure::failure, quiet::Quiet, replica::Replica, snapshot::idle_bound, throttle::Throttle};
 use crate::{
     config::{self, TlsMode},
     error::{Error, Kind, Result},
@@ -58,6 +58,8 @@ impl Source {
     }
 
     fn one(config: &config::Source) -> Result<Self> {
+        // None is kept idle: a connection ends with whoever took it. So an open snapshot ends with its reader, and
+        // a statement that is called off too late calls off no other one.
         let bounds = PoolConstraints::new(0, config.connections_max)
             .ok_or_else(|| Error::new(Kind::Config, "[source] connections_max must be at least 1"))?;
         let mut options = OptsBuilder::default()
@@ -159,8 +161,9 @@ fn settings(config: &config::Source) -> Vec<String> {
     vec![
         format!(
             "set time_zone = '+00:00' /*M!100101 , max_statement_time = {seconds} */ \
-             /*!50708 , max_execution_time = {} */ /*!80000 , information_schema_stats_expiry = 0 */",
-            seconds.saturating_mul(1000)
+             /*!50708 , max_execution_time = {} */ /*!80000 , information_schema_stats_expiry = 0 */ {}",
+            seconds.saturating_mul(1000),
+            idle_bound(config.snapshot_seconds_max)
         ),
         // Below repeatable reads there are no snapshots.
         "set session transaction isolation level repeatable read, read only".to_owned(),

@@ -10,7 +10,7 @@ use super::{
     failure::failure,
     lock_watch::{LockWatch, Spare},
     pace::{Bounds, Pace},
-    snapshot::Snapshot,
+    snapshot::{self, Snapshot},
     throttle::Gait,
 };
 use crate::{
@@ -125,6 +125,10 @@ impl Source {
         range_bytes: u64,
     ) -> Result<Reader<'t>> {
         let ChecksumReader { connection, snapshot, table, .. } = checksums;
+        if snapshot.as_ref().is_some_and(Snapshot::is_old) {
+            drop(connection);
+            return self.reader(table, order, range_bytes).await;
+        }
         self.reader_on(connection, snapshot, table, order, range_bytes).await
     }
 
@@ -217,10 +221,7 @@ impl Reader<'_> {
             }
             return Ok(None);
         }
-        self.gait.pause().await?;
-        if let Some(snapshot) = &mut self.snapshot {
-            snapshot.renew(&mut self.connection).await?;
-        }
+        snapshot::pause(&mut self.gait, self.snapshot.as_mut(), &mut self.connection).await?;
         let begun = Instant::now();
         let rows_max = if self.cursor.is_empty() { u64::MAX } else { self.pace.rows() };
         let (sql, parameters) = self.statement(rows_max);

@@ -4,19 +4,29 @@
 //! purge of old row versions, and whoever would alter the table: it is given up for a new one when it has
 //! lasted for `source.snapshot_seconds_max`. Nothing relies on it: what comes between two of them is found
 //! by the next read, because a watermark is taken before the first.
+//! Bounds: one range beyond that time. Where we ask for no further range, because the warehouse hangs, the
+//! server ends snapshot and connection after as long again: [`idle_bound`]. Where we take no more rows of a
+//! range, its `net_write_timeout` does.
 
-use super::failure::failure;
+use super::{failure::failure, throttle::Gait};
 use crate::{
     domain::{Consistency, Table},
     error::Result,
 };
-use mysql_async::{Conn, TxOpts, prelude::Queryable};
+use mysql_async::{Conn, prelude::Queryable};
 use std::time::{Duration, Instant};
 
 /// The snapshot of one reader.
 pub(super) struct Snapshot {
-    begun: Instant,
+    /// `None`: given up, and no new one begun yet.
+    begun: Option<Instant>,
     time_max: Duration,
+}
+
+/// A setting of a session, to stand behind others: how long a transaction may be idle. MySQL has none, and
+/// passes over it as a comment (MariaDB KB, "Transaction Timeouts").
+pub(super) fn idle_bound(snapshot_seconds_max: u64) -> String {
+    format!("/*M!100300 , idle_readonly_transaction_timeout = {snapshot_seconds_max} */")
 }
 
 impl Snapshot {
@@ -25,23 +35,41 @@ impl Snapshot {
         if table.engine.consistency() != Consistency::Snapshot || time_max.is_zero() {
             return Ok(None);
         }
-        // The sessions are read-only and of repeatable reads from the first on.
-        let mut options = TxOpts::default();
-        options.with_consistent_snapshot(true);
-        let begun = connection.start_transaction(options).await.map_err(|e| failure(&e, "beginning a snapshot"))?;
-        // The connection stays marked as within a transaction: however its reader ends, it is rolled back
-        // before anybody else is given it.
-        std::mem::forget(begun);
-        Ok(Some(Self { begun: Instant::now(), time_max }))
+        let mut snapshot = Self { begun: None, time_max };
+        snapshot.begin_anew(connection).await?;
+        Ok(Some(snapshot))
     }
 
-    /// Gives an old one up for a new one. To be called between two ranges.
-    pub(super) async fn renew(&mut self, connection: &mut Conn) -> Result<()> {
-        if self.begun.elapsed() >= self.time_max {
-            let sql = "start transaction with consistent snapshot";
-            connection.query_drop(sql).await.map_err(|e| failure(&e, "beginning a snapshot"))?;
-            self.begun = Instant::now();
-        }
+    /// Ends with its connection, which nobody is given after its reader: see [`super::pool`].
+    async fn begin_anew(&mut self, connection: &mut Conn) -> Result<()> {
+        // The sessions are read-only and of repeatable reads from the first on.
+        let sql = "start transaction with consistent snapshot";
+        connection.query_drop(sql).await.map_err(|e| failure(&e, "beginning a snapshot"))?;
+        self.begun = Some(Instant::now());
         Ok(())
     }
+
+    /// Whether it is to be given up; the server may have done so.
+    pub(super) fn is_old(&self) -> bool {
+        self.is_old_after(Duration::ZERO)
+    }
+
+    fn is_old_after(&self, wait: Duration) -> bool {
+        self.begun.is_none_or(|begun| begun.elapsed() + wait >= self.time_max)
+    }
+}
+
+/// Waits until the next range may begin. A snapshot that is old by then is given up for a new one: before the
+/// wait, because that may be long.
+pub(super) async fn pause(gait: &mut Gait, snapshot: Option<&mut Snapshot>, connection: &mut Conn) -> Result<()> {
+    let wait = gait.wait();
+    let Some(snapshot) = snapshot.filter(|snapshot| snapshot.is_old_after(wait)) else {
+        return gait.pause(wait).await;
+    };
+    if !wait.is_zero() {
+        connection.query_drop("commit").await.map_err(|e| failure(&e, "ending a snapshot"))?;
+        snapshot.begun = None;
+    }
+    gait.pause(wait).await?;
+    snapshot.begin_anew(connection).await
 }

@@ -118,12 +118,16 @@ impl Source {
 }
 
 impl Gait {
-    /// Waits until the next range may begin.
+    /// How long to wait until the next range may begin. To be asked once for each.
+    pub(super) fn wait(&mut self) -> Duration {
+        self.throttle.wait(self.throttle.began.elapsed()).max(std::mem::take(&mut self.pause))
+    }
+
+    /// Waits for so long.
     ///
     /// # Errors
     /// [`crate::error::Kind::SourceQuiet`] within quiet hours.
-    pub(super) async fn pause(&mut self) -> Result<()> {
-        let wait = self.throttle.wait(self.throttle.began.elapsed()).max(std::mem::take(&mut self.pause));
+    pub(super) async fn pause(&self, wait: Duration) -> Result<()> {
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }

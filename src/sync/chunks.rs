@@ -52,9 +52,11 @@ impl Job<'_> {
     /// Compares what is not quiet and writes the difference.
     pub(super) async fn reconcile_by_chunks(&self) -> Result<SyncOutcome> {
         let mut staging = Staging::new(self.warehouse.session().await?, self.raw(), self.config.batch_bytes_max);
+        let form = self.form(&self.source.checksum_reader(self.table).await?.form().await?)?;
+        let chunks = self.untouched(staging.session(), &form).await?;
+        // Not before the warehouse has answered: a snapshot is not to wait for it.
         let mut checksums = self.source.checksum_reader(self.table).await?;
-        let form = self.form(&checksums.form().await?)?;
-        let quiet = self.pass_over(staging.session(), &mut checksums, &form).await?;
+        let quiet = self.pass_over(&mut checksums, chunks).await?;
         let to_walk = KeyRange::between(&quiet.ranges);
         let mut cutter = Cutter::new(self, form, to_walk.clone());
         let walked = if to_walk.is_empty() {
@@ -88,24 +90,27 @@ impl Job<'_> {
         }))
     }
 
-    /// Finds the chunks in which neither side has changed.
-    async fn pass_over(&self, session: &Session, checksums: &mut ChecksumReader<'_>, form: &str) -> Result<Quiet> {
-        let mut quiet = Quiet::default();
+    /// The chunks of which the warehouse has the very versions of rows.
+    async fn untouched(&self, session: &Session, form: &str) -> Result<Vec<Chunk>> {
         if self.every_row {
-            return Ok(quiet);
+            return Ok(Vec::new());
         }
         let chunks = session.chunks(&self.table.name, form).await?;
         if chunks.is_empty() {
-            return Ok(quiet);
+            return Ok(chunks);
         }
         let ranges: Vec<KeyRange> = chunks.iter().map(|c| c.range).collect();
         let (sql, buckets) = (self.raw().images_by_bucket("true"), Buckets::new(&ranges));
         let rows = session.query(&sql, &[&buckets.bounds], &self.comparing()).await?;
         let images = buckets.images(&rows)?;
-        for (chunk, image) in chunks.into_iter().zip(images) {
-            if image.to_string() != chunk.raw_image {
-                continue;
-            }
+        let same = chunks.into_iter().zip(images).filter(|(chunk, image)| image.to_string() == chunk.raw_image);
+        Ok(same.map(|(chunk, _)| chunk).collect())
+    }
+
+    /// Finds those among them that the source has not changed either.
+    async fn pass_over(&self, checksums: &mut ChecksumReader<'_>, chunks: Vec<Chunk>) -> Result<Quiet> {
+        let mut quiet = Quiet::default();
+        for chunk in chunks {
             quiet.compared += 1;
             let summed = checksums.checksum(chunk.range).await?;
             if summed.checksum.image().as_ref() == Some(&chunk.source_image) {

@@ -8,6 +8,7 @@ use crate::{
 use amalgam::{
     domain::TableName,
     error::Kind,
+    source::{Order, Source},
     sync::{Action, SyncOptions, Syncer},
 };
 use tokio::task::JoinSet;
@@ -120,4 +121,47 @@ async fn a_load_of_a_table_that_is_locked_already_waits_for_it_in_ranges() {
     drop(held);
     let outcome = loading.join_next().await.expect("it was begun").expect("it did not panic");
     assert_eq!((outcome.action, outcome.rows_inserted), (Action::Load, 3000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_not_used_again_after_its_reader() {
+    let bench = Servers::fresh("used_once").await;
+    bench
+        .source(
+            "create table t (k int primary key, v varchar(1000)) engine=MyISAM; \
+             insert into t select seq, repeat('x', 1000) from seq_1_to_20000;",
+        )
+        .await;
+    let source = Source::new(&bench.config().source).expect("the settings are right");
+    let catalog = source.describe(None, |_| true).await.expect("described");
+    let table = &catalog.tables[0];
+    let reading = async || {
+        let ids = "select id from information_schema.processlist where db = database() and state = 'Writing to net'";
+        bench.source_texts(ids).await.first().and_then(|row| row[0].clone())
+    };
+    let is_there = async |id: &str| {
+        let sql = format!("select count(*) from information_schema.processlist where id = {id}");
+        bench.source_texts(&sql).await[0][0].as_deref() == Some("1")
+    };
+    let mut reader = source.reader(table, &Order::File, 1 << 20).await.expect("a reader");
+    let mut range = reader.range().await.expect("a range").expect("rows");
+    range.next().await.expect("a row");
+    until("the server waits for the reader", async || reading().await.is_some()).await;
+    let id = reading().await.expect("it reads");
+    // Given up: whatever calls the statement off may come late, and must not meet another one there.
+    drop(reader);
+    until("it is closed", async || !is_there(&id).await).await;
+    // Neither is one whose reader has come to its end.
+    let mut reader = source.reader(table, &Order::File, 1 << 20).await.expect("a reader");
+    while let Some(mut range) = reader.range().await.expect("a range") {
+        while range.next().await.expect("a row").is_some() {}
+    }
+    assert!(reader.is_whole());
+    drop(reader);
+    until("all are closed", async || {
+        let ours =
+            "select count(*) from information_schema.processlist where db = database() and id <> connection_id()";
+        bench.source_texts(ours).await[0][0].as_deref() == Some("0")
+    })
+    .await;
 }

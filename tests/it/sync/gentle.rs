@@ -6,6 +6,7 @@ use crate::harness::{Bench, Servers, until};
 use amalgam::{
     config::Config,
     domain::SyncMode,
+    error::Kind,
     source::{Order, Reader, Source},
     sync::{Action, SyncOptions},
 };
@@ -53,6 +54,47 @@ async fn all_ranges_of_an_innodb_table_come_from_one_snapshot() {
     assert_eq!(seen("snapshot", "InnoDB", |_| {}).await, ["1", "1", "1", "1"]);
     assert_eq!(seen("no_snapshot", "InnoDB", |c| c.source.snapshot_seconds_max = 0).await, ["1", "1", "2", "2"]);
     assert_eq!(seen("no_engine", "MyISAM", |_| {}).await, ["1", "1", "2", "2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_nobody_reads_on_holds_up_no_alter_table() {
+    let bench = Servers::fresh("idle_snapshot").await;
+    bench
+        .source(
+            "create table t (k int primary key, v int) engine=InnoDB; insert into t select seq, 1 from seq_1_to_200;",
+        )
+        .await;
+    let mut config = bench.config();
+    (config.source.range_rows, config.source.snapshot_seconds_max) = (100, 1);
+    let source = Source::new(&config.source).expect("the settings are right");
+    let catalog = source.describe(None, |_| true).await.expect("described");
+    let order = Order::Key { after: Vec::new() };
+    let mut reader = source.reader(&catalog.tables[0], &order, 1 << 20).await.expect("a reader");
+    assert_eq!(range(&mut reader).await.len(), 100);
+    // As when the warehouse hangs: nobody asks for the next range.
+    bench.source("set statement lock_wait_timeout = 20 for alter table t add column w int;").await;
+    let lost = reader.range().await.err().expect("the server has given it up");
+    assert_eq!(lost.kind, Kind::SourceLost);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_does_not_outlast_a_long_pause() {
+    let bench = Servers::fresh("paused").await;
+    bench
+        .source(
+            "create table t (k int primary key, v int) engine=InnoDB; insert into t select seq, 1 from seq_1_to_200;",
+        )
+        .await;
+    let mut config = bench.config();
+    (config.source.range_rows, config.source.snapshot_seconds_max) = (100, 1);
+    // A range is paid for with about two seconds.
+    config.source.bytes_per_second_max = 800;
+    let source = Source::new(&config.source).expect("the settings are right");
+    let catalog = source.describe(None, |_| true).await.expect("described");
+    let order = Order::Key { after: Vec::new() };
+    let mut reader = source.reader(&catalog.tables[0], &order, 1 << 20).await.expect("a reader");
+    assert_eq!(range(&mut reader).await.len(), 100);
+    assert_eq!(range(&mut reader).await.len(), 100);
 }
 
 #[tokio::test(flavor = "multi_thread")]
