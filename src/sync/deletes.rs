@@ -10,7 +10,7 @@ use super::{
     staging::Staging,
 };
 use crate::{
-    domain::{Deletes, Engine, Watermark},
+    domain::{Deletes, Engine},
     error::{Error, Kind, Result},
     source::KeyPiece,
     warehouse::Session,
@@ -37,9 +37,8 @@ impl Job<'_> {
     }
 
     /// Stages the deletion of every row whose key the source no longer has. How many rows the warehouse
-    /// has, counted on the way; `None` where the row at the watermark is gone: then the table was emptied
-    /// and keys may have begun anew.
-    pub(super) async fn stage_deletes(&self, staging: &mut Staging<'_>) -> Result<Option<u64>> {
+    /// has, counted on the way.
+    pub(super) async fn stage_deletes(&self, staging: &mut Staging<'_>) -> Result<u64> {
         let session = self.warehouse.session().await?;
         let mut reader = self.source.key_reader(self.table).await?;
         let (mut pieces, mut differing, mut gone, mut rows) = (0u64, 0u64, 0u64, 0);
@@ -53,15 +52,12 @@ impl Job<'_> {
             differing += 1;
             let there: HashSet<Vec<i128>> = reader.keys(&piece).await?.into_iter().collect();
             for key in self.keys(&session, &piece).await?.into_iter().filter(|k| !there.contains(k)) {
-                if self.state.and_then(|s| s.watermark.as_ref()) == Some(&Watermark::Key(key[0])) {
-                    return Ok(None);
-                }
                 staging.delete_key(&key, self.table).await?;
                 gone += 1;
             }
         }
         debug!(table = %self.table.name, pieces, differing, gone, "keys compared");
-        Ok(Some(rows))
+        Ok(rows)
     }
 
     async fn count(&self, session: &Session, piece: &KeyPiece) -> Result<(u64, String)> {

@@ -2,16 +2,19 @@
 //!
 //! Where the source then has fewer rows than there ought to be, [`super::deletes`] finds which are gone.
 //! Guarantee: never reads below `watermark - overlap`; two rows with one stamp at the edge of a range
-//! are both read, because the cursor is stamp and key.
+//! are both read, because the cursor is stamp and key. A log that was emptied, and whose keys began anew, is
+//! noticed by the row at the watermark, which is gone or another; then both sides are compared in full.
+//! Not noticed: a new log that has, at the very key of the watermark, a row equal in every value; a watermark
+//! above the keys of 64 bits with a sign. Those wait for the next comparison.
 
 use super::{
     Action, SyncOutcome,
     feed::Ends,
-    job::{Found, Job},
+    job::{Found, Job, NO_KEY},
     staging::Staging,
 };
 use crate::{
-    domain::{Engine, Watermark},
+    domain::{Engine, KeyRange, Watermark},
     error::{Error, Kind, Result},
     source::Order,
 };
@@ -27,12 +30,25 @@ impl Job<'_> {
         let mut staging = Staging::new(self.warehouse.session().await?, self.raw(), self.config.batch_bytes_max);
         let (reading, mut batches) = self.feed(order, Ends::WithTheTable);
         let (fed, ()) = tokio::try_join!(reading, staging.take(&mut batches))?;
+        // Afterwards: had it been emptied in between, its rows would be taken for new ones of the old log.
+        if self.has_begun_anew().await? {
+            // It holds a connection; the comparison takes its own.
+            drop(staging);
+            return self.reconcile().await;
+        }
         let mut found = Found::all(Action::Delta, fed, Vec::new());
         if self.has_lost_rows(&mut staging).await? {
-            let Some(rows) = self.stage_deletes(&mut staging).await? else { return self.reconcile().await };
-            found.rows_before = Some(rows);
+            found.rows_before = Some(self.stage_deletes(&mut staging).await?);
         }
         self.apply(staging, found).await
+    }
+
+    /// Whether the row at the watermark of a log is another than the one that was read, or none.
+    async fn has_begun_anew(&self) -> Result<bool> {
+        let Some(Watermark::Key(key)) = self.state.and_then(|s| s.watermark.as_ref()) else { return Ok(false) };
+        let Some(key) = i64::try_from(*key).ok().filter(|_| *key != NO_KEY) else { return Ok(false) };
+        let found = self.compare_range(KeyRange { from: key, to: key }).await?;
+        Ok(found.rows == 0 || !found.none())
     }
 
     fn delta_order(&self) -> Result<Order> {
@@ -40,11 +56,12 @@ impl Job<'_> {
             (Some(Watermark::Stamp(at)), Some(column)) => {
                 Ok(Order::Stamp { column, from: *at - self.config.overlap() })
             }
+            (Some(Watermark::Key(NO_KEY)), _) => Ok(Order::Key { after: Vec::new() }),
             (Some(Watermark::Key(key)), _) if self.table.engine == Engine::MyIsam && !self.source.is_replica() => {
                 Ok(Order::Key { after: vec![*key] })
             }
             // Handed out before its row could be seen: a key may come after a higher one.
-            (Some(Watermark::Key(key)), _) => Ok(Order::Key { after: vec![key.saturating_sub(LATE_KEYS)] }),
+            (Some(Watermark::Key(key)), _) => Ok(Order::Key { after: vec![(key - LATE_KEYS).max(NO_KEY)] }),
             _ => Err(Error::new(
                 Kind::Internal,
                 format!("a delta of {} was planned without a watermark", self.table.name),

@@ -26,6 +26,9 @@ const ANALYZE_SHARE: u64 = 10;
 /// …of so many at least.
 const ANALYZE_ROWS: u64 = 10_000;
 
+/// A watermark of `append` where the table was empty: every key is yet to be read.
+pub(super) const NO_KEY: i128 = -(1 << 63);
+
 /// The sync of one table.
 pub(super) struct Job<'a> {
     pub source: &'a Source,
@@ -127,8 +130,7 @@ impl Job<'_> {
         }
         let read = match self.mode {
             SyncMode::Merge => Watermark::Stamp(found.begun.as_ref().map_or(self.taken_at, |begun| begun.at)),
-            // An empty table has no key yet; any key is above this one.
-            SyncMode::Append => Watermark::Key(found.key_max.unwrap_or(i128::from(i64::MIN))),
+            SyncMode::Append => Watermark::Key(found.key_max.unwrap_or(NO_KEY)),
             SyncMode::Replace => return None,
         };
         match found.action {

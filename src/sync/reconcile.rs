@@ -67,6 +67,14 @@ impl Job<'_> {
         self.apply(staging, found).await
     }
 
+    /// Compares the rows of one range of keys and counts the difference.
+    pub(super) async fn compare_range(&self, range: KeyRange) -> Result<Differences> {
+        let checksums = self.source.checksum_reader(self.table).await?;
+        let (reading, batches) = self.feed_ranges(checksums, vec![range]);
+        let mut cutter = Cutter::new(self, String::new(), vec![range]);
+        Ok(self.walk_along(reading, batches, None, Some(&mut cutter)).await?.differences)
+    }
+
     /// Compares everything and counts the difference.
     pub(super) async fn compare(&self) -> Result<Differences> {
         if !plan::has_integer_key(self.table) {

@@ -8,6 +8,7 @@ mod file_order;
 mod gentle;
 mod kinds;
 mod loads;
+mod logs;
 mod quiet;
 mod replica;
 mod rules;
