@@ -65,6 +65,7 @@ impl Job<'_> {
             let (reading, batches) = self.feed_ranges(checksums, to_walk);
             self.walk_along(reading, batches, Some(&mut staging), Some(&mut cutter)).await?
         };
+        staging.refuse(walked.refused);
         let chunks = cutter.finish(staging.session(), &self.table.name, quiet.ranges.len()).await?;
         let (table, differing) = (&self.table.name, chunks.differing.len());
         info!(%table, compared = quiet.compared, quiet = chunks.quiet, walked = chunks.walked, differing, "chunks compared");
@@ -72,7 +73,7 @@ impl Job<'_> {
         let found = Found {
             rows_before: Some(quiet.rows + walked.rows_of_warehouse - walked.differences.kept),
             chunks: Some(chunks),
-            ..Found::all(Action::Reconcile, fed, walked.refused)
+            ..Found::all(Action::Reconcile, fed, Vec::new())
         };
         self.apply(staging, found).await
     }

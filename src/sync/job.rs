@@ -236,7 +236,8 @@ impl Job<'_> {
 
     async fn write_by_key(&self, transaction: &Transaction<'_>, raw: &Raw<'_>) -> Result<Written> {
         let doing = format!("writing {}", self.table.name);
-        let deleted = transaction.execute(&raw.delete_gone(), &[], &doing).await?;
+        let refused = transaction.query_one(&raw.delete_refused(), &[], &doing).await?;
+        let deleted = count(refused.get(0))? + transaction.execute(&raw.delete_gone(), &[], &doing).await?;
         transaction.batch(&raw.release_staged(), &doing).await?;
         let row = transaction.query_one(&raw.upsert_staged(), &[], &doing).await?;
         Ok(Written { inserted: count(row.get(0))?, updated: count(row.get(1))?, deleted })
@@ -244,7 +245,12 @@ impl Job<'_> {
 
     async fn write_whole(&self, transaction: &Transaction<'_>, raw: &Raw<'_>) -> Result<Written> {
         let doing = format!("writing {}", self.table.name);
-        let deleted = transaction.execute(&raw.delete_whole(), &[], &doing).await?;
+        // First, lest they be stamped as deleted.
+        let mut deleted = 0;
+        if !raw.key().is_empty() {
+            deleted += count(transaction.query_one(&raw.delete_refused(), &[], &doing).await?.get(0))?;
+        }
+        deleted += transaction.execute(&raw.delete_whole(), &[], &doing).await?;
         if raw.stamped {
             transaction.execute(&raw.make_room(), &[], &doing).await?;
         }

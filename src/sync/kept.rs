@@ -3,12 +3,14 @@
 //! `_deleted_at` says since when the source no longer has a row. Such a row is as good as absent wherever
 //! both sides are compared; when the source has it again, the stamp goes.
 //! Guarantee: under `soft` and `ignore` no row is lost, also where its table is loaded again. A row
-//! without key can't be told from its own edit: its former version counts as deleted.
+//! without key can't be told from its own edit: its former version counts as deleted. The older version of a
+//! row that was set aside is not kept: the source has not deleted it, and it is no longer true.
 
 use super::{
     drift,
     job::Job,
-    raw::{GONE, Raw, STAGED},
+    quarantine,
+    raw::{GONE, REFUSED, Raw, STAGED},
 };
 use crate::{
     domain::{
@@ -18,6 +20,7 @@ use crate::{
     error::Result,
     warehouse::{RawTable, Transaction, quote},
 };
+use bytes::Bytes;
 use tracing::warn;
 
 /// As `format_type` writes the type of `_deleted_at`.
@@ -65,9 +68,21 @@ impl Raw<'_> {
             Deletes::Soft => {
                 format!("update {name} t set {} from {GONE} g where {same_key} and {}", stamp(), self.is_live("t"))
             }
-            // Under `ignore`, no keys are staged.
+            // Under `ignore`, nobody looks for such keys: the table is empty.
             Deletes::Hard | Deletes::Ignore => format!("delete from {name} t using {GONE} g where {same_key}"),
         }
+    }
+
+    /// Deletes the older versions of rows that were set aside. One row: how many, but for those that were
+    /// stamped and thus absent.
+    pub(super) fn delete_refused(&self) -> String {
+        format!(
+            "with taken as (delete from {} t using {REFUSED} r where {} returning {} as live) \
+             select count(*) filter (where live) from taken",
+            self.name(),
+            self.same_key("t", "r"),
+            self.is_live("t")
+        )
     }
 
     /// The raw rows that are too many, duplicates counted.
@@ -80,11 +95,16 @@ impl Raw<'_> {
     fn not_kept(&self) -> String {
         match self.deletes {
             Deletes::Hard | Deletes::Soft => "true".to_owned(),
-            // An edit, not a delete: another row of its key takes its place.
-            Deletes::Ignore if self.table.declares_key() => {
-                format!("exists (select from {STAGED} s where {})", self.same_key("t", "s"))
+            Deletes::Ignore if self.table.key.is_empty() => "false".to_owned(),
+            Deletes::Ignore => {
+                let of_key = |table: &str, alias: &str| {
+                    format!("exists (select from {table} {alias} where {})", self.same_key("t", alias))
+                };
+                let is_refused = of_key(REFUSED, "r");
+                // An edit, not a delete: another row of its key takes its place.
+                let is_edited = self.table.declares_key().then(|| of_key(STAGED, "s"));
+                is_edited.map_or(is_refused.clone(), |edited| format!("({edited} or {is_refused})"))
             }
-            Deletes::Ignore => "false".to_owned(),
         }
     }
 
@@ -154,8 +174,9 @@ impl Job<'_> {
         }
     }
 
-    /// Gives a new table of a quoted name the rows that only the present one has, where they are to be kept.
-    pub(super) async fn keep_rows(&self, transaction: &Transaction<'_>, new: &str) -> Result<()> {
+    /// Gives a new table of a quoted name the rows that only the present one has, where they are to be kept:
+    /// not those whose encoded keys were refused.
+    pub(super) async fn keep_rows(&self, transaction: &Transaction<'_>, new: &str, refused: &[Bytes]) -> Result<()> {
         let Some(state) = self.state.filter(|_| self.deletes != Deletes::Hard) else { return Ok(()) };
         let Some(old) = state.raw.as_ref() else { return Ok(()) };
         let was = |name: &str| state.shape.columns.iter().find(|c| c.name == name);
@@ -172,12 +193,15 @@ impl Job<'_> {
             .collect();
         let raw = self.raw();
         let key_goes_along = raw.key().iter().all(|k| carried.iter().any(|(name, value)| name == k && value.is_some()));
-        let same_key = old.key == self.table.key_columns().map(|c| c.raw_name().into_owned()).collect::<Vec<_>>();
-        let kept = if self.table.declares_key() && same_key && key_goes_along {
+        let is_same_key = old.key == self.table.key_columns().map(|c| c.raw_name().into_owned()).collect::<Vec<_>>();
+        let same_key = |alias: &str| {
             let value = |k: &String| carried.iter().find(|(name, _)| name == k).and_then(|(_, v)| v.clone());
             let equal: Vec<String> =
-                raw.key().iter().map(|k| format!("n.{k} = {}", value(k).unwrap_or_default())).collect();
-            Some(format!("not exists (select from {new} n where {})", equal.join(" and ")))
+                raw.key().iter().map(|k| format!("{alias}.{k} = {}", value(k).unwrap_or_default())).collect();
+            equal.join(" and ")
+        };
+        let kept = if self.table.declares_key() && is_same_key && key_goes_along {
+            Some(format!("not exists (select from {new} n where {})", same_key("n")))
         } else if self.table.declares_key() {
             None
         } else if carried.iter().all(|(name, value)| value.as_ref() == Some(&format!("o.{name}"))) {
@@ -186,11 +210,18 @@ impl Job<'_> {
         } else {
             raw.stamped.then(|| format!("o.{DELETED_AT} is not null"))
         };
-        let Some(kept) = kept else {
-            warn!(table = %self.table.name, "deleted rows are not carried over: the key has changed");
+        let Some(mut kept) = kept else {
+            let table = &self.table.name;
+            warn!(%table, "deleted rows are not carried over: key or columns have changed, so none can be told from a new one");
             return Ok(());
         };
         let doing = format!("keeping deleted rows of {}", self.table.name);
+        if key_goes_along && !raw.key().is_empty() && !refused.is_empty() {
+            transaction.batch(&raw.create_refused(), &doing).await?;
+            let copy = transaction.copy_in(&raw.copy_in_keys(REFUSED)).await?;
+            quarantine::copy_keys(copy, refused.iter()).await?;
+            kept += &format!(" and not exists (select from {REFUSED} r where {})", same_key("r"));
+        }
         transaction.execute(&self.carry_rows(old, new, &carried, &kept), &[], &doing).await.map(|_| ())
     }
 

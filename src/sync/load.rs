@@ -15,6 +15,7 @@ use crate::{
     source::Order,
     warehouse::{Dependents, Session, Transaction, Trappings, dependents, literal, quote, relation},
 };
+use bytes::Bytes;
 use tracing::warn;
 
 /// Loads of tables up to so many bytes begin anew when they were interrupted, whatever a part may hold.
@@ -64,7 +65,8 @@ impl Job<'_> {
         transaction.batch(&self.raw().finish(&target, self.cursor()), &doing).await?;
         if replaces {
             let rename = format!("alter table {target} rename to {}", quote(name));
-            self.put_in_place(&transaction, &target, async |t| t.batch(&rename, &doing).await).await?;
+            let refused: Vec<Bytes> = found.refused.iter().map(|row| row.encoded_key.clone()).collect();
+            self.put_in_place(&transaction, &target, &refused, async |t| t.batch(&rename, &doing).await).await?;
         }
         self.save(&transaction, &found, true, found.rows_kept()).await?;
         transaction.commit().await?;
@@ -103,16 +105,17 @@ impl Job<'_> {
     }
 
     /// Takes the old raw table away and lets `give_name` give the new one its name; what hangs on the old
-    /// one hangs on the new one then.
+    /// one hangs on the new one then. `refused` are the encoded keys of rows that the load has set aside.
     pub(super) async fn put_in_place(
         &self,
         transaction: &Transaction<'_>,
         new: &str,
+        refused: &[Bytes],
         give_name: impl AsyncFnOnce(&Transaction<'_>) -> Result<()>,
     ) -> Result<()> {
         let (schema, name) = (self.warehouse.raw_schema(), &*self.table.raw_name());
         self.carry_columns(transaction, new).await?;
-        self.keep_rows(transaction, new).await?;
+        self.keep_rows(transaction, new, refused).await?;
         let dependents = Dependents::take(transaction, schema, name).await?;
         let trappings = match dependents::oid(transaction, schema, name).await? {
             Some(old) => Some(Trappings::of(transaction, old, "r").await?),

@@ -14,6 +14,7 @@ use super::{
     encode::Coerced,
     feed::{Batch, Ends},
     job::{Begun, Found, Job},
+    quarantine::encoded_integers,
 };
 use crate::{
     domain::Engine,
@@ -21,6 +22,7 @@ use crate::{
     source::Order,
     warehouse::{LoadProgress, Session, Transaction},
 };
+use bytes::Bytes;
 use std::time::Instant;
 use tokio::sync::mpsc;
 use tracing::info;
@@ -138,7 +140,9 @@ impl Job<'_> {
         }
         transaction.batch(&self.raw().finish(&load.target(), self.cursor()), &format!("loading {name}")).await?;
         if replaces {
-            self.put_in_place(&transaction, &load.target(), async |t| {
+            let keys = transaction.refused_in(&self.table.name, load.source_read_at).await?;
+            let refused: Vec<Bytes> = keys.iter().map(|key| encoded_integers(self.table, key)).collect();
+            self.put_in_place(&transaction, &load.target(), &refused, async |t| {
                 t.end_load(&self.table.name, &load, schema, name).await
             })
             .await?;

@@ -1,18 +1,20 @@
 //! Rows that can't be represented in the warehouse: set aside with key and reason, never with a value.
 //!
 //! A refused row is not in the raw table: an older version of it is taken away, so that nothing untrue
-//! stands there. It is tried again whenever it is read: when it is edited, when its table's rules or
-//! columns change, and with each comparison.
+//! stands there; whatever becomes of rows that the source has deleted, because this is none of them. It is
+//! tried again whenever it is read: when it is edited, when its table's rules or columns change, and with
+//! each comparison.
 //! Memory: at most [`REFUSED_MAX`] rows of a sync; with more of them the rule is wrong, not the rows.
 
 use super::encode;
 use crate::{
-    domain::Table,
+    domain::{Column, Table},
     error::{Error, Kind, Result},
     source::Value,
     sync::plan,
-    warehouse::Quarantined,
+    warehouse::{CopyIn, Quarantined},
 };
+use bytes::{BufMut, Bytes, BytesMut};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
@@ -48,6 +50,8 @@ impl Reason {
 pub(super) struct Refused {
     /// Its key, where that is of integers.
     pub key: Vec<i128>,
+    /// Its key as a row of COPY: see [`encoded_key`].
+    pub encoded_key: Bytes,
     /// What is kept of it.
     pub entry: Quarantined,
 }
@@ -68,7 +72,7 @@ impl Refused {
             told(&key)
         };
         let (column, reason) = (Some(column.to_owned()), reason.words().to_owned());
-        Self { key, entry: Quarantined { row_key, column, reason } }
+        Self { key, encoded_key: encoded_key(table, cells), entry: Quarantined { row_key, column, reason } }
     }
 
     /// Sets an encoded row aside that the warehouse has refused as a whole.
@@ -83,13 +87,60 @@ impl Refused {
         } else {
             Vec::new()
         };
+        let mut encoded_key = begun_key(table);
+        parts().for_each(|part| encoded_key.put_slice(part));
         let row_key = match (key.is_empty(), table.key.is_empty()) {
             (false, _) => told(&key),
             (true, false) => hash(parts()),
             (true, true) => hash(std::iter::once(row)),
         };
-        Ok(Self { key, entry: Quarantined { row_key, column: None, reason: format!("the row as a whole: {error}") } })
+        let entry = Quarantined { row_key, column: None, reason: format!("the row as a whole: {error}") };
+        Ok(Self { key, encoded_key: encoded_key.freeze(), entry })
     }
+}
+
+/// The key of a row, as a row of COPY. Empty where it has no place in the warehouse itself: then no older
+/// version is there either.
+fn encoded_key(table: &Table, cells: &[Value]) -> Bytes {
+    let key_alone = Table {
+        name: table.name.clone(),
+        engine: table.engine.clone(),
+        columns: table.key_columns().cloned().collect(),
+        key: (0..table.key.len()).collect(),
+        rows: 0,
+        data_bytes: 0,
+        fingerprint: None,
+    };
+    let cells: Vec<Value> = table.key.iter().map(|&at| cells[at].clone()).collect();
+    let mut encoded = BytesMut::new();
+    // What it says has been said of the row.
+    let _ = encode::Encoder::new(&key_alone).row(&cells, &mut encoded);
+    encoded.freeze()
+}
+
+/// A key of integers, as a row of COPY.
+pub(super) fn encoded_integers(table: &Table, key: &[i128]) -> Bytes {
+    let mut encoded = begun_key(table);
+    for (&part, of) in key.iter().zip(table.key_columns().map(Column::warehouse)) {
+        encode::put_integer(part, of, &mut encoded);
+    }
+    encoded.freeze()
+}
+
+/// Copies encoded keys into a table of its own: [`super::raw::REFUSED`].
+pub(super) async fn copy_keys(mut copy: CopyIn, keys: impl Iterator<Item = &Bytes>) -> Result<()> {
+    copy.send(Bytes::from_static(encode::HEADER)).await?;
+    for key in keys {
+        copy.send(key.clone()).await?;
+    }
+    copy.send(Bytes::from_static(encode::TRAILER)).await?;
+    copy.finish().await.map(|_| ())
+}
+
+fn begun_key(table: &Table) -> BytesMut {
+    let mut encoded = BytesMut::new();
+    encoded.put_i16(i16::try_from(table.key.len()).expect("a key has at most 64 columns"));
+    encoded
 }
 
 /// A key of integers.

@@ -17,6 +17,9 @@ pub(super) const STAGED: &str = "pg_temp.amalgam_staged";
 /// The session's own table of keys to be deleted.
 pub(super) const GONE: &str = "pg_temp.amalgam_gone";
 
+/// The session's own table of the keys of rows that were set aside.
+pub(super) const REFUSED: &str = "pg_temp.amalgam_refused";
+
 /// What the server may take to build a key or an index.
 const INDEX_BYTES: u64 = 256 << 20;
 
@@ -151,20 +154,20 @@ impl<'t> Raw<'t> {
     /// Makes the session's staging tables, empty. A staged row has our own column too: what fits a page there
     /// fits one in the raw table.
     pub(super) fn create_staging(&self) -> String {
-        let columns = |positions: &mut dyn Iterator<Item = usize>| -> String {
-            positions
-                .map(|i| {
-                    let column = &self.table.columns[i];
-                    format!("{} {}", quote(&column.raw_name()), column.warehouse())
-                })
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
+        let key = declared(self.table.key_columns());
         format!(
-            "drop table if exists {STAGED}, {GONE};\ncreate temp table amalgam_staged ({}, {LOADED_AT} timestamptz default now());\ncreate temp table amalgam_gone ({})",
-            columns(&mut (0..self.table.columns.len())),
-            columns(&mut self.table.key.iter().copied()),
+            "drop table if exists {STAGED}, {GONE};\n\
+             create temp table amalgam_staged ({}, {LOADED_AT} timestamptz default now());\n\
+             create temp table amalgam_gone ({key});\n{}",
+            declared(self.table.columns.iter()),
+            self.create_refused(),
         )
+    }
+
+    /// Makes the session's table of keys that were set aside, empty.
+    pub(super) fn create_refused(&self) -> String {
+        let key = declared(self.table.key_columns());
+        format!("drop table if exists {REFUSED};\ncreate temp table amalgam_refused ({key})")
     }
 
     /// Begins a copy into the staged rows.
@@ -172,9 +175,9 @@ impl<'t> Raw<'t> {
         self.copy_in(STAGED, false)
     }
 
-    /// Begins a copy into the keys to be deleted.
-    pub(super) fn copy_in_gone(&self) -> String {
-        format!("copy {GONE} from stdin (format binary)")
+    /// Begins a copy into one of the tables of keys.
+    pub(super) fn copy_in_keys(&self, target: &str) -> String {
+        format!("copy {target} ({}) from stdin (format binary)", self.key().join(", "))
     }
 
     /// Begins a copy of all rows out, in key order, in the shape that they are to have: columns that the
@@ -317,4 +320,10 @@ impl<'t> Raw<'t> {
              {name}_counts as (select image, count(*) as copies from {name}_rows group by image)"
         )
     }
+}
+
+/// Columns with their types.
+fn declared<'c>(columns: impl Iterator<Item = &'c Column>) -> String {
+    let each: Vec<String> = columns.map(|c| format!("{} {}", quote(&c.raw_name()), c.warehouse())).collect();
+    each.join(", ")
 }

@@ -60,9 +60,10 @@ impl Job<'_> {
         }
         let mut staging = Staging::new(self.warehouse.session().await?, self.raw(), self.config.batch_bytes_max);
         let walked = self.walk(Some(&mut staging)).await?;
+        staging.refuse(walked.refused);
         let found = Found {
             rows_before: Some(walked.rows_of_warehouse - walked.differences.kept),
-            ..Found::all(Action::Reconcile, walked.fed, walked.refused)
+            ..Found::all(Action::Reconcile, walked.fed, Vec::new())
         };
         self.apply(staging, found).await
     }
@@ -104,6 +105,8 @@ impl Job<'_> {
         let mut theirs = self.theirs(&session, cutter.as_ref().map(|c| c.range())).await?;
         let comparing = async {
             while let Some(batch) = batches.recv().await {
+                // Read before any row with a higher key: known before the warehouse's rows are gone past.
+                walked.refused_keys.extend(batch.refused.iter().map(|row| row.key.clone()));
                 walked.refused.extend_from_slice(&batch.refused);
                 for (at, (key, row)) in batch.each().enumerate() {
                     while let Some(cutter) = cutter.as_deref_mut().filter(|c| c.is_beyond(key)) {
@@ -185,6 +188,7 @@ pub(super) struct Walked {
     pub differences: Differences,
     pub fed: Fed,
     pub refused: Vec<Refused>,
+    refused_keys: HashSet<Vec<i128>>,
     pub rows_of_warehouse: u64,
 }
 
@@ -197,7 +201,8 @@ impl Walked {
         staging: Option<&mut Staging<'_>>,
         cutter: Option<&mut Cutter>,
     ) -> Result<()> {
-        let is_kept = rule == Deletes::Ignore;
+        let is_refused = self.refused_keys.contains(&theirs.key_now);
+        let is_kept = rule == Deletes::Ignore && !is_refused;
         if let Some(cutter) = cutter {
             cutter.surplus(if is_kept { Some(theirs.identity()?) } else { None });
         }
@@ -207,6 +212,8 @@ impl Walked {
         }
         self.differences.surplus += 1;
         match staging {
+            // An older version of a row that was set aside: its key is staged as such.
+            Some(_) if is_refused => Ok(()),
             Some(staging) => staging.delete(theirs.key.iter().map(|&(k, _)| theirs.cell(k))).await,
             None => Ok(()),
         }

@@ -9,11 +9,11 @@ use super::{
     feed::Batch,
     job::count,
     quarantine::{self, REFUSED_MAX, Refused},
-    raw::Raw,
+    raw::{GONE, REFUSED, Raw},
     sift,
 };
 use crate::{
-    domain::{Column, Table, WarehouseType},
+    domain::{Column, Table},
     error::Result,
     warehouse::Session,
 };
@@ -77,18 +77,20 @@ impl<'a> Staging<'a> {
         self.delete(cells.iter().map(|cell| &cell[..])).await
     }
 
-    /// The rows that were set aside on the way here. Stages their keys to be deleted: an older version of
-    /// such a row would stand there as if it were true.
+    /// Takes in rows that were set aside on another way.
+    pub(super) fn refuse(&mut self, refused: Vec<Refused>) {
+        self.refused.extend(refused);
+    }
+
+    /// The rows that were set aside on the way here. Stages their keys: an older version of such a row would
+    /// stand there as if it were true.
     pub(super) async fn set_aside(&mut self) -> Result<Vec<Refused>> {
         self.flush_rows().await?;
         let refused = std::mem::take(&mut self.refused);
-        let types: Vec<WarehouseType> = self.raw.table().key_columns().map(Column::warehouse).collect();
-        for row in refused.iter().filter(|row| !row.key.is_empty()) {
-            let mut cells = vec![BytesMut::new(); types.len()];
-            for ((cell, part), of) in cells.iter_mut().zip(&row.key).zip(&types) {
-                encode::put_integer(*part, *of, cell);
-            }
-            self.delete(cells.iter().map(|cell| &cell[..])).await?;
+        if !refused.is_empty() && !self.raw.key().is_empty() {
+            self.make().await?;
+            let copy = self.session.copy_in(&self.raw.copy_in_keys(REFUSED)).await?;
+            quarantine::copy_keys(copy, refused.iter().map(|row| &row.encoded_key)).await?;
         }
         Ok(refused)
     }
@@ -135,7 +137,7 @@ impl<'a> Staging<'a> {
             return Ok(());
         }
         self.make().await?;
-        let (sql, keys) = (self.raw.copy_in_gone(), std::mem::take(&mut self.gone));
+        let (sql, keys) = (self.raw.copy_in_keys(GONE), std::mem::take(&mut self.gone));
         copy(&self.session, &sql, keys).await
     }
 

@@ -36,9 +36,13 @@ impl Session {
     pub async fn refused_keys(&self, table: &TableName) -> Result<HashSet<Vec<i128>>> {
         let sql = "select row_key from amalgam.quarantine where source_table = $1 and column_name is null";
         let rows = self.query(sql, &[&table.as_str()], "reading keys in quarantine").await?;
-        let key = |text: &str| text.split(',').map(|part| part.parse().ok()).collect::<Option<Vec<i128>>>();
-        Ok(rows.iter().filter_map(|row| key(row.get(0))).collect())
+        Ok(rows.iter().filter_map(|row| integers(row.get(0))).collect())
     }
+}
+
+/// A key of integers; `None`: it is a hash.
+fn integers(row_key: &str) -> Option<Vec<i128>> {
+    row_key.split(',').map(|part| part.parse().ok()).collect()
 }
 
 impl Transaction<'_> {
@@ -58,6 +62,13 @@ impl Transaction<'_> {
             warn!(%table, rows = new, "rows have no place in the warehouse and are set aside: see amalgam.quarantine");
         }
         Ok(())
+    }
+
+    /// The keys of integers of rows that were refused in a read, which is told by when it began.
+    pub async fn refused_in(&self, table: &TableName, read_at: DateTime<Utc>) -> Result<Vec<Vec<i128>>> {
+        let sql = "select row_key from amalgam.quarantine where source_table = $1 and read_at = $2";
+        let rows = self.query(sql, &[&table.as_str(), &read_at], "reading keys in quarantine").await?;
+        Ok(rows.iter().filter_map(|row| integers(row.get(0))).collect())
     }
 
     /// Releases what a read of the whole table has not refused again.

@@ -12,6 +12,7 @@ mod logs;
 mod quiet;
 mod replica;
 mod rules;
+mod set_aside;
 mod shapes;
 mod stamps;
 mod types;
