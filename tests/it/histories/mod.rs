@@ -2,8 +2,9 @@
 //!
 //! A history makes a few tables of random types, keys and engines, then writes to them and alters them
 //! between syncs that are cut off, slowed, called off and refused. Two kinds: in a *told* history each
-//! mode is only given what it promises to find (`merge` stamped edits, `append` new keys), and plain
-//! syncs must end equal; in a *silent* one anything happens, and a reconciliation must.
+//! mode is only given what it promises to find (`merge` stamped edits, `append` new keys and emptied logs),
+//! and plain syncs must end equal; in a *silent* one anything happens, and a reconciliation must. Rows that the
+//! source has deleted may be kept, by rule; those that are set aside may not, in no version.
 //! `HISTORIES` (200 unless told otherwise) and `HISTORY_SEED` (printed where one fails) are read from the environment.
 
 mod script;
@@ -15,7 +16,7 @@ use crate::{
 };
 use amalgam::{
     config::{Config, TableOverride, TypeRule},
-    domain::{BadText, TableName},
+    domain::{BadText, Deletes, TableName},
     error::{Error, Kind},
     source::Source,
     state::State,
@@ -64,6 +65,7 @@ async fn history(seed: u64) {
     config.sync.batch_bytes_max = script.pick(&[64, 4_000, 1 << 20]);
     config.sync.load_part_bytes = script.pick(&[1, 3_000, 64 << 20]);
     config.source.bad_text = script.pick(&[BadText::Replace, BadText::Quarantine]);
+    config.sync.deletes = script.pick(&[Deletes::Hard, Deletes::Soft, Deletes::Ignore]);
     if script.one_in(3) {
         // Flags hold any number: most of these rows are set aside.
         let (columns, declared) = ("*.*".to_owned(), Some("tinyint(1)".to_owned()));
@@ -102,7 +104,19 @@ async fn history(seed: u64) {
     }
     let syncer = syncer(&config);
     for table in script.tables() {
-        let set_aside = end_equal(&syncer, table, script.is_told(), seed).await;
+        let set_aside = end_equal(&syncer, table, script.is_told(), config.sync.deletes, seed).await;
+        if let Some(same_key) = table.same_key() {
+            let older = format!(
+                "select count(*) from raw.{name} t, amalgam.quarantine q where q.source_table = '{name}' and {same_key}",
+                name = table.name
+            );
+            assert_eq!(
+                bench.text(&older).await,
+                "0",
+                "seed {seed} {}: it stands there in an older version",
+                table.name
+            );
+        }
         if !script.is_told() {
             let listed = format!("select count(*) from amalgam.quarantine where source_table = '{}'", table.name);
             let listed: u64 = bench.text(&listed).await.parse().expect("a count");
@@ -119,7 +133,7 @@ fn syncer(config: &Arc<Config>) -> Syncer {
 }
 
 /// How many rows are in quarantine at the end.
-async fn end_equal(syncer: &Syncer, table: &Table, told: bool, seed: u64) -> u64 {
+async fn end_equal(syncer: &Syncer, table: &Table, told: bool, rule: Deletes, seed: u64) -> u64 {
     let name = table.name.as_str().into();
     let options = SyncOptions { reconcile: !told, ..SyncOptions::default() };
     let mut last = None;
@@ -128,12 +142,10 @@ async fn end_equal(syncer: &Syncer, table: &Table, told: bool, seed: u64) -> u64
             Ok(_) => {
                 let found = syncer.verify_table(&name).await;
                 let found = found.unwrap_or_else(|e| panic!("seed {seed} {name}: {e}"));
-                assert_eq!(
-                    found,
-                    Differences { rows: found.rows, quarantined: found.quarantined, ..Differences::default() },
-                    "seed {seed} {name} ({:?})",
-                    table.mode
-                );
+                let kept = if rule == Deletes::Ignore { found.kept } else { 0 };
+                let equal =
+                    Differences { rows: found.rows, quarantined: found.quarantined, kept, ..Differences::default() };
+                assert_eq!(found, equal, "seed {seed} {name} ({:?})", table.mode);
                 return found.quarantined;
             }
             Err(error) => last = Some(error),

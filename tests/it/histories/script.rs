@@ -29,6 +29,7 @@ pub(super) struct Table {
     columns: Vec<(String, Type)>,
     /// Names once used are not used again, lest a new column be taken for an old one.
     columns_made: usize,
+    rows_made: usize,
 }
 
 /// One history.
@@ -97,7 +98,8 @@ impl Script {
                     0..=7 => table.insert(rng, "now()"),
                     8..=12 if !told || table.mode != SyncMode::Append => table.update(rng, told),
                     13..=15 if !told || table.mode == SyncMode::Replace => table.delete(rng),
-                    16 if !told || table.mode == SyncMode::Replace => format!("truncate table {};\n", table.name),
+                    // A log that was emptied is noticed, and its keys begin anew.
+                    16 if !told || table.mode != SyncMode::Merge => format!("truncate table {};\n", table.name),
                     17 => table.add_column(rng),
                     18 => table.drop_column(rng),
                     19 => table.retype_column(rng),
@@ -122,7 +124,8 @@ impl Table {
         };
         let mode = modes[rng.usize(0..modes.len())];
         let engine = if rng.bool() { "MyISAM" } else { "InnoDB" };
-        let mut table = Self { name: format!("t{number}"), mode, key, engine, columns: Vec::new(), columns_made: 0 };
+        let mut table =
+            Self { name: format!("t{number}"), mode, key, engine, columns: Vec::new(), columns_made: 0, rows_made: 0 };
         (0..rng.usize(1..8)).for_each(|_| drop(table.new_column(rng)));
         table
     }
@@ -152,7 +155,13 @@ impl Table {
         sql + &format!(") engine={} default charset=utf8mb4;\n", self.engine)
     }
 
-    fn insert(&self, rng: &mut Rng, stamp: &str) -> String {
+    fn insert(&mut self, rng: &mut Rng, stamp: &str) -> String {
+        self.rows_made += 1;
+        // No row of a log is equal to another in every value, also where keys begin anew.
+        let stamp = match self.mode {
+            SyncMode::Append => format!("{LONG_AGO} + interval {} second", self.rows_made),
+            SyncMode::Merge | SyncMode::Replace => stamp.to_owned(),
+        };
         let (a, b) = (rng.i32(0..KEYS), rng.i32(0..3));
         let (names, key) = match self.key {
             Key::Increasing => ("", String::new()),
@@ -168,6 +177,16 @@ impl Table {
             columns.iter().fold(String::new(), |all, one| all + ", " + one),
             values.iter().fold(String::new(), |all, one| all + ", " + one),
         )
+    }
+
+    /// A condition on the raw table's row `t` and one of the quarantine, `q`: both have one key. `None` where
+    /// the quarantine has no key of integers.
+    pub(super) fn same_key(&self) -> Option<&'static str> {
+        match self.key {
+            Key::Increasing => Some("q.row_key = t.id::text"),
+            Key::Pair => Some("q.row_key = concat_ws(',', t.a, t.b)"),
+            Key::Text | Key::None => None,
+        }
     }
 
     fn some(&self, rng: &mut Rng) -> String {
