@@ -2,7 +2,7 @@
 
 use super::{FULL, RECONCILE, assert_equal, sync, syncer_with};
 use crate::{
-    harness::{Bench, Servers},
+    harness::{Bench, Servers, until},
     proxy::{Fault, Proxy},
 };
 use amalgam::{
@@ -141,6 +141,12 @@ async fn a_comparison_that_was_cut_off_goes_on_where_it_was() {
     assert_eq!(lost.kind, Kind::SourceLost);
     proxy.set(Fault::None);
     assert_eq!(bench.text("select count(*) from raw.t where v = 'edited'").await, "0", "half of it can't be seen");
+    // PostgreSQL ends a statement that was sent to it, whether or not anybody waits for the answer.
+    until("what was sent to the warehouse has ended", async || {
+        let active = "select count(*) from pg_stat_activity where datname = current_database() and state = 'active' and pid <> pg_backend_pid()";
+        bench.text(active).await == "0"
+    })
+    .await;
     let come: u64 = bench.text("select count(*) from amalgam.chunk").await.parse().expect("a count");
     assert!((10..99).contains(&come), "{come} chunks were found equal");
     let outcome = sync(&syncer, RECONCILE).await;
