@@ -3,6 +3,7 @@
 //! Pure. Each function appends one cell, length first, as PostgreSQL's `…_send` function for the type
 //! writes it, and is `false` where what came is no value of the type: then nothing is appended.
 
+use super::put_fixed;
 use bytes::{BufMut, BytesMut};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -49,8 +50,7 @@ pub(super) fn put_uuid(text: &[u8], out: &mut BytesMut) -> bool {
     if digits.next().is_some() {
         return false;
     }
-    out.put_i32(16);
-    out.put_u128(number);
+    put_fixed(number.to_be_bytes(), out);
     true
 }
 

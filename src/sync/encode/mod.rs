@@ -123,23 +123,43 @@ impl Encoder {
     }
 }
 
+/// The length that COPY has in front of a null: PostgreSQL docs, COPY § "Tuples".
+const NULL: i32 = -1;
+
+fn put_null(out: &mut BytesMut) {
+    out.extend_from_slice(&NULL.to_be_bytes());
+}
+
+/// Appends a cell of so many bytes. In one write, of a length that the compiler knows: a table has cells by
+/// the million, and two calls for each are felt.
+fn put_fixed<const N: usize>(value: [u8; N], out: &mut BytesMut) {
+    const LENGTH: usize = size_of::<i32>();
+    let mut cell = [0; LENGTH + size_of::<i128>()];
+    cell[..LENGTH].copy_from_slice(&i32::try_from(N).expect("a value of fixed width is short").to_be_bytes());
+    cell[LENGTH..LENGTH + N].copy_from_slice(&value);
+    out.extend_from_slice(&cell[..LENGTH + N]);
+}
+
 /// Appends one cell.
 fn put(cell: &Value, way: &Way, coerced: &mut Coerced, out: &mut BytesMut) -> Result<(), Unfit> {
     let is_type = match (cell, way.warehouse) {
         (Value::NULL, _) => {
-            out.put_i32(-1);
+            put_null(out);
+            true
+        }
+        // Most cells of a practice, without the way over 128 bits.
+        (Value::Int(n), WarehouseType::Int8) => {
+            put_fixed(n.to_be_bytes(), out);
             true
         }
         (Value::Int(n), warehouse) => return put_whole(i128::from(*n), warehouse, out),
         (Value::UInt(n), warehouse) => return put_whole(i128::from(*n), warehouse, out),
         (Value::Double(x), WarehouseType::Float8) => {
-            out.put_i32(8);
-            out.put_f64(*x);
+            put_fixed(x.to_be_bytes(), out);
             true
         }
         (Value::Float(x), WarehouseType::Float4) => {
-            out.put_i32(4);
-            out.put_f32(*x);
+            put_fixed(x.to_be_bytes(), out);
             true
         }
         (Value::Bytes(bytes), _) => return put_text_or_bytes(bytes, way, coerced, out),
@@ -152,9 +172,9 @@ fn put(cell: &Value, way: &Way, coerced: &mut Coerced, out: &mut BytesMut) -> Re
         }
         (Value::Time(negative, d, h, m, s, us), WarehouseType::Interval) => {
             let Some(micros) = span(*d, *h, *m, *s, *us) else { return Err(Unfit::OtherType) };
-            out.put_i32(16);
-            out.put_i64(if *negative { -micros } else { micros });
-            out.put_i64(0);
+            let micros = if *negative { -micros } else { micros };
+            // Behind the microseconds: no days, no months.
+            put_fixed((i128::from(micros) << 64).to_be_bytes(), out);
             true
         }
         _ => false,

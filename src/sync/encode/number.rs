@@ -3,6 +3,7 @@
 //! Pure. Each function appends one cell, length first, as PostgreSQL's `…_send` function for the type
 //! writes it, and is `false` where what came is no value of the type: then nothing is appended.
 
+use super::put_fixed;
 use crate::domain::WarehouseType;
 use bytes::{BufMut, BytesMut};
 
@@ -14,18 +15,9 @@ const BITS_MAX: u8 = 64;
 /// Appends an integer as the warehouse's type has it; `false` where it does not fit.
 pub(in crate::sync) fn put_integer(n: i128, warehouse: WarehouseType, out: &mut BytesMut) -> bool {
     match warehouse {
-        WarehouseType::Int2 => i16::try_from(n).map(|n| {
-            out.put_i32(2);
-            out.put_i16(n);
-        }),
-        WarehouseType::Int4 => i32::try_from(n).map(|n| {
-            out.put_i32(4);
-            out.put_i32(n);
-        }),
-        WarehouseType::Int8 => i64::try_from(n).map(|n| {
-            out.put_i32(8);
-            out.put_i64(n);
-        }),
+        WarehouseType::Int2 => i16::try_from(n).map(|n| put_fixed(n.to_be_bytes(), out)),
+        WarehouseType::Int4 => i32::try_from(n).map(|n| put_fixed(n.to_be_bytes(), out)),
+        WarehouseType::Int8 => i64::try_from(n).map(|n| put_fixed(n.to_be_bytes(), out)),
         WarehouseType::Numeric { precision, scale: 0 } => {
             return put_numeric(n.to_string().as_bytes(), usize::from(precision), 0, out);
         }
@@ -39,8 +31,7 @@ pub(super) fn put_boolean(number: i128, out: &mut BytesMut) -> bool {
     if !matches!(number, 0 | 1) {
         return false;
     }
-    out.put_i32(1);
-    out.put_u8(u8::from(number == 1));
+    put_fixed([u8::from(number == 1)], out);
     true
 }
 

@@ -2,12 +2,13 @@
 
 use super::{Coerced, Reason, Unfit};
 use crate::domain::BadText;
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 /// Bytes as they are.
 pub(super) fn put_bytes(bytes: &[u8], out: &mut BytesMut) {
-    out.put_i32(i32::try_from(bytes.len()).expect("max_allowed_packet bounds a cell to 1 GiB"));
-    out.put_slice(bytes);
+    let length = i32::try_from(bytes.len()).expect("max_allowed_packet bounds a cell to 1 GiB");
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(bytes);
 }
 
 /// PostgreSQL's text holds no NUL and only valid UTF-8; U+FFFD takes the place of what it can't hold, where

@@ -1,8 +1,8 @@
 //! The binary forms of days, moments and spans.
 
-use super::{Coerced, Way};
+use super::{Coerced, Way, put_fixed, put_null};
 use crate::domain::{Mapping, SourceType};
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use chrono::{DateTime, Datelike, MappedLocalTime, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 use std::ops::RangeInclusive;
@@ -24,7 +24,7 @@ pub(super) fn put_day(day: Option<i64>, micros: i64, way: &Way, coerced: &mut Co
     match (day, way.mapping) {
         (None, _) => {
             coerced.dates += 1;
-            out.put_i32(-1);
+            put_null(out);
         }
         (Some(day), Some(Mapping::TimestampTz(zone))) => {
             let is_certain = put_zoned(day * MICROS_PER_DAY + micros, zone, out);
@@ -32,12 +32,11 @@ pub(super) fn put_day(day: Option<i64>, micros: i64, way: &Way, coerced: &mut Co
         }
         (Some(_), _) if way.source == SourceType::Date && micros != 0 => return false,
         (Some(day), _) if way.source == SourceType::Date => {
-            out.put_i32(4);
-            out.put_i32(i32::try_from(day).expect("a year up to 9999 is below 3 million days"));
+            let day = i32::try_from(day).expect("a year up to 9999 is below 3 million days");
+            put_fixed(day.to_be_bytes(), out);
         }
         (Some(day), _) => {
-            out.put_i32(8);
-            out.put_i64(day * MICROS_PER_DAY + micros);
+            put_fixed((day * MICROS_PER_DAY + micros).to_be_bytes(), out);
         }
     }
     true
@@ -56,8 +55,7 @@ fn put_zoned(local_micros: i64, zone: Tz, out: &mut BytesMut) -> bool {
         MappedLocalTime::Ambiguous(_, later) => (later, false),
         MappedLocalTime::None => (offset_before(local, zone), false),
     };
-    out.put_i32(8);
-    out.put_i64(local_micros - offset_seconds * MICROS_PER_SECOND);
+    put_fixed((local_micros - offset_seconds * MICROS_PER_SECOND).to_be_bytes(), out);
     is_certain
 }
 
