@@ -22,6 +22,7 @@ mod schedule;
 mod secret;
 mod source;
 mod sync;
+mod tls;
 mod types;
 mod url;
 mod warehouse;

@@ -7,19 +7,19 @@
 //! server computes no digest (the row is longer than `max_allowed_packet`), there is no checksum.
 
 use super::{
-    Source,
+    Cell, Source,
     expression::selected,
     failure::failure,
     pace::{Bounds, Pace},
     read::quote,
     snapshot::{self, Snapshot},
     throttle::Gait,
+    wire::Connection,
 };
 use crate::{
     domain::{Column, KeyRange, Mapping, SourceType, Table},
     error::{Error, Kind, Result},
 };
-use mysql_async::{Conn, Value, prelude::Queryable};
 use std::time::Instant;
 
 /// What a statement looks at, about.
@@ -36,8 +36,8 @@ pub type Digest = [u64; 2];
 
 /// Reads a digest as [`super::Order::Ranges`] brings it, behind a row's cells. `None`: the server computed
 /// none.
-pub fn digest(cell: &Value) -> Option<Digest> {
-    let Value::Bytes(text) = cell else { return None };
+pub fn digest(cell: Cell<'_>) -> Option<Digest> {
+    let Cell::Bytes(text) = cell else { return None };
     let (high, low) = std::str::from_utf8(text).ok()?.split_at_checked(HALF_DIGITS)?;
     Some([u64::from_str_radix(high, 16).ok()?, u64::from_str_radix(low, 16).ok()?])
 }
@@ -90,16 +90,13 @@ impl Checksum {
 /// Computes what ranges of one table come to, whose primary key is one integer that fits 64 bits with a
 /// sign.
 pub struct ChecksumReader<'t> {
-    pub(super) connection: Conn,
+    pub(super) connection: Connection,
     pub(super) snapshot: Option<Snapshot>,
     pub(super) table: &'t Table,
     digested: String,
     pace: Pace,
     gait: Gait,
 }
-
-/// Rows and digests; the sums of both halves, as text; their exclusive ors; the highest key.
-type Sums = (u64, u64, String, String, u64, u64, Option<i64>);
 
 /// What a range comes to, and how far its keys go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -113,7 +110,7 @@ pub struct Summed {
 impl Source {
     /// Prepares to compute checksums of a table.
     pub async fn checksum_reader<'t>(&self, table: &'t Table) -> Result<ChecksumReader<'t>> {
-        let mut connection = self.connection().await?;
+        let mut connection = self.reading().await?;
         let snapshot = Snapshot::begin(&mut connection, table, self.snapshot_time).await?;
         let bounds = Bounds {
             rows_min: PIECE_ROWS_MIN,
@@ -138,7 +135,11 @@ impl ChecksumReader<'_> {
     pub async fn form(&mut self) -> Result<String> {
         let sets: Vec<String> = self.table.columns.iter().map(|c| format!("charset({})", quote(&c.name))).collect();
         let sql = format!("select concat_ws(',', {}) from {} limit 1", sets.join(", "), self.name());
-        let sets: Option<String> = self.connection.query_first(sql).await.map_err(|e| failure(&e, &self.doing()))?;
+        let read = |cells: &[Cell<'_>]| match cells {
+            [Cell::Bytes(sets)] => Some(String::from_utf8_lossy(sets).into_owned()),
+            _ => None,
+        };
+        let sets = self.connection.first(&sql, read).await.map_err(|e| failure(&e, &self.doing()))?;
         Ok(format!("{} {}", self.digested, sets.unwrap_or_default()))
     }
 
@@ -172,16 +173,14 @@ impl ChecksumReader<'_> {
             range.condition(&key),
         );
         let begun = Instant::now();
-        let row: Option<Sums> = self.connection.query_first(sql).await.map_err(|e| failure(&e, &self.doing()))?;
+        let summed = self.connection.first(&sql, summed).await.map_err(|e| failure(&e, &self.doing()))?;
         let waited = begun.elapsed();
-        let unread = || Error::new(Kind::Internal, "a checksum that is no number");
-        let (rows, digested, high, low, high_xor, low_xor, key_max) = row.ok_or_else(unread)?;
+        let summed = summed.ok_or_else(|| Error::new(Kind::Internal, "sums without a row"))?;
+        let rows = summed.checksum.rows();
         let bytes = rows * row_bytes(self.table);
         self.pace.learn(rows, bytes, waited);
         self.gait.learn(rows, bytes, waited);
-        let sum = |text: String| text.parse::<u128>().map_err(|_| unread());
-        let checksum = Checksum { rows, digested, sums: [sum(high)?, sum(low)?], xors: [high_xor, low_xor] };
-        Ok(Summed { checksum, key_max })
+        Ok(summed)
     }
 
     fn name(&self) -> String {
@@ -191,6 +190,15 @@ impl ChecksumReader<'_> {
     fn doing(&self) -> String {
         format!("computing checksums of {}", self.table.name)
     }
+}
+
+/// Rows and digests, the sums of both halves, their exclusive ors, the highest key.
+fn summed(cells: &[Cell<'_>]) -> Option<Summed> {
+    let &[rows, digested, high, low, high_xor, low_xor, key_max] = cells else { return None };
+    let sums = [high.number()?, low.number()?];
+    let xors = [high_xor.number()?, low_xor.number()?];
+    let key_max = if key_max == Cell::Null { None } else { Some(key_max.number()?) };
+    Some(Summed { checksum: Checksum { rows: rows.number()?, digested: digested.number()?, sums, xors }, key_max })
 }
 
 fn row_bytes(table: &Table) -> u64 {
@@ -242,9 +250,11 @@ mod tests {
 
     #[test]
     fn a_digest_is_read_from_its_digits_alone() {
-        let text = |t: &str| Value::Bytes(t.as_bytes().to_vec());
-        assert_eq!(digest(&text("00000000000000010000000000000fff")), Some([1, 4095]));
-        assert_eq!(digest(&text("short")), None);
-        assert_eq!(digest(&Value::NULL), None);
+        fn text(t: &str) -> Cell<'_> {
+            Cell::Bytes(t.as_bytes())
+        }
+        assert_eq!(digest(text("00000000000000010000000000000fff")), Some([1, 4095]));
+        assert_eq!(digest(text("short")), None);
+        assert_eq!(digest(Cell::Null), None);
     }
 }

@@ -8,6 +8,7 @@ use super::{
     Source,
     failure::failure,
     pace::{Bounds, Pace},
+    pool::Lent,
     quiet::Quiet,
     read::quote,
 };
@@ -16,7 +17,7 @@ use crate::{
     error::{Error, Kind, Result},
 };
 use mysql_async::{
-    Conn, Row, Value,
+    Row, Value,
     prelude::{FromRow, Queryable},
 };
 use std::time::Instant;
@@ -74,7 +75,7 @@ pub fn is_plain(table: &Table) -> bool {
 
 /// Goes along the keys of one table, whose primary key is made of integers.
 pub struct KeyReader<'t> {
-    connection: Conn,
+    connection: Lent,
     table: &'t Table,
     key: Vec<String>,
     above: Vec<i128>,

@@ -9,9 +9,9 @@
 //! Guarantee: nothing but that statement is called off. What calls it off may come when it has ended; but no
 //! connection is used for a second reading ([`super::pool`]).
 
-use super::{Source, quiet::Quiet, read::quote};
+use super::{Source, pool::Lent, quiet::Quiet, read::quote};
 use crate::domain::Table;
-use mysql_async::{Conn, prelude::Queryable};
+use mysql_async::prelude::Queryable;
 use std::time::Duration;
 use tokio::{
     sync::{OwnedSemaphorePermit, oneshot},
@@ -59,7 +59,7 @@ impl LockWatch {
 
 /// A connection that nobody needs for reading, and the leave to hold it.
 pub(super) struct Spare {
-    pub(super) connection: Conn,
+    pub(super) connection: Lent,
     pub(super) _leave: OwnedSemaphorePermit,
 }
 

@@ -1,10 +1,11 @@
 //! MariaDB, read and never written.
 //!
-//! Owns `mysql_async`: connections, discovery, reads in ranges, and whether the replica is read instead. `sync/encode.rs` is the one other place
-//! that sees its values. Refuses: writing (every session is read-only), and reading without a bound on
+//! Owns `mysql_async`: connections, discovery, reads in ranges, and whether the replica is read instead. Rows
+//! come over [`wire`], as [`Cell`]s. Refuses: writing (every session is read-only), and reading without a bound on
 //! the statement's time.
 //! Guarantee: an error that leaves this room carries no cell's value.
 
+mod cell;
 mod checksum;
 mod describe;
 mod expression;
@@ -24,7 +25,9 @@ mod replica;
 mod snapshot;
 mod throttle;
 mod transactions;
+mod wire;
 
+pub use cell::Cell;
 pub use checksum::{Checksum, ChecksumReader, Digest, digest};
 pub use keys::{KeyPiece, KeyReader, is_plain};
 pub use mysql_async::Value;

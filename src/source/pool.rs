@@ -1,17 +1,29 @@
-//! The pool of connections to the source.
+//! The connections to the source: the driver's pool for questions, and [`wire`](super::wire) for rows. All
+//! of them together keep to one bound.
 
-use super::{failure::failure, quiet::Quiet, replica::Replica, snapshot::idle_bound, throttle::Throttle};
+use super::{
+    failure::failure,
+    quiet::Quiet,
+    replica::Replica,
+    snapshot::idle_bound,
+    throttle::Throttle,
+    wire::{self, Connection, Login},
+};
 use crate::{
     config::{self, TlsMode},
     error::{Error, Kind, Result},
 };
 use mysql_async::{Conn, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts};
 use std::{
+    ops::{Deref, DerefMut},
     path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use tokio_util::task::TaskTracker;
 
 /// Where Linux distributions keep the authorities that the system trusts: Debian, Red Hat, SUSE, Alpine.
@@ -22,13 +34,12 @@ const SYSTEM_AUTHORITIES: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// A row may be longer than what the server itself would take in: the protocol's own bound.
-const PACKET_BYTES_MAX: usize = 1 << 30;
-
 /// The source, and its replica where it has one. Cheap to clone; connects when first used.
 #[derive(Clone, Debug)]
 pub struct Source {
     pool: Pool,
+    login: Arc<Login>,
+    permits: Arc<Semaphore>,
     pub(super) database: String,
     pub(super) range_rows: u64,
     pub(super) range_time: Duration,
@@ -48,8 +59,28 @@ pub struct Source {
     pub(super) replica: Option<Arc<Replica>>,
 }
 
+/// A connection of the driver's pool, under the bound of all.
+pub(super) struct Lent {
+    connection: Conn,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Deref for Lent {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        &self.connection
+    }
+}
+
+impl DerefMut for Lent {
+    fn deref_mut(&mut self) -> &mut Conn {
+        &mut self.connection
+    }
+}
+
 impl Source {
-    /// Prepares the pools. No I/O.
+    /// Prepares the pools. No I/O but for the authority's file.
     pub fn new(config: &config::Source) -> Result<Self> {
         let primary = Self::one(config)?;
         let Some(of_replica) = config.of_replica() else { return Ok(primary) };
@@ -66,8 +97,8 @@ impl Source {
             .user(Some(&config.user))
             .db_name(Some(&config.database))
             .prefer_socket(false)
-            .max_allowed_packet(Some(PACKET_BYTES_MAX))
-            .tcp_keepalive(Some(Duration::from_secs(30)))
+            .max_allowed_packet(Some(wire::PACKET_BYTES_MAX))
+            .tcp_keepalive(Some(wire::KEEPALIVE))
             .pool_opts(PoolOpts::default().with_constraints(bounds).with_reset_connection(false))
             .ssl_opts(tls(config))
             .init(settings(config));
@@ -78,8 +109,12 @@ impl Source {
             Some(socket) => options.socket(Some(socket.to_string_lossy())),
             None => options.ip_or_hostname(&config.host).tcp_port(config.port),
         };
+        let tls = config.tls.client(config.tls_ca_file.as_deref());
+        let tls = tls.map_err(|e| Error::new(Kind::SourceTls, format!("[source] {e}")))?.map(Arc::new);
         Ok(Self {
             pool: Pool::new(options),
+            login: Arc::new(Login::new(config, tls, settings(config))),
+            permits: Arc::new(Semaphore::new(config.connections_max)),
             database: config.database.clone(),
             range_rows: range_rows(config),
             snapshot_time: Duration::from_secs(config.snapshot_seconds_max),
@@ -116,9 +151,27 @@ impl Source {
         self
     }
 
-    /// Takes a connection, and waits for a free one where the bound is reached.
-    pub(super) async fn connection(&self) -> Result<Conn> {
-        match timeout(Duration::from_secs(self.connect_seconds_max), self.pool.get_conn()).await {
+    /// Takes a connection of the driver, and waits for a free one where the bound is reached.
+    pub(super) async fn connection(&self) -> Result<Lent> {
+        self.connected(async {
+            let permit = self.permit().await;
+            let connection = self.pool.get_conn().await?;
+            Ok(Lent { connection, _permit: permit })
+        })
+        .await
+    }
+
+    /// Begins a connection to read rows over, and waits likewise.
+    pub(super) async fn reading(&self) -> Result<Connection> {
+        self.connected(async { self.login.open(self.permit().await).await }).await
+    }
+
+    async fn permit(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed")
+    }
+
+    async fn connected<C>(&self, connecting: impl Future<Output = mysql_async::Result<C>>) -> Result<C> {
+        match timeout(Duration::from_secs(self.connect_seconds_max), connecting).await {
             Ok(connected) => connected.map_err(|e| failure(&e, &self.connecting())),
             Err(_) => Err(Error::new(
                 Kind::SourceUnreachable,

@@ -4,7 +4,7 @@
 //! breaks can be read again: the reader goes on from the last row that was handed out.
 
 use super::{
-    Source,
+    Cell, Source,
     checksum::{ChecksumReader, digested},
     expression::selected,
     failure::failure,
@@ -12,13 +12,14 @@ use super::{
     pace::{Bounds, Pace},
     snapshot::{self, Snapshot},
     throttle::Gait,
+    wire::{Connection, Rows},
 };
 use crate::{
     domain::{KeyRange, Table},
     error::{Error, Kind, Result},
 };
 use chrono::{DateTime, Datelike, Timelike, Utc};
-use mysql_async::{BinaryProtocol, Conn, Params, QueryResult, Value, prelude::Queryable};
+use mysql_async::Value;
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -61,7 +62,7 @@ pub enum Order {
 
 /// Reads one table, range by range.
 pub struct Reader<'t> {
-    connection: Conn,
+    connection: Connection,
     table: &'t Table,
     select: String,
     /// Positions of the columns that the order is made of.
@@ -91,7 +92,7 @@ enum First {
 
 /// The rows of one statement.
 pub struct Range<'r> {
-    result: QueryResult<'r, 'static, BinaryProtocol>,
+    result: Rows<'r>,
     table: &'r Table,
     cursor: &'r [usize],
     last: &'r mut Option<Vec<Value>>,
@@ -112,7 +113,7 @@ pub struct Range<'r> {
 impl Source {
     /// Prepares to read a table, in ranges of about so many bytes at most.
     pub async fn reader<'t>(&self, table: &'t Table, order: &Order, range_bytes: u64) -> Result<Reader<'t>> {
-        let mut connection = self.connection().await?;
+        let mut connection = self.reading().await?;
         let snapshot = Snapshot::begin(&mut connection, table, self.snapshot_time).await?;
         self.reader_on(connection, snapshot, table, order, range_bytes).await
     }
@@ -134,7 +135,7 @@ impl Source {
 
     async fn reader_on<'t>(
         &self,
-        connection: Conn,
+        connection: Connection,
         snapshot: Option<Snapshot>,
         table: &'t Table,
         order: &Order,
@@ -188,7 +189,7 @@ impl Source {
     }
 
     /// `None` where no connection is spare for it.
-    async fn lock_watch(&self, reads: &Conn, table: &Table) -> Option<LockWatch> {
+    async fn lock_watch(&self, reads: &Connection, table: &Table) -> Option<LockWatch> {
         let leave = Arc::clone(&self.spare).try_acquire_owned().ok()?;
         match timeout(WATCH_WITHIN, self.connection()).await {
             Ok(Ok(connection)) => Some(LockWatch::begin(self, Spare { connection, _leave: leave }, reads.id(), table)),
@@ -226,7 +227,7 @@ impl Reader<'_> {
         let rows_max = if self.cursor.is_empty() { u64::MAX } else { self.pace.rows() };
         let (sql, parameters) = self.statement(rows_max);
         let doing = format!("reading {}", self.table.name);
-        let result = match self.connection.exec_iter(sql, parameters).await.map_err(|e| failure(&e, &doing)) {
+        let result = match self.connection.rows(&sql, &parameters).await.map_err(|e| failure(&e, &doing)) {
             Ok(result) => result,
             // Before its first row came: somebody held the table already.
             Err(error) if self.watch.is_some() && is_called_off(&self.called_off, &error) => {
@@ -256,10 +257,10 @@ impl Reader<'_> {
         }))
     }
 
-    fn statement(&self, rows_max: u64) -> (String, Params) {
+    fn statement(&self, rows_max: u64) -> (String, Vec<Value>) {
         let names: Vec<String> = self.cursor.iter().map(|&i| quote(&self.table.columns[i].name)).collect();
         if names.is_empty() {
-            return (self.select.clone(), Params::Empty);
+            return (self.select.clone(), Vec::new());
         }
         let (mut condition, parameters) = match (&self.last, &self.first) {
             (Some(last), _) => above(&names, last),
@@ -272,14 +273,14 @@ impl Reader<'_> {
             condition += &format!(" {and} {}", within.condition(&names[0]));
         }
         let sql = format!("{}{condition} order by {} limit {}", self.select, names.join(", "), rows_max);
-        (sql, if parameters.is_empty() { Params::Empty } else { Params::Positional(parameters) })
+        (sql, parameters)
     }
 }
 
 impl Range<'_> {
     /// The next row's cells, in the order of the table's columns, and what [`Order`] has put behind them; `None`
     /// after the last.
-    pub async fn next(&mut self) -> Result<Option<Vec<Value>>> {
+    pub async fn next(&mut self) -> Result<Option<Vec<Cell<'_>>>> {
         let row = match self.result.next().await.map_err(|e| failure(&e, &format!("reading {}", self.table.name))) {
             Ok(row) => row,
             Err(error) if self.may_end_early.is_some_and(|called_off| is_called_off(called_off, &error)) => {
@@ -290,15 +291,14 @@ impl Range<'_> {
             Err(error) => return Err(error),
         };
         match row {
-            Some(row) => {
-                let cells = row.unwrap();
+            Some(cells) => {
                 self.rows += 1;
                 self.first_at.get_or_insert_with(Instant::now);
-                self.bytes += cells.iter().map(bytes).sum::<u64>();
+                self.bytes += cells.iter().map(Cell::bytes).sum::<u64>();
                 if !self.cursor.is_empty() {
                     let last = self.last.get_or_insert_default();
                     last.clear();
-                    last.extend(self.cursor.iter().map(|&i| cells[i].clone()));
+                    last.extend(self.cursor.iter().map(|&i| cells[i].to_value()));
                 }
                 Ok(Some(cells))
             }
@@ -317,14 +317,6 @@ impl Range<'_> {
 /// Whether a long statement ended because it is no longer wanted.
 fn is_called_off(called_off: &CancellationToken, error: &Error) -> bool {
     called_off.is_cancelled() || error.kind == Kind::SourceTimeout
-}
-
-/// What a cell takes on its way, about.
-fn bytes(cell: &Value) -> u64 {
-    match cell {
-        Value::Bytes(bytes) => 4 + bytes.len() as u64,
-        _ => 12,
-    }
 }
 
 /// `(a, b) > (?, ?)`, written so that MariaDB uses the index: `a >= ? and (a > ? or (a = ? and b > ?))`.

@@ -8,12 +8,11 @@
 //! server ends snapshot and connection after as long again: [`idle_bound`]. Where we take no more rows of a
 //! range, its `net_write_timeout` does.
 
-use super::{failure::failure, throttle::Gait};
+use super::{failure::failure, throttle::Gait, wire::Connection};
 use crate::{
     domain::{Consistency, Table},
     error::Result,
 };
-use mysql_async::{Conn, prelude::Queryable};
 use std::time::{Duration, Instant};
 
 /// The snapshot of one reader.
@@ -31,7 +30,7 @@ pub(super) fn idle_bound(snapshot_seconds_max: u64) -> String {
 
 impl Snapshot {
     /// Begins one; `None` where the engine has none, or it may not last at all.
-    pub(super) async fn begin(connection: &mut Conn, table: &Table, time_max: Duration) -> Result<Option<Self>> {
+    pub(super) async fn begin(connection: &mut Connection, table: &Table, time_max: Duration) -> Result<Option<Self>> {
         if table.engine.consistency() != Consistency::Snapshot || time_max.is_zero() {
             return Ok(None);
         }
@@ -41,10 +40,10 @@ impl Snapshot {
     }
 
     /// Ends with its connection, which nobody is given after its reader: see [`super::pool`].
-    async fn begin_anew(&mut self, connection: &mut Conn) -> Result<()> {
+    async fn begin_anew(&mut self, connection: &mut Connection) -> Result<()> {
         // The sessions are read-only and of repeatable reads from the first on.
         let sql = "start transaction with consistent snapshot";
-        connection.query_drop(sql).await.map_err(|e| failure(&e, "beginning a snapshot"))?;
+        connection.run(sql).await.map_err(|e| failure(&e, "beginning a snapshot"))?;
         self.begun = Some(Instant::now());
         Ok(())
     }
@@ -61,13 +60,13 @@ impl Snapshot {
 
 /// Waits until the next range may begin. A snapshot that is old by then is given up for a new one: before the
 /// wait, because that may be long.
-pub(super) async fn pause(gait: &mut Gait, snapshot: Option<&mut Snapshot>, connection: &mut Conn) -> Result<()> {
+pub(super) async fn pause(gait: &mut Gait, snapshot: Option<&mut Snapshot>, connection: &mut Connection) -> Result<()> {
     let wait = gait.wait();
     let Some(snapshot) = snapshot.filter(|snapshot| snapshot.is_old_after(wait)) else {
         return gait.pause(wait).await;
     };
     if !wait.is_zero() {
-        connection.query_drop("commit").await.map_err(|e| failure(&e, "ending a snapshot"))?;
+        connection.run("commit").await.map_err(|e| failure(&e, "ending a snapshot"))?;
         snapshot.begun = None;
     }
     gait.pause(wait).await?;

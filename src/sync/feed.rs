@@ -15,7 +15,7 @@ use super::{
 use crate::{
     domain::{KeyRange, Table},
     error::{Error, Kind, Result},
-    source::{self, ChecksumReader, Digest, Order, Reader, Value},
+    source::{self, Cell, ChecksumReader, Digest, Order, Reader},
 };
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
@@ -191,7 +191,7 @@ impl<'t> Filling<'t> {
         }
     }
 
-    fn row(&mut self, cells: &[Value]) -> Result<()> {
+    fn row(&mut self, cells: &[Cell<'_>]) -> Result<()> {
         self.count += 1;
         let (cells, behind) = cells.split_at(self.table.columns.len());
         let refused = self.encoder.row(cells, &mut self.rows)?;
@@ -199,10 +199,10 @@ impl<'t> Filling<'t> {
             return self.set_aside(refused);
         }
         self.ends.push(self.rows.len());
-        self.digests.extend(behind.first().map(source::digest));
+        self.digests.extend(behind.first().copied().map(source::digest));
         let key_at = self.keys.len();
         for (place, &column) in self.key.iter().enumerate() {
-            let part = encode::integer(&cells[column]).ok_or_else(|| {
+            let part = encode::integer(cells[column]).ok_or_else(|| {
                 Error::new(Kind::SourceChanged, "a key no longer holds the integers that discovery found")
             })?;
             self.keys.push(part);

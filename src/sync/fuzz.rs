@@ -7,7 +7,7 @@ use super::encode::{self, Encoder, HEADER, TRAILER};
 use crate::{
     domain::{Table, WarehouseType},
     error::Kind,
-    source::Value,
+    source::{Cell, Value},
 };
 use bytes::BytesMut;
 
@@ -24,7 +24,8 @@ pub enum Encoded {
 
 /// Encodes one row behind others; nothing is appended but where it says so.
 pub fn encode(table: &Table, cells: &[Value], rows: &mut BytesMut) -> Encoded {
-    match Encoder::new(table).row(cells, rows) {
+    let cells: Vec<Cell<'_>> = cells.iter().map(Cell::from).collect();
+    match Encoder::new(table).row(&cells, rows) {
         Ok(None) => Encoded::Appended,
         Ok(Some(_)) => Encoded::SetAside,
         Err(error) => Encoded::Refused(error.kind),

@@ -10,7 +10,7 @@ use super::encode;
 use crate::{
     domain::{Column, Table},
     error::{Error, Kind, Result},
-    source::Value,
+    source::Cell,
     sync::plan,
     warehouse::{CopyIn, Quarantined},
 };
@@ -58,16 +58,16 @@ pub(super) struct Refused {
 
 impl Refused {
     /// Sets a row aside.
-    pub(super) fn new(table: &Table, cells: &[Value], column: &str, reason: Reason) -> Self {
+    pub(super) fn new(table: &Table, cells: &[Cell<'_>], column: &str, reason: Reason) -> Self {
         let key = if plan::has_integer_key(table) {
-            table.key.iter().filter_map(|&at| encode::integer(&cells[at])).collect()
+            table.key.iter().filter_map(|&at| encode::integer(cells[at])).collect()
         } else {
             Vec::new()
         };
         let all = || (0..cells.len()).collect();
         let hashed = || if table.key.is_empty() { all() } else { table.key.clone() };
         let row_key = if key.is_empty() {
-            hash(hashed().into_iter().map(|at| cells[at].as_sql(true).into_bytes()))
+            hash(hashed().into_iter().map(|at| cells[at].to_value().as_sql(true).into_bytes()))
         } else {
             told(&key)
         };
@@ -101,7 +101,7 @@ impl Refused {
 
 /// The key of a row, as a row of COPY. Empty where it has no place in the warehouse itself: then no older
 /// version is there either.
-fn encoded_key(table: &Table, cells: &[Value]) -> Bytes {
+fn encoded_key(table: &Table, cells: &[Cell<'_>]) -> Bytes {
     let key_alone = Table {
         name: table.name.clone(),
         engine: table.engine.clone(),
@@ -111,7 +111,7 @@ fn encoded_key(table: &Table, cells: &[Value]) -> Bytes {
         data_bytes: 0,
         fingerprint: None,
     };
-    let cells: Vec<Value> = table.key.iter().map(|&at| cells[at].clone()).collect();
+    let cells: Vec<Cell<'_>> = table.key.iter().map(|&at| cells[at]).collect();
     let mut encoded = BytesMut::new();
     // What it says has been said of the row.
     let _ = encode::Encoder::new(&key_alone).row(&cells, &mut encoded);

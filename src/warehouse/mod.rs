@@ -15,7 +15,6 @@ mod quarantine;
 mod schema_change;
 mod session;
 mod table_state;
-mod tls;
 
 pub use chunk::{Chunk, RawImage};
 pub use copy::{CopyIn, CopyOut};

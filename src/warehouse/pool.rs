@@ -1,12 +1,13 @@
 //! The pool of connections.
 
-use super::{Session, failure::failure, tls};
+use super::{Session, failure::failure};
 use crate::{
     config,
     error::{Error, Kind, Result},
 };
 use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType};
 use std::time::Duration;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long a task waits for one of the connections at most. There are enough for what runs at once:
 /// whoever waits longer waits for one that hangs.
@@ -52,10 +53,11 @@ impl Warehouse {
             options.password(config.password.reveal());
         }
         let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Clean };
-        let manager = match tls::connector(config)? {
-            Some(connector) => {
+        let tls = config.tls.client(config.tls_ca_file.as_deref());
+        let manager = match tls.map_err(|e| Error::new(Kind::WarehouseTls, format!("[warehouse] {e}")))? {
+            Some(client) => {
                 options.ssl_mode(tokio_postgres::config::SslMode::Require);
-                Manager::from_config(options, connector, manager_config)
+                Manager::from_config(options, MakeRustlsConnect::new(client), manager_config)
             }
             None => {
                 options.ssl_mode(tokio_postgres::config::SslMode::Disable);

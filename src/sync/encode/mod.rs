@@ -18,7 +18,7 @@ use super::quarantine::Reason;
 use crate::{
     domain::{BadText, Column, Mapping, SourceType, Table, WarehouseType},
     error::{Error, Kind, Result},
-    source::Value,
+    source::Cell,
 };
 use bytes::{BufMut, BytesMut};
 use forms::{put_geometry, put_inet4, put_inet6, put_uuid};
@@ -99,14 +99,14 @@ impl Encoder {
     /// # Errors
     /// [`Kind::SourceChanged`] where a cell does not have its column's type; [`Kind::RowsRefused`] where the
     /// configuration wants no row set aside.
-    pub(super) fn row(&mut self, cells: &[Value], out: &mut BytesMut) -> Result<Option<(&str, Reason)>> {
+    pub(super) fn row(&mut self, cells: &[Cell<'_>], out: &mut BytesMut) -> Result<Option<(&str, Reason)>> {
         let (begin, coerced) = (out.len(), self.coerced);
         if cells.len() != self.columns.len() {
             let told = format!("table {} no longer has the columns that discovery found", self.table);
             return Err(Error::new(Kind::SourceChanged, told));
         }
         out.put_i16(i16::try_from(cells.len()).expect("a table has fewer than 4096 columns"));
-        for (cell, way) in cells.iter().zip(&self.columns) {
+        for (&cell, way) in cells.iter().zip(&self.columns) {
             let Err(unfit) = put(cell, way, &mut self.coerced, out) else { continue };
             out.truncate(begin);
             self.coerced = coerced;
@@ -141,38 +141,38 @@ fn put_fixed<const N: usize>(value: [u8; N], out: &mut BytesMut) {
 }
 
 /// Appends one cell.
-fn put(cell: &Value, way: &Way, coerced: &mut Coerced, out: &mut BytesMut) -> Result<(), Unfit> {
+fn put(cell: Cell<'_>, way: &Way, coerced: &mut Coerced, out: &mut BytesMut) -> Result<(), Unfit> {
     let is_type = match (cell, way.warehouse) {
-        (Value::NULL, _) => {
+        (Cell::Null, _) => {
             put_null(out);
             true
         }
         // Most cells of a practice, without the way over 128 bits.
-        (Value::Int(n), WarehouseType::Int8) => {
+        (Cell::Int(n), WarehouseType::Int8) => {
             put_fixed(n.to_be_bytes(), out);
             true
         }
-        (Value::Int(n), warehouse) => return put_whole(i128::from(*n), warehouse, out),
-        (Value::UInt(n), warehouse) => return put_whole(i128::from(*n), warehouse, out),
-        (Value::Double(x), WarehouseType::Float8) => {
+        (Cell::Int(n), warehouse) => return put_whole(i128::from(n), warehouse, out),
+        (Cell::UInt(n), warehouse) => return put_whole(i128::from(n), warehouse, out),
+        (Cell::Double(x), WarehouseType::Float8) => {
             put_fixed(x.to_be_bytes(), out);
             true
         }
-        (Value::Float(x), WarehouseType::Float4) => {
+        (Cell::Float(x), WarehouseType::Float4) => {
             put_fixed(x.to_be_bytes(), out);
             true
         }
-        (Value::Bytes(bytes), _) => return put_text_or_bytes(bytes, way, coerced, out),
+        (Cell::Bytes(bytes), _) => return put_text_or_bytes(bytes, way, coerced, out),
         (
-            Value::Date(y, m, d, h, mi, s, us),
+            Cell::Date(y, m, d, h, mi, s, us),
             WarehouseType::Date | WarehouseType::Timestamp | WarehouseType::TimestampTz,
         ) => {
-            let time = time_of_day(*h, *mi, *s, *us);
-            time.is_some_and(|time| put_day(days(*y, *m, *d), time, way, coerced, out))
+            let time = time_of_day(h, mi, s, us);
+            time.is_some_and(|time| put_day(days(y, m, d), time, way, coerced, out))
         }
-        (Value::Time(negative, d, h, m, s, us), WarehouseType::Interval) => {
-            let Some(micros) = span(*d, *h, *m, *s, *us) else { return Err(Unfit::OtherType) };
-            let micros = if *negative { -micros } else { micros };
+        (Cell::Time(negative, d, h, m, s, us), WarehouseType::Interval) => {
+            let Some(micros) = span(d, h, m, s, us) else { return Err(Unfit::OtherType) };
+            let micros = if negative { -micros } else { micros };
             // Behind the microseconds: no days, no months.
             put_fixed((i128::from(micros) << 64).to_be_bytes(), out);
             true
@@ -224,10 +224,10 @@ fn put_whole(n: i128, warehouse: WarehouseType, out: &mut BytesMut) -> Result<()
 }
 
 /// The number in an integer cell.
-pub(super) fn integer(cell: &Value) -> Option<i128> {
+pub(super) fn integer(cell: Cell<'_>) -> Option<i128> {
     match cell {
-        Value::Int(n) => Some(i128::from(*n)),
-        Value::UInt(n) => Some(i128::from(*n)),
+        Cell::Int(n) => Some(i128::from(n)),
+        Cell::UInt(n) => Some(i128::from(n)),
         _ => None,
     }
 }
@@ -242,7 +242,7 @@ mod tests {
         Way { name: "c".to_owned(), source, warehouse: source.warehouse(), mapping, bad_text }
     }
 
-    fn encoded(cell: &Value, source: SourceType) -> (Vec<u8>, Coerced) {
+    fn encoded(cell: Cell<'_>, source: SourceType) -> (Vec<u8>, Coerced) {
         let (mut out, mut coerced) = (BytesMut::new(), Coerced::default());
         put(cell, &way(source), &mut coerced, &mut out).expect("the cell is of the type");
         (out.to_vec(), coerced)
@@ -264,23 +264,23 @@ mod tests {
     #[test]
     fn zero_and_partial_dates_become_null_and_are_counted() {
         for cell in [
-            Value::Date(0, 0, 0, 0, 0, 0, 0),
-            Value::Date(2022, 11, 0, 0, 0, 0, 0),
-            Value::Date(2022, 0, 3, 0, 0, 0, 0),
-            Value::Date(2023, 2, 29, 0, 0, 0, 0),
+            Cell::Date(0, 0, 0, 0, 0, 0, 0),
+            Cell::Date(2022, 11, 0, 0, 0, 0, 0),
+            Cell::Date(2022, 0, 3, 0, 0, 0, 0),
+            Cell::Date(2023, 2, 29, 0, 0, 0, 0),
         ] {
             assert_eq!(
-                encoded(&cell, SourceType::Date),
+                encoded(cell, SourceType::Date),
                 ((-1i32).to_be_bytes().to_vec(), Coerced { dates: 1, ..Coerced::default() })
             );
         }
-        assert_eq!(encoded(&Value::Date(1, 1, 1, 0, 0, 0, 0), SourceType::Date).1, Coerced::default());
+        assert_eq!(encoded(Cell::Date(1, 1, 1, 0, 0, 0, 0), SourceType::Date).1, Coerced::default());
     }
 
     #[test]
     fn a_cell_of_another_type_is_refused() {
         let error = Encoder::new(&table("double", Rule::default()))
-            .row(&[Value::Bytes(b"12".to_vec())], &mut BytesMut::new())
+            .row(&[Cell::Bytes(b"12")], &mut BytesMut::new())
             .expect_err("a text is no double");
         assert_eq!(error.kind, Kind::SourceChanged);
     }
@@ -289,12 +289,12 @@ mod tests {
     fn a_row_that_is_set_aside_leaves_nothing_behind() {
         let rule = Rule { mapping: None, bad_text: BadText::Quarantine };
         let (mut encoder, mut out) = (Encoder::new(&table("text", rule)), BytesMut::from(&b"before"[..]));
-        let refused = encoder.row(&[Value::Bytes(vec![0])], &mut out).expect("it is set aside");
+        let refused = encoder.row(&[Cell::Bytes(&[0])], &mut out).expect("it is set aside");
         assert_eq!(refused, Some(("PayAmt", Reason::BadText)));
         assert_eq!((&out[..], encoder.coerced), (&b"before"[..], Coerced::default()));
         let rule = Rule { mapping: None, bad_text: BadText::Fail };
         let mut encoder = Encoder::new(&table("text", rule));
-        let error = encoder.row(&[Value::Bytes(vec![0])], &mut out).expect_err("the configuration says so");
+        let error = encoder.row(&[Cell::Bytes(&[0])], &mut out).expect_err("the configuration says so");
         assert_eq!(error.to_string(), "column payment.PayAmt holds a text with NUL or invalid UTF-8");
         assert_eq!(error.kind, Kind::RowsRefused);
     }

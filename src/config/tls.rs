@@ -1,45 +1,42 @@
-//! TLS towards the warehouse, by rustls.
+//! What a [`TlsMode`] means to rustls.
 
-use crate::{
-    config::{self, TlsMode},
-    error::{Error, Kind, Result},
-};
+use super::TlsMode;
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
-use std::sync::Arc;
-use tokio_postgres_rustls::MakeRustlsConnect;
+use std::{path::Path, sync::Arc};
 
-/// The connector that the configuration asks for; `None` for plain text.
-///
-/// # Errors
-/// [`Kind::WarehouseTls`] where the authority's file can't be read.
-pub(super) fn connector(config: &config::Warehouse) -> Result<Option<MakeRustlsConnect>> {
-    let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .map_err(|e| Error::new(Kind::Internal, format!("TLS of the warehouse: {e}")))?;
-    let client = match config.tls {
-        TlsMode::Disable => return Ok(None),
-        TlsMode::Require => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-            .with_no_client_auth(),
-        TlsMode::VerifyFull => builder.with_root_certificates(authorities(config)?).with_no_client_auth(),
-    };
-    Ok(Some(MakeRustlsConnect::new(client)))
+impl TlsMode {
+    /// The client that it asks for; `None` for plain text. Without a file, the system's authorities are trusted.
+    ///
+    /// # Errors
+    /// In words, where the file can't be read or holds no certificate.
+    pub fn client(self, authority: Option<&Path>) -> Result<Option<ClientConfig>, String> {
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(|e| e.to_string())?;
+        Ok(match self {
+            Self::Disable => None,
+            Self::Require => Some(
+                builder
+                    .dangerous()
+                    .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+                    .with_no_client_auth(),
+            ),
+            Self::VerifyFull => Some(builder.with_root_certificates(authorities(authority)?).with_no_client_auth()),
+        })
+    }
 }
 
-fn authorities(config: &config::Warehouse) -> Result<RootCertStore> {
+fn authorities(file: Option<&Path>) -> Result<RootCertStore, String> {
     let mut store = RootCertStore::empty();
-    match &config.tls_ca_file {
+    match file {
         Some(file) => {
-            let unreadable = |e: &dyn std::fmt::Display| {
-                Error::new(Kind::WarehouseTls, format!("reading [warehouse] tls_ca_file {}: {e}", file.display()))
-            };
+            let unreadable = |e: &dyn std::fmt::Display| format!("reading tls_ca_file {}: {e}", file.display());
             for certificate in CertificateDer::pem_file_iter(file).map_err(|e| unreadable(&e))? {
                 store.add(certificate.map_err(|e| unreadable(&e))?).map_err(|e| unreadable(&e))?;
             }
@@ -64,7 +61,7 @@ impl ServerCertVerifier for AnyCertificate {
         _server_name: &ServerName<'_>,
         _ocsp_response: &[u8],
         _now: UnixTime,
-    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+    ) -> Result<ServerCertVerified, rustls::Error> {
         Ok(ServerCertVerified::assertion())
     }
 
@@ -73,7 +70,7 @@ impl ServerCertVerifier for AnyCertificate {
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
         verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
     }
 
@@ -82,7 +79,7 @@ impl ServerCertVerifier for AnyCertificate {
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
         verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
     }
 

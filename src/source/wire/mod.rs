@@ -1,0 +1,179 @@
+//! A connection that rows are read over.
+//!
+//! The driver makes a value of its own of every cell, on the heap where it is a text, and a first load has
+//! cells by the hundred million. Here a row is handed out as it lies in its packet (docs/adr/0009).
+//! Owns MariaDB's protocol as far as that needs it: MariaDB KB, "Client/Server Protocol". What packets are
+//! made of comes from `mysql_common`, which the driver uses too. Refuses: everything else; what is asked
+//! besides of the source goes through the driver's pool.
+//! A connection serves one reader and is closed after it: whatever its session holds ends with it.
+
+mod login;
+mod rows;
+
+pub(super) use login::{KEEPALIVE, Login};
+pub(super) use rows::Rows;
+
+use bytes::{Buf, BytesMut};
+use mysql_async::{DriverError, Error, ServerError};
+use mysql_common::{
+    constants::{CapabilityFlags, Command, MAX_PAYLOAD_LEN},
+    io::ParseBuf,
+    packets::ErrPacket,
+    proto::codec::packet_to_chunks,
+};
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Waker},
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    sync::OwnedSemaphorePermit,
+};
+
+/// A row may be longer than what the server itself would take in: the protocol's own bound.
+pub(super) const PACKET_BYTES_MAX: usize = 1 << 30;
+/// What is asked of the socket at once.
+const READ_BYTES: usize = 128 << 10;
+/// Three bytes of length, one that counts the packets of a command.
+const HEADER_BYTES: usize = 4;
+
+/// In the terms of the driver, so that one table tells what its failures mean.
+type Outcome<T> = Result<T, Error>;
+
+trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
+
+/// A session of its own.
+pub(super) struct Connection {
+    stream: Box<dyn Stream>,
+    id: u32,
+    capabilities: CapabilityFlags,
+    received: BytesMut,
+    /// Bytes at the front of what was received that have been handed out.
+    taken: usize,
+    /// The number of the next packet of this command.
+    sequence: u8,
+    /// The statement that was prepared last.
+    statement: Option<u32>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    fn over(stream: Box<dyn Stream>, permit: OwnedSemaphorePermit) -> Self {
+        Self {
+            stream,
+            id: 0,
+            capabilities: CapabilityFlags::empty(),
+            received: BytesMut::new(),
+            taken: 0,
+            sequence: 0,
+            statement: None,
+            _permit: permit,
+        }
+    }
+
+    /// Its number at the server.
+    pub(super) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Has a statement done that brings no rows.
+    pub(super) async fn run(&mut self, sql: &str) -> Outcome<()> {
+        self.command(Command::COM_QUERY, sql.as_bytes()).await?;
+        match self.answer().await?.first() {
+            Some(0) => Ok(()),
+            _ => Err(unexpected()),
+        }
+    }
+
+    async fn command(&mut self, command: Command, body: &[u8]) -> Outcome<()> {
+        self.sequence = 0;
+        self.send(&[&[command as u8], body].concat()).await
+    }
+
+    async fn send(&mut self, packet: &[u8]) -> Outcome<()> {
+        let mut chunks = BytesMut::with_capacity(HEADER_BYTES + packet.len());
+        self.sequence = packet_to_chunks(self.sequence, &mut &*packet, &mut chunks);
+        self.stream.write_all(&chunks).await?;
+        Ok(self.stream.flush().await?)
+    }
+
+    /// The next packet, which is no error.
+    async fn answer(&mut self) -> Outcome<&[u8]> {
+        let capabilities = self.capabilities;
+        let packet = self.packet().await?;
+        if packet.first() == Some(&0xff) { Err(refusal(packet, capabilities)) } else { Ok(packet) }
+    }
+
+    /// The next packet, whole.
+    async fn packet(&mut self) -> Outcome<&[u8]> {
+        self.received.advance(std::mem::take(&mut self.taken));
+        let mut length = 0;
+        loop {
+            self.fill(length + HEADER_BYTES).await?;
+            let header = &self.received[length..length + HEADER_BYTES];
+            let piece = usize::from(header[0]) | usize::from(header[1]) << 8 | usize::from(header[2]) << 16;
+            if header[3] != self.sequence {
+                return Err(DriverError::PacketOutOfOrder.into());
+            }
+            self.sequence = self.sequence.wrapping_add(1);
+            if length + piece > PACKET_BYTES_MAX {
+                return Err(io::Error::other("a packet is longer than the protocol allows").into());
+            }
+            if length == 0 {
+                self.received.advance(HEADER_BYTES);
+                self.fill(piece).await?;
+            } else {
+                self.fill(length + HEADER_BYTES + piece).await?;
+                // What is too long for one piece becomes one again.
+                self.received.copy_within(length + HEADER_BYTES.., length);
+                self.received.truncate(self.received.len() - HEADER_BYTES);
+            }
+            length += piece;
+            if piece < MAX_PAYLOAD_LEN {
+                self.taken = length;
+                return Ok(&self.received[..length]);
+            }
+        }
+    }
+
+    /// Receives until there are so many bytes.
+    async fn fill(&mut self, bytes: usize) -> Outcome<()> {
+        while self.received.len() < bytes {
+            self.received.reserve(READ_BYTES.max(bytes - self.received.len()));
+            if self.stream.read_buf(&mut self.received).await? == 0 {
+                return Err(DriverError::ConnectionClosed.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Connection {
+    /// Says goodbye, or the server's log would tell of an aborted connection. Nobody waits for it to arrive.
+    fn drop(&mut self) {
+        let goodbye = [1, 0, 0, 0, Command::COM_QUIT as u8];
+        let mut context = Context::from_waker(Waker::noop());
+        if Pin::new(&mut self.stream).poll_write(&mut context, &goodbye).is_ready() {
+            let _ = Pin::new(&mut self.stream).poll_flush(&mut context);
+        }
+    }
+}
+
+/// What the server says in a packet that begins with 255.
+fn refusal(packet: &[u8], capabilities: CapabilityFlags) -> Error {
+    match ParseBuf(packet).parse::<ErrPacket<'_>>(capabilities) {
+        Ok(ErrPacket::Error(error)) => Error::Server(ServerError {
+            code: error.error_code(),
+            message: error.message_str().into_owned(),
+            state: error.sql_state_ref().map(|state| state.as_str().into_owned()).unwrap_or_default(),
+        }),
+        _ => unexpected(),
+    }
+}
+
+/// The packet is not shown: it may hold values.
+fn unexpected() -> Error {
+    DriverError::UnexpectedPacket { payload: Vec::new() }.into()
+}
