@@ -32,8 +32,13 @@ impl Cell<'_> {
         }
     }
 
+    /// As SQL writes it.
+    pub fn literal(self) -> String {
+        self.to_value().as_sql(true)
+    }
+
     /// The same as a parameter of a statement.
-    pub fn to_value(self) -> Value {
+    pub(super) fn to_value(self) -> Value {
         match self {
             Self::Null => Value::NULL,
             Self::Int(n) => Value::Int(n),

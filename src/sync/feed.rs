@@ -3,10 +3,9 @@
 //! A statement at the source holds off every writer of a MyISAM table until its last row is fetched, so
 //! it must not wait for the warehouse: rows are fetched and encoded as fast as they come, while the
 //! batches before them are taken.
-//! Memory: `BATCHES_WAITING + 2` batches of `batch_bytes_max` and a row each, and of every row its end, its
-//! integer key and its digest.
 
 use super::{
+    batches::{self, BATCHES_WAITING, Batch, Batches, Outlet},
     encode::{self, Coerced, Encoder},
     job::Job,
     plan,
@@ -17,27 +16,7 @@ use crate::{
     error::{Error, Kind, Result},
     source::{self, Cell, ChecksumReader, Digest, Order, Reader},
 };
-use bytes::{Bytes, BytesMut};
-use tokio::sync::mpsc;
-
-/// How many batches may wait to be taken: what one range brings.
-const BATCHES_WAITING: usize = 4;
-
-/// Encoded rows on their way.
-pub(super) struct Batch {
-    /// The rows, one after another, as COPY has them.
-    pub rows: Bytes,
-    /// Where each row ends.
-    ends: Vec<usize>,
-    /// The integer keys of all rows, one after another; empty where the key is none.
-    keys: Vec<i128>,
-    /// Each row's digest; empty where none is read. `None`: the source computed none.
-    pub digests: Vec<Option<Digest>>,
-    /// What was replaced in these rows.
-    pub coerced: Coerced,
-    /// Rows that were read among these and set aside.
-    pub refused: Vec<Refused>,
-}
+use bytes::BytesMut;
 
 /// What was read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,36 +29,12 @@ pub(super) struct Fed {
     pub whole: bool,
 }
 
-impl Batch {
-    /// How many rows.
-    pub(super) fn len(&self) -> u64 {
-        self.ends.len() as u64
-    }
-
-    /// The last row's integer key.
-    pub(super) fn last_key(&self) -> &[i128] {
-        let width = self.keys.len() / self.ends.len().max(1);
-        &self.keys[self.keys.len() - width..]
-    }
-
-    /// Each row's integer key and bytes.
-    pub(super) fn each(&self) -> impl Iterator<Item = (&[i128], &[u8])> {
-        let width = self.keys.len() / self.ends.len().max(1);
-        let mut begin = 0;
-        self.ends.iter().enumerate().map(move |(at, &end)| {
-            let row = &self.rows[begin..end];
-            begin = end;
-            (&self.keys[at * width..(at + 1) * width], row)
-        })
-    }
-}
-
 impl Job<'_> {
     /// Begins to read in an order, to its end or as long as keys ascend. The future and the taking of the
     /// batches belong into one `tokio::try_join!`: the first to fail ends both.
-    pub(super) fn feed(&self, order: Order, ends: Ends) -> (impl Future<Output = Result<Fed>>, mpsc::Receiver<Batch>) {
-        let (sender, receiver) = mpsc::channel(BATCHES_WAITING);
-        (self.read(order, ends, sender), receiver)
+    pub(super) fn feed(&self, order: Order, ends: Ends) -> (impl Future<Output = Result<Fed>>, Batches) {
+        let (outlet, batches) = batches::channel(self.config.batch_bytes_max);
+        (self.read(order, ends, outlet), batches)
     }
 
     /// The same within ranges of keys, each row with its digest.
@@ -87,28 +42,28 @@ impl Job<'_> {
         &'j self,
         checksums: ChecksumReader<'j>,
         ranges: Vec<KeyRange>,
-    ) -> (impl Future<Output = Result<Fed>>, mpsc::Receiver<Batch>) {
-        let (sender, receiver) = mpsc::channel(BATCHES_WAITING);
+    ) -> (impl Future<Output = Result<Fed>>, Batches) {
+        let (outlet, batches) = batches::channel(self.config.batch_bytes_max);
         let reading = async move {
             let order = Order::Ranges(ranges);
             let reader = self.source.reader_after(checksums, &order, self.range_bytes()).await?;
-            self.read_with(reader, Ends::WithTheTable, sender).await
+            self.read_with(reader, Ends::WithTheTable, outlet).await
         };
-        (reading, receiver)
+        (reading, batches)
     }
 
     fn range_bytes(&self) -> u64 {
         (self.config.batch_bytes_max * BATCHES_WAITING) as u64
     }
 
-    async fn read(&self, order: Order, ends: Ends, sender: mpsc::Sender<Batch>) -> Result<Fed> {
+    async fn read(&self, order: Order, ends: Ends, outlet: Outlet) -> Result<Fed> {
         let reader = self.source.reader(self.table, &order, self.range_bytes()).await?;
-        self.read_with(reader, ends, sender).await
+        self.read_with(reader, ends, outlet).await
     }
 
-    async fn read_with(&self, mut reader: Reader<'_>, ends: Ends, sender: mpsc::Sender<Batch>) -> Result<Fed> {
+    async fn read_with(&self, mut reader: Reader<'_>, ends: Ends, outlet: Outlet) -> Result<Fed> {
         let called_off = reader.called_off();
-        let mut filling = Filling::new(self.table);
+        let mut filling = Filling::new(self.table, self.config.batch_bytes_max);
         while let Some(mut range) = reader.range().await? {
             while let Some(cells) = range.next().await? {
                 filling.row(&cells)?;
@@ -120,13 +75,13 @@ impl Job<'_> {
                     tokio::select! {
                         biased;
                         () = called_off.cancelled() => return Ok(filling.fed(false)),
-                        sent = send(&sender, filling.take()) => sent?,
+                        sent = outlet.send(filling.take()) => sent?,
                     }
                 }
             }
         }
         if !filling.ends.is_empty() || !filling.refused.is_empty() {
-            send(&sender, filling.take()).await?;
+            outlet.send(filling.take()).await?;
         }
         Ok(filling.fed(reader.is_whole()))
     }
@@ -141,14 +96,10 @@ pub(super) enum Ends {
     WhereKeysDescend,
 }
 
-async fn send(sender: &mpsc::Sender<Batch>, batch: Batch) -> Result<()> {
-    // Whoever takes the batches has failed, and says why itself.
-    sender.send(batch).await.map_err(|_| Error::new(Kind::Internal, "nobody takes the rows any more"))
-}
-
 /// The batch that is being filled.
 struct Filling<'t> {
     table: &'t Table,
+    batch_bytes_max: usize,
     encoder: Encoder,
     /// Rows set aside in this batch, and in all.
     refused: Vec<Refused>,
@@ -170,11 +121,12 @@ struct Filling<'t> {
 }
 
 impl<'t> Filling<'t> {
-    fn new(table: &'t Table) -> Self {
+    fn new(table: &'t Table, batch_bytes_max: usize) -> Self {
         let key = if plan::has_integer_key(table) { table.key.clone() } else { Vec::new() };
         let (rows, ends, keys) = (BytesMut::new(), Vec::new(), Vec::new());
         Self {
             table,
+            batch_bytes_max,
             encoder: Encoder::new(table),
             refused: Vec::new(),
             refused_count: 0,
@@ -234,13 +186,14 @@ impl<'t> Filling<'t> {
     }
 
     fn take(&mut self) -> Batch {
-        let room = self.rows.len();
+        let length = self.rows.len().min(self.batch_bytes_max);
         let rows = self.rows.split().freeze();
-        self.rows.reserve(room);
+        self.rows.reserve(length);
         let coerced = std::mem::take(&mut self.encoder.coerced);
         self.coerced += coerced;
         let (ends, keys) = (std::mem::take(&mut self.ends), std::mem::take(&mut self.keys));
         let digests = std::mem::take(&mut self.digests);
-        Batch { rows, ends, keys, digests, coerced, refused: std::mem::take(&mut self.refused) }
+        let refused = std::mem::take(&mut self.refused);
+        Batch { rows, ends, keys, digests, coerced, refused }
     }
 }

@@ -7,6 +7,7 @@
 //! orchestrator's) and how a server is spoken to (that is `source/` and `warehouse/`).
 //! Guarantee: rows, watermark and fingerprint change in one transaction; doing any step again is harmless.
 
+mod batches;
 mod chunks;
 mod cutter;
 mod deletes;

@@ -10,9 +10,10 @@
 
 use super::{
     Action, SyncOutcome,
+    batches::Batches,
     drift::shape,
     encode::Coerced,
-    feed::{Batch, Ends},
+    feed::Ends,
     job::{Begun, Found, Job},
     quarantine::encoded_integers,
 };
@@ -24,7 +25,6 @@ use crate::{
 };
 use bytes::Bytes;
 use std::time::Instant;
-use tokio::sync::mpsc;
 use tracing::info;
 
 impl Job<'_> {
@@ -84,12 +84,7 @@ impl Job<'_> {
         transaction.batch(&self.raw().create(&load.target()), &format!("loading {}", self.table.name)).await
     }
 
-    async fn take_parts(
-        &self,
-        session: &mut Session,
-        load: &mut LoadProgress,
-        batches: &mut mpsc::Receiver<Batch>,
-    ) -> Result<()> {
+    async fn take_parts(&self, session: &mut Session, load: &mut LoadProgress, batches: &mut Batches) -> Result<()> {
         while let Some(first) = batches.recv().await {
             let (seen, since) = (load.rows, Instant::now());
             let (mut bytes, mut refused) = (0, Vec::new());

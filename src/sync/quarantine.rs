@@ -66,11 +66,8 @@ impl Refused {
         };
         let all = || (0..cells.len()).collect();
         let hashed = || if table.key.is_empty() { all() } else { table.key.clone() };
-        let row_key = if key.is_empty() {
-            hash(hashed().into_iter().map(|at| cells[at].to_value().as_sql(true).into_bytes()))
-        } else {
-            told(&key)
-        };
+        let row_key =
+            if key.is_empty() { hash(hashed().into_iter().map(|at| cells[at].literal())) } else { told(&key) };
         let (column, reason) = (Some(column.to_owned()), reason.words().to_owned());
         Self { key, encoded_key: encoded_key(table, cells), entry: Quarantined { row_key, column, reason } }
     }

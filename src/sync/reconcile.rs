@@ -6,9 +6,10 @@
 
 use super::{
     Action, SyncOutcome,
+    batches::Batches,
     cutter::Cutter,
     encode,
-    feed::{Batch, Ends, Fed},
+    feed::{Ends, Fed},
     job::{Found, Job},
     plan,
     quarantine::Refused,
@@ -23,7 +24,6 @@ use crate::{
 use bytes::Bytes;
 use serde::Serialize;
 use std::{cmp::Ordering, collections::HashSet};
-use tokio::sync::mpsc;
 
 /// How two sides differ, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -94,7 +94,7 @@ impl Job<'_> {
     pub(super) async fn walk_along(
         &self,
         reading: impl Future<Output = Result<Fed>>,
-        mut batches: mpsc::Receiver<Batch>,
+        mut batches: Batches,
         mut staging: Option<&mut Staging<'_>>,
         mut cutter: Option<&mut Cutter>,
     ) -> Result<Walked> {

@@ -5,8 +5,8 @@
 //! row, and what is kept of [`REFUSED_MAX`] rows that were set aside.
 
 use super::{
+    batches::Batches,
     encode,
-    feed::Batch,
     job::count,
     quarantine::{self, REFUSED_MAX, Refused},
     raw::{GONE, REFUSED, Raw},
@@ -18,7 +18,6 @@ use crate::{
     warehouse::Session,
 };
 use bytes::{BufMut, BytesMut};
-use tokio::sync::mpsc;
 
 /// Stages rows and keys of one table.
 pub(super) struct Staging<'a> {
@@ -45,7 +44,7 @@ impl<'a> Staging<'a> {
     }
 
     /// Stages all batches, to the last.
-    pub(super) async fn take(&mut self, batches: &mut mpsc::Receiver<Batch>) -> Result<()> {
+    pub(super) async fn take(&mut self, batches: &mut Batches) -> Result<()> {
         while let Some(batch) = batches.recv().await {
             self.refused.extend(batch.refused);
             self.stage(&batch.rows).await?;

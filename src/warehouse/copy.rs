@@ -10,6 +10,9 @@ use tokio_postgres::{CopyInSink, CopyOutStream};
 /// Bytes before the first row: signature, flags, length of the extension.
 const HEADER_BYTES: usize = 19;
 
+/// The client copies each message once more: of a row of many megabytes, not the whole at once.
+const MESSAGE_BYTES_MAX: usize = 1 << 20;
+
 /// Rows on their way into the warehouse. Dropped before [`CopyIn::finish`], it leaves nothing.
 pub struct CopyIn {
     sink: Pin<Box<CopyInSink<Bytes>>>,
@@ -17,8 +20,12 @@ pub struct CopyIn {
 
 impl CopyIn {
     /// Sends a piece of the stream; waits while the server is behind.
-    pub async fn send(&mut self, bytes: Bytes) -> Result<()> {
-        self.sink.feed(bytes).await.map_err(|e| refused(&e))
+    pub async fn send(&mut self, mut bytes: Bytes) -> Result<()> {
+        while !bytes.is_empty() {
+            let piece = bytes.split_to(bytes.len().min(MESSAGE_BYTES_MAX));
+            self.sink.feed(piece).await.map_err(|e| refused(&e))?;
+        }
+        Ok(())
     }
 
     /// Ends the stream; rows taken in.

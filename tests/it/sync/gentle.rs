@@ -20,7 +20,7 @@ async fn range(reader: &mut Reader<'_>) -> Vec<String> {
     let mut values = Vec::new();
     let Some(mut range) = reader.range().await.expect("a range") else { return values };
     while let Some(cells) = range.next().await.expect("a row") {
-        values.push(cells[1].as_sql(true));
+        values.push(cells[1].literal());
     }
     values
 }

@@ -225,3 +225,25 @@ async fn a_row_of_sixty_four_megabytes_arrives() {
     let here = bench.texts("select md5(a), md5(b), md5(c), md5(d) from raw.t").await;
     assert_eq!(here, there);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_many_megabytes_arrive_and_are_compared() {
+    let bench = Servers::fresh("long_rows").await;
+    bench.source("set global max_allowed_packet = 1073741824").await;
+    bench
+        .source(
+            "create table t (k int primary key, b longblob, t longtext);
+             insert into t values (1, repeat(x'00ff', 32 << 20), null), (2, '', repeat('é', 16 << 20)), (3, null, 'x'),
+               (4, repeat('a', 16777215), 'piece and no more'), (5, repeat('b', 60 << 20), repeat('c', 3 << 20));",
+        )
+        .await;
+    let syncer = syncer(&bench).await;
+    assert_eq!(sync(&syncer, SyncOptions::default()).await.rows_inserted, 5);
+    assert_equal(&syncer, 5).await;
+    let sizes = "select string_agg(concat(length(b), ' ', length(t)), ', ' order by k) from raw.t";
+    let expected = "67108864 , 0 16777216,  1, 16777215 17, 62914560 3145728";
+    assert_eq!(bench.text(sizes).await, expected);
+    bench.source("update t set b = concat(b, 'd') where k = 5").await;
+    assert_eq!(sync(&syncer, SyncOptions::default()).await.rows_updated, 1);
+    assert_equal(&syncer, 5).await;
+}
