@@ -3,7 +3,8 @@
 //! The floor (`benches/floor`) is the least that copying a MariaDB database into PostgreSQL can cost
 //! here: no keys, no watermarks, no checks. Both copy the same source of 446 tables, in turn, between the
 //! same private servers. Then a day's work is done at the source and found, a peer copies what we copy,
-//! and somebody writes to a table while it is loaded.
+//! somebody
+//! writes to a table while it is loaded, and rows come that are wider than any practice's.
 //! `AMALGAM_BENCH_SCALE` (1.0: 20.5 million rows), `AMALGAM_BENCH_ROUNDS` (2) and `SLING` (the peer's
 //! program; without it that line is left out) are read from the environment.
 
@@ -12,6 +13,7 @@ mod measure;
 mod peer;
 mod places;
 mod report;
+mod wide;
 mod writer;
 
 use measure::measured;
@@ -25,7 +27,8 @@ fn main() -> Result<()> {
     let rounds: usize = setting("AMALGAM_BENCH_ROUNDS", "2").parse()?;
     let floor = places::build_floor()?;
     let places = Places::start(&scale)?;
-    let mut figures = Figures { extent: String::new(), rounds: Vec::new(), daemon: None, peer: None, wait: None };
+    let mut figures =
+        Figures { extent: String::new(), rounds: Vec::new(), daemon: None, peer: None, wait: None, wide: None };
     for number in 1..=rounds {
         places.fresh_database()?;
         let floor = measured(&mut places.floor(&floor))?;
@@ -42,6 +45,7 @@ fn main() -> Result<()> {
     }
     figures.peer = peer::compared(&places)?;
     figures.wait = Some(writer::longest_wait(&places)?);
+    figures.wide = Some(wide::loaded(&places)?);
     places.fresh_database()?;
     figures.daemon = Some(places.daemon_until_loaded()?);
     report::write(&figures, &scale)

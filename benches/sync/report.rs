@@ -31,6 +31,7 @@ pub(super) struct Figures {
     /// We and the peer.
     pub peer: Option<(Measured, Measured)>,
     pub wait: Option<Wait>,
+    pub wide: Option<Measured>,
 }
 
 impl Figures {
@@ -90,13 +91,26 @@ impl Figures {
                 wait.idle.as_millis()
             );
         }
+        if let Some(wide) = self.wide {
+            page += &format!(
+                "\nRows of 64 MiB, and tables of 500 columns: loaded and compared with {:.0} MiB at most.\n",
+                wide.peak_mebibytes
+            );
+        }
         page
     }
 
     /// What is not as it should be.
     fn bars_not_held(&self) -> Vec<&'static str> {
         let peaks = |r: &Round| [r.floor, r.load, r.unchanged, r.verify, r.day];
-        let peak = self.rounds.iter().flat_map(peaks).chain(self.daemon).map(|m| m.peak_mebibytes).fold(0.0, f64::max);
+        let peak = self
+            .rounds
+            .iter()
+            .flat_map(peaks)
+            .chain(self.daemon)
+            .chain(self.wide)
+            .map(|m| m.peak_mebibytes)
+            .fold(0.0, f64::max);
         [
             (self.median(|r| r.load.seconds / r.floor.seconds) <= LOAD_RATIO_MAX, "the first load against the floor"),
             (self.median(|r| r.unchanged.seconds) < UNCHANGED_SECONDS_MAX, "a sync with nothing changed"),

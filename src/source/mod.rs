@@ -11,6 +11,8 @@ mod describe;
 mod expression;
 mod failure;
 mod follow;
+#[doc(hidden)]
+pub mod fuzz;
 mod keys;
 mod lock_watch;
 mod pace;

@@ -11,7 +11,7 @@ mod login;
 mod rows;
 
 pub(super) use login::{KEEPALIVE, Login};
-pub(super) use rows::Rows;
+pub(super) use rows::{Form, Rows, cells};
 
 use bytes::{Buf, BytesMut};
 use mysql_async::{DriverError, Error, ServerError};

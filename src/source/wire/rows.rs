@@ -20,7 +20,7 @@ pub(in crate::source) struct Rows<'c> {
 
 /// How a column's cells are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+pub(in crate::source) enum Form {
     Int8,
     UInt8,
     Int16,
@@ -34,6 +34,25 @@ enum Form {
     Moment,
     Span,
     Bytes,
+}
+
+impl Form {
+    /// All of them.
+    pub(in crate::source) const ALL: [Self; 13] = [
+        Self::Int8,
+        Self::UInt8,
+        Self::Int16,
+        Self::UInt16,
+        Self::Int32,
+        Self::UInt32,
+        Self::Int64,
+        Self::UInt64,
+        Self::Float,
+        Self::Double,
+        Self::Moment,
+        Self::Span,
+        Self::Bytes,
+    ];
 }
 
 impl Connection {
@@ -143,7 +162,7 @@ fn form(kind: ColumnType, unsigned: bool) -> Form {
 }
 
 /// The cells of a row's packet; `None` where it does not hold just these columns.
-fn cells<'p>(packet: &'p [u8], forms: &[Form]) -> Option<Vec<Cell<'p>>> {
+pub(in crate::source) fn cells<'p>(packet: &'p [u8], forms: &[Form]) -> Option<Vec<Cell<'p>>> {
     /// The first bits mark no column.
     const OFFSET: usize = 2;
     let (nulls, mut rest) = packet.get(1..)?.split_at_checked((forms.len() + OFFSET).div_ceil(8))?;
@@ -237,22 +256,6 @@ mod tests {
     use super::*;
     use proptest::{collection::vec, prelude::*, sample::select};
 
-    const FORMS: [Form; 13] = [
-        Form::Int8,
-        Form::UInt8,
-        Form::Int16,
-        Form::UInt16,
-        Form::Int32,
-        Form::UInt32,
-        Form::Int64,
-        Form::UInt64,
-        Form::Float,
-        Form::Double,
-        Form::Moment,
-        Form::Span,
-        Form::Bytes,
-    ];
-
     #[test]
     fn each_form_is_read_as_the_protocol_has_it() {
         let one = |form, bytes: &[u8]| {
@@ -285,7 +288,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_packet_holds_is_read_or_refused(forms in vec(select(&FORMS), 0..20), packet in vec(any::<u8>(), 0..200)) {
+        fn whatever_a_packet_holds_is_read_or_refused(forms in vec(select(&Form::ALL), 0..20), packet in vec(any::<u8>(), 0..200)) {
             if let Some(cells) = cells(&packet, &forms) {
                 prop_assert_eq!(cells.len(), forms.len());
             }

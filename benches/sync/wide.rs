@@ -1,0 +1,41 @@
+//! Rows and tables that are wider than any practice's: what they take of memory.
+
+use super::{
+    Result,
+    measure::{Measured, measured},
+    places::Places,
+};
+
+/// Rows of 64 MiB, one after another.
+const LONG_ROWS: u64 = 8;
+const COLUMNS: usize = 500;
+const ROWS: u64 = 20_000;
+
+/// Loads and compares both kinds; the higher peak, the seconds of all.
+pub(super) fn loaded(places: &Places) -> Result<Measured> {
+    println!("making {LONG_ROWS} rows of 64 MiB, and {ROWS} rows of {COLUMNS} columns");
+    // For the connections that begin after it.
+    places.source("set global max_allowed_packet = 1073741824")?;
+    let columns: Vec<String> = (1..=COLUMNS).map(|n| format!("c{n} varchar(40)")).collect();
+    let values: Vec<String> = (1..=COLUMNS).map(|n| format!("repeat('v', (seq + {n}) % 40)")).collect();
+    places.source(&format!(
+        "create or replace table long_rows (k bigint primary key, v longblob) engine=MyISAM; \
+         insert into long_rows select seq, repeat(char(seq), 64 << 20) from seq_1_to_{LONG_ROWS}; \
+         create or replace table wide_rows (k bigint primary key, {}) engine=MyISAM; \
+         insert into wide_rows select seq, {} from seq_1_to_{ROWS}",
+        columns.join(", "),
+        values.join(", ")
+    ))?;
+    places.fresh_database()?;
+    let mut all = Measured { seconds: 0.0, peak_mebibytes: 0.0 };
+    for command in ["sync", "verify"] {
+        for table in ["long_rows", "wide_rows"] {
+            let one = measured(places.amalgam().args([command, table]))?;
+            println!("{command} {table}: {one}");
+            all.seconds += one.seconds;
+            all.peak_mebibytes = all.peak_mebibytes.max(one.peak_mebibytes);
+        }
+    }
+    places.source("drop table long_rows, wide_rows")?;
+    Ok(all)
+}
