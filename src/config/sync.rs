@@ -110,7 +110,7 @@ impl TableOverride {
                 "is merge, but no cursor is given",
                 format!("give tables.{name}.cursor, a column that is stamped on every edit, such as DateTStamp"),
             )),
-            (Some(SyncMode::Append | SyncMode::Replace), Some(_)) => Some(Problem::new(
+            (Some(SyncMode::Append | SyncMode::Replace | SyncMode::Stream), Some(_)) => Some(Problem::new(
                 key("cursor"),
                 "is given, but only merge has a cursor",
                 format!("set tables.{name}.mode to merge, or take the cursor away"),

@@ -214,6 +214,8 @@ pub enum SyncMode {
     Append,
     /// Both sides compared in full, the difference applied.
     Replace,
+    /// Rows that the binary log tells of.
+    Stream,
 }
 
 impl SyncMode {
@@ -223,6 +225,7 @@ impl SyncMode {
             Self::Merge => "merge",
             Self::Append => "append",
             Self::Replace => "replace",
+            Self::Stream => "stream",
         }
     }
 }

@@ -25,4 +25,4 @@ pub use quiet_hours::QuietHours;
 pub use run::{AttemptState, RunId, RunState, TaskId, TaskKind, TaskState, Trigger};
 pub use schema_change::{ChangeKind, SchemaChange};
 pub use source_type::{SourceType, WarehouseType};
-pub use watermark::Watermark;
+pub use watermark::{LogPosition, Watermark};

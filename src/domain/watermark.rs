@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A typed cursor into one table. A stamp is never compared with a key, nor with a wall clock other
 /// than the source's.
@@ -15,6 +16,26 @@ pub enum Watermark {
     Stamp(DateTime<Utc>),
     /// `append`: every row with a key up to this one has been read. The key as its decimal text.
     Key(i128),
+    /// `stream`: all that the source had logged up to this place of its binary log has been taken in.
+    Log(LogPosition),
+}
+
+/// A place between two transactions of a server's binary log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPosition {
+    /// The file's name.
+    pub file: String,
+    /// Bytes of the file before it.
+    pub offset: u64,
+    /// When the file was begun, in seconds of the Unix epoch by the server's clock: a log that was begun anew has
+    /// files of the same names.
+    pub begun: u32,
+}
+
+impl fmt::Display for LogPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.offset)
+    }
 }
 
 impl Watermark {

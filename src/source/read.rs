@@ -9,10 +9,12 @@ use super::{
     expression::selected,
     failure::failure,
     lock_watch::{LockWatch, Spare},
+    log::Changed,
     pace::{Bounds, Pace},
     snapshot::{self, Snapshot},
     throttle::Gait,
     wire::{Connection, Rows},
+    within::{KEYS_AT_ONCE, Within},
 };
 use crate::{
     domain::{KeyRange, Table},
@@ -68,9 +70,9 @@ pub struct Reader<'t> {
     /// Positions of the columns that the order is made of.
     cursor: Vec<usize>,
     first: First,
-    /// The range of keys that is being read, and those to come.
-    within: Option<KeyRange>,
-    ranges: VecDeque<KeyRange>,
+    /// The keys that are being read, and those to come.
+    within: Option<Within>,
+    ranges: VecDeque<Within>,
     /// The cursor's values in the last row handed out.
     last: Option<Vec<Value>>,
     pace: Pace,
@@ -133,6 +135,25 @@ impl Source {
         self.reader_on(connection, snapshot, table, order, range_bytes).await
     }
 
+    /// The same of rows that have changed, by their keys.
+    pub async fn reader_of<'t>(&self, changed: Changed<'t>, range_bytes: u64) -> Result<Reader<'t>> {
+        let Changed { keys, table, seen_by } = changed;
+        let order = Order::Key { after: Vec::new() };
+        let mut reader = match seen_by {
+            Some((connection, snapshot)) if !snapshot.as_ref().is_some_and(Snapshot::is_old) => {
+                self.reader_on(connection, snapshot, table, &order, range_bytes).await?
+            }
+            old => {
+                drop(old);
+                self.reader(table, &order, range_bytes).await?
+            }
+        };
+        let keys: Vec<Vec<i128>> = keys.into_iter().collect();
+        reader.ranges = keys.chunks(KEYS_AT_ONCE).map(|keys| Within::Keys(keys.to_vec())).collect();
+        reader.done = true;
+        Ok(reader)
+    }
+
     async fn reader_on<'t>(
         &self,
         connection: Connection,
@@ -149,7 +170,7 @@ impl Source {
             Order::Key { after } => (table.key.clone(), First::Above(after.iter().copied().map(integer).collect())),
             Order::Ranges(wanted) => {
                 columns.push(digested(table));
-                ranges.extend(wanted);
+                ranges.extend(wanted.iter().copied().map(Within::Range));
                 (table.key.clone(), First::All)
             }
             Order::Stamp { column, from } => {
@@ -268,9 +289,9 @@ impl Reader<'_> {
             (None, First::Above(key)) => above(&names, key),
             (None, First::From(moment)) => (format!(" where {} >= ?", names[0]), vec![moment.clone()]),
         };
-        if let Some(within) = self.within {
+        if let Some(within) = &self.within {
             let and = if condition.is_empty() { "where" } else { "and" };
-            condition += &format!(" {and} {}", within.condition(&names[0]));
+            condition += &format!(" {and} {}", within.condition(&names));
         }
         let sql = format!("{}{condition} order by {} limit {}", self.select, names.join(", "), rows_max);
         (sql, parameters)

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     domain::{KeyRange, Table},
     error::{Error, Kind, Result},
-    source::{self, Cell, ChecksumReader, Digest, Order, Reader},
+    source::{self, Cell, Changed, ChecksumReader, Digest, Order, Reader},
 };
 use bytes::BytesMut;
 
@@ -47,6 +47,16 @@ impl Job<'_> {
         let reading = async move {
             let order = Order::Ranges(ranges);
             let reader = self.source.reader_after(checksums, &order, self.range_bytes()).await?;
+            self.read_with(reader, Ends::WithTheTable, outlet).await
+        };
+        (reading, batches)
+    }
+
+    /// The same of rows that have changed, without digests.
+    pub(super) fn feed_changed<'j>(&'j self, changed: Changed<'j>) -> (impl Future<Output = Result<Fed>>, Batches) {
+        let (outlet, batches) = batches::channel(self.config.batch_bytes_max);
+        let reading = async move {
+            let reader = self.source.reader_of(changed, self.range_bytes()).await?;
             self.read_with(reader, Ends::WithTheTable, outlet).await
         };
         (reading, batches)

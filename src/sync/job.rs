@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config,
-    domain::{Deletes, Fingerprint, SyncMode, Table, Watermark},
+    domain::{Deletes, Fingerprint, LogPosition, SyncMode, Table, Watermark},
     error::{Error, Kind, Result},
     source::Source,
     warehouse::{NewTableState, TableState, Transaction, Warehouse},
@@ -47,6 +47,9 @@ pub(super) struct Job<'a> {
     /// The source's clock before anything was read; where there are transactions, no later than the oldest
     /// began that has written and not ended.
     pub taken_at: DateTime<Utc>,
+    /// How far the source's log was followed, or had come before anything was read, in `stream` mode; `None`
+    /// where that isn't known.
+    pub log: Option<LogPosition>,
     /// Whether a load looks for rows that the warehouse refuses: slower, and only where there are any.
     pub sift: bool,
     /// Whether checksums are not trusted.
@@ -76,6 +79,7 @@ pub(super) struct Found {
 pub(super) struct Begun {
     pub at: DateTime<Utc>,
     pub fingerprint: Option<Fingerprint>,
+    pub log: Option<LogPosition>,
     /// Whether only a comparison can find what it lacks: then there is neither watermark nor fingerprint.
     pub to_compare: bool,
 }
@@ -131,6 +135,10 @@ impl Job<'_> {
         let read = match self.mode {
             SyncMode::Merge => Watermark::Stamp(found.begun.as_ref().map_or(self.taken_at, |begun| begun.at)),
             SyncMode::Append => Watermark::Key(found.key_max.unwrap_or(NO_KEY)),
+            SyncMode::Stream => {
+                let log = found.begun.as_ref().map_or(&self.log, |begun| &begun.log);
+                return log.clone().map(Watermark::Log);
+            }
             SyncMode::Replace => return None,
         };
         match found.action {

@@ -25,7 +25,12 @@ impl Syncer {
             None => Wanted::Now,
         };
         drop(session);
-        let chosen = self.choose(wanted).await?;
+        let chosen = if self.is_streamed(table) {
+            // What is followed is the primary's log, and it says nothing of when a replica has what it tells.
+            self.source.itself()
+        } else {
+            self.choose(wanted).await?
+        };
         match self.look_at(&chosen, table, &state).await {
             Err(error) => match self.source.instead_of(&chosen.source, &error).await {
                 Some(primary) => self.look_at(&primary, table, &state).await,

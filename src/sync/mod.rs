@@ -31,6 +31,7 @@ mod rules;
 mod select;
 mod sift;
 mod staging;
+mod stream;
 mod whole;
 
 pub use reconcile::Differences;
@@ -257,6 +258,9 @@ impl Syncer {
         if plan.action != Action::Skip {
             self.source.heed_quiet_hours()?;
         }
+        if plan.mode == SyncMode::Stream && matches!(plan.action, Action::Load | Action::Reconcile) {
+            job.find_log_position().await?;
+        }
         let outcome = match plan.action {
             Action::Skip => SyncOutcome::of(Action::Skip),
             Action::Load => match job.load().await {
@@ -267,6 +271,7 @@ impl Syncer {
                 }
                 loaded => loaded?,
             },
+            Action::Delta if plan.mode == SyncMode::Stream => job.stream().await?,
             Action::Delta => job.delta().await?,
             Action::Reconcile => job.reconcile().await?,
         };
@@ -305,7 +310,16 @@ impl Syncer {
     }
 
     fn by_hand(&self, table: &Table) -> Option<&config::TableOverride> {
-        self.config.tables.iter().find(|(name, _)| name.eq_ignore_ascii_case(table.name.as_str())).map(|(_, o)| o)
+        self.by_hand_of(&table.name)
+    }
+
+    fn by_hand_of(&self, table: &TableName) -> Option<&config::TableOverride> {
+        self.config.tables.iter().find(|(name, _)| name.eq_ignore_ascii_case(table.as_str())).map(|(_, o)| o)
+    }
+
+    /// Whether a table is to be kept in step by the source's log.
+    fn is_streamed(&self, table: &TableName) -> bool {
+        self.by_hand_of(table).and_then(|o| o.mode) == Some(SyncMode::Stream)
     }
 
     fn deletes(&self, by_hand: Option<&config::TableOverride>) -> Deletes {
@@ -353,6 +367,7 @@ impl Syncer {
             } else {
                 times.taken_at
             },
+            log: None,
             sift: false,
             every_row: options.every_row,
         };

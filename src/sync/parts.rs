@@ -69,6 +69,7 @@ impl Job<'_> {
             shape: shape(self.table),
             fingerprint: self.table.fingerprint.clone(),
             source_read_at: self.taken_at,
+            log: self.log.clone(),
             last_key: Vec::new(),
             rows: 0,
             dates_coerced: 0,
@@ -158,7 +159,7 @@ impl Job<'_> {
             rows_before: None,
             chunks: None,
             position,
-            begun: Some(Begun { at: load.source_read_at, fingerprint: load.fingerprint, to_compare }),
+            begun: Some(Begun { at: load.source_read_at, fingerprint: load.fingerprint, log: load.log, to_compare }),
         };
         self.save(&transaction, &found, true, found.rows_read).await?;
         transaction.commit().await?;

@@ -17,6 +17,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 const SMALL_ROWS: u64 = 10_000;
 /// Up to so many bytes, likewise.
 const SMALL_BYTES: u64 = 8 << 20;
+/// A place of the source's log is moved on after so long, even if its table is quiet: logs are not kept for ever.
+const LOG_PLACE_KEPT: TimeDelta = TimeDelta::hours(1);
 /// Endings of names of tables that are only ever added to.
 const LOG_ENDINGS: [&str; 3] = ["log", "loghash", "hist"];
 
@@ -72,8 +74,9 @@ fn usable(mode: SyncMode, table: &Table, by_hand: Option<&TableOverride>) -> Res
         SyncMode::Merge if stamp(table, by_hand).is_none() => {
             Err("the table has no timestamp column to go by".to_owned())
         }
+        SyncMode::Stream if !has_integer_key(table) => Err("the table has no primary key of integers".to_owned()),
         SyncMode::Append if table.integer_key().is_none() => Err("the table has no key of one integer".to_owned()),
-        SyncMode::Merge | SyncMode::Append => Ok(()),
+        SyncMode::Merge | SyncMode::Append | SyncMode::Stream => Ok(()),
     }
 }
 
@@ -120,7 +123,8 @@ pub(super) fn choose_action(situation: &Situation<'_>, options: SyncOptions) -> 
     let is_proven = state.fingerprint.is_some()
         && state.fingerprint == situation.table.fingerprint
         && state.server.as_deref() == situation.server;
-    if follows && drift.is_none() && is_proven {
+    let is_left_behind = situation.mode == SyncMode::Stream && situation.now - state.synced_at > LOG_PLACE_KEPT;
+    if follows && drift.is_none() && is_proven && !is_left_behind {
         return (Action::Skip, format!("not written at the source since {}", state.synced_at.format("%F %T UTC")));
     }
     delta_or_reconcile(situation, state)
@@ -155,6 +159,9 @@ fn delta_or_reconcile(situation: &Situation<'_>, state: &TableState) -> (Action,
         }
         (SyncMode::Merge, Some(Watermark::Stamp(at))) => {
             (Action::Delta, format!("rows stamped since {}", (*at - situation.overlap).format("%F %T UTC")))
+        }
+        (SyncMode::Stream, Some(Watermark::Log(position))) => {
+            (Action::Delta, format!("what the source has logged since {position}"))
         }
         (SyncMode::Append, Some(Watermark::Key(key))) => (Action::Delta, format!("rows above key {key}")),
         (SyncMode::Replace, _) => (Action::Reconcile, "changed at the source".to_owned()),

@@ -5,7 +5,7 @@
 //! row, and what is kept of [`REFUSED_MAX`] rows that were set aside.
 
 use super::{
-    batches::Batches,
+    batches::{Batch, Batches},
     encode,
     job::count,
     quarantine::{self, REFUSED_MAX, Refused},
@@ -45,7 +45,13 @@ impl<'a> Staging<'a> {
 
     /// Stages all batches, to the last.
     pub(super) async fn take(&mut self, batches: &mut Batches) -> Result<()> {
+        self.take_and(batches, |_| {}).await
+    }
+
+    /// The same, and tells of each.
+    pub(super) async fn take_and(&mut self, batches: &mut Batches, mut tell: impl FnMut(&Batch)) -> Result<()> {
         while let Some(batch) = batches.recv().await {
+            tell(&batch);
             self.refused.extend(batch.refused);
             self.stage(&batch.rows).await?;
         }

@@ -5,7 +5,7 @@
 
 use super::{Session, Shape, Transaction, literal, relation, table_state};
 use crate::{
-    domain::{Fingerprint, TableName},
+    domain::{Fingerprint, LogPosition, TableName},
     error::{Error, Kind, Result},
 };
 use chrono::{DateTime, Utc};
@@ -24,6 +24,8 @@ pub struct LoadProgress {
     pub fingerprint: Option<Fingerprint>,
     /// The source's clock when it began.
     pub source_read_at: DateTime<Utc>,
+    /// How far the source's log had come when it began, where that is known.
+    pub log: Option<LogPosition>,
     /// The key of the last row that is in; empty before the first.
     pub last_key: Vec<i128>,
     /// Rows that are in.
@@ -73,6 +75,10 @@ impl Session {
             may_have_gaps: row.get(8),
             local_times_coerced: count(9)?,
             rows_quarantined: count(10)?,
+            log: row
+                .get::<_, Option<serde_json::Value>>(11)
+                .map(|log| table_state::from_json(log, "load.log_position"))
+                .transpose()?,
         }))
     }
 }
@@ -90,8 +96,9 @@ impl Transaction<'_> {
         }
         let (shape, fingerprint) =
             (table_state::to_json(&load.shape)?, load.fingerprint.as_ref().map(|f| f.0.as_str()));
-        let parameters: [&(dyn super::ToSql + Sync); 5] =
-            [&table.as_str(), &load.relation, &shape, &fingerprint, &load.source_read_at];
+        let log = load.log.as_ref().map(table_state::to_json).transpose()?;
+        let parameters: [&(dyn super::ToSql + Sync); 6] =
+            [&table.as_str(), &load.relation, &shape, &fingerprint, &load.source_read_at, &log];
         self.execute(include_str!("queries/begin_load.sql"), &parameters, doing).await.map(|_| ())
     }
 

@@ -181,7 +181,7 @@ fn transactions(facts: &Preflight, config: &config::Source, into: &mut Findings)
 fn binlog(facts: &Preflight, into: &mut Findings) {
     match (facts.binlog, facts.binlog_format.as_str()) {
         (false, _) => into.ok("binlog", "off; changes are found by reading, which needs no binlog"),
-        (true, format) => into.ok("binlog", format!("on, {format}; not used yet")),
+        (true, format) => into.ok("binlog", format!("on, {format}; followed by tables whose mode is stream")),
     }
 }
 

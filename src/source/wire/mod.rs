@@ -7,6 +7,7 @@
 //! besides of the source goes through the driver's pool.
 //! A connection serves one reader and is closed after it: whatever its session holds ends with it.
 
+mod log;
 mod login;
 mod rows;
 

@@ -160,7 +160,7 @@ impl Table {
         // No row of a log is equal to another in every value, also where keys begin anew.
         let stamp = match self.mode {
             SyncMode::Append => format!("{LONG_AGO} + interval {} second", self.rows_made),
-            SyncMode::Merge | SyncMode::Replace => stamp.to_owned(),
+            SyncMode::Merge | SyncMode::Replace | SyncMode::Stream => stamp.to_owned(),
         };
         let (a, b) = (rng.i32(0..KEYS), rng.i32(0..3));
         let (names, key) = match self.key {
