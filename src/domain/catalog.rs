@@ -159,7 +159,8 @@ pub enum Engine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Consistency {
-    /// All of it is read from one snapshot.
+    /// What is read within `source.snapshot_seconds_max` is read from one snapshot; a longer reading goes on
+    /// from a new one, as if it began there: the next sync finds what came between the two.
     Snapshot,
     /// Each range is read as it stands then: rows that change while a table is read are there as they were
     /// before or after, and the next sync finds those that were missed.
