@@ -25,3 +25,4 @@ mod silence;
 mod state;
 mod sync;
 mod types_page;
+mod verify;
