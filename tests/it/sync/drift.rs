@@ -1,6 +1,6 @@
 //! Tables that change their shape at the source: what is done, and where it is told.
 
-use super::{assert_equal, differences, sync, syncer, syncer_in_mode};
+use super::{assert_equal, differences, sync, syncer, syncer_in_mode, syncer_that_counts};
 use crate::harness::{Bench, Servers};
 use amalgam::{
     domain::SyncMode,
@@ -149,6 +149,28 @@ async fn what_fails_to_be_done_is_not_told_as_done() {
     sync(&syncer, PLAIN).await;
     assert_eq!(bench.text("select change from amalgam.schema_change").await, "widened");
     assert!(differences(&syncer).await.none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_change_of_shape_is_counted_once_by_what_was_done() {
+    let bench = Servers::fresh("shapes_counted").await;
+    bench.source("create table t (k int primary key, v int, w int); insert into t values (1, 5, 6);").await;
+    let (syncer, metrics) = syncer_that_counts(&bench, |_| {}).await;
+    sync(&syncer, PLAIN).await;
+    assert!(!metrics.text().contains("amalgam_schema_changes_total{"), "{}", metrics.text());
+    for (change, kind, times) in [
+        ("add column a varchar(10), add column b int", "added", 1),
+        ("modify v bigint", "widened", 1),
+        ("modify a varchar(5)", "redeclared", 1),
+        ("drop column w", "dropped", 1),
+        ("modify v int", "reloaded", 1),
+    ] {
+        bench.source(&format!("alter table t {change};")).await;
+        sync(&syncer, PLAIN).await;
+        sync(&syncer, PLAIN).await;
+        let line = format!("amalgam_schema_changes_total{{change=\"{kind}\"}} {times}\n");
+        assert!(metrics.text().contains(&line), "{change}: {}", metrics.text());
+    }
 }
 
 /// What the program prints, and what it logs.

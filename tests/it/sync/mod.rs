@@ -35,12 +35,21 @@ const FULL: SyncOptions = SyncOptions { full: true, reconcile: false, every_row:
 
 /// A syncer over a bench, with a configuration of the test's own.
 async fn syncer_with(bench: &Bench, change: impl FnOnce(&mut amalgam::config::Config)) -> Syncer {
+    syncer_that_counts(bench, change).await.0
+}
+
+/// The same, and what it counts.
+async fn syncer_that_counts(
+    bench: &Bench,
+    change: impl FnOnce(&mut amalgam::config::Config),
+) -> (Syncer, Arc<Metrics>) {
     let mut config = bench.config();
     change(&mut config);
     State::new(&config.warehouse).migrate().await.expect("the control plane can be made");
     let source = Source::new(&config.source).expect("the source's settings are right");
     let warehouse = Warehouse::new(&config.warehouse).expect("the warehouse's settings are right");
-    Syncer::new(source, warehouse, Arc::new(config), Arc::new(Metrics::default()))
+    let metrics = Arc::new(Metrics::default());
+    (Syncer::new(source, warehouse, Arc::new(config), Arc::clone(&metrics)), metrics)
 }
 
 async fn syncer(bench: &Bench) -> Syncer {

@@ -1,10 +1,11 @@
 //! Every type, odd names and values that PostgreSQL has no place for.
 
-use super::{assert_equal, in_mode, sync, syncer, syncer_with};
+use super::{assert_equal, in_mode, sync, syncer, syncer_that_counts, syncer_with};
 use crate::harness::Servers;
 use amalgam::{
     domain::{SyncMode, TableName},
     sync::{Action, Differences, SyncOptions},
+    telemetry::Metrics,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,9 +147,60 @@ async fn names_that_the_warehouse_has_no_room_for_are_kept_in_step_too() {
 async fn nul_and_broken_text_are_replaced_counted_and_equal_afterwards() {
     let bench = Servers::fresh("text").await;
     bench.source("create table t (k int primary key, v text) charset utf8mb4; insert into t values (1, concat('a', char(0), 'b')), (2, 'fine');").await;
-    let syncer = syncer(&bench).await;
+    let (syncer, metrics) = syncer_that_counts(&bench, |_| {}).await;
     let outcome = sync(&syncer, SyncOptions::default()).await;
     assert_eq!(outcome.texts_coerced, 1);
+    assert_counted(&metrics, "text", 1);
     assert_eq!(bench.text("select v from raw.t where k = 1").await, "a\u{fffd}b");
     assert_equal(&syncer, 2).await;
+}
+
+fn assert_counted(metrics: &Metrics, rule: &str, values: u64) {
+    let line = format!("amalgam_values_coerced_total{{rule=\"{rule}\",table=\"t\"}} {values}\n");
+    assert!(metrics.text().contains(&line), "{line}{}", metrics.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn zero_and_partial_times_are_counted_one_by_one() {
+    let bench = Servers::fresh("zeros").await;
+    bench
+        .source(
+            "set sql_mode = 'ALLOW_INVALID_DATES'; create table t (k int primary key, d date, s datetime(3), ts timestamp null) engine=MyISAM;
+             insert into t values (1, '0000-00-00', '0000-00-00 00:00:00', '0000-00-00 00:00:00'), (2, '2024-02-30', '2024-00-01 10:00:00', null),
+             (3, '2024-02-29', '2024-02-29 00:00:00', '2024-02-29 00:00:00');",
+        )
+        .await;
+    let (syncer, metrics) = syncer_that_counts(&bench, |_| {}).await;
+    assert_eq!(sync(&syncer, SyncOptions::default()).await.dates_coerced, 5);
+    assert_eq!(bench.text("select concat_ws(' ', count(d), count(s), count(ts)) from raw.t").await, "1 1 1");
+    assert_counted(&metrics, "date", 5);
+    assert_equal(&syncer, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reserved_mixed_case_and_longest_names_stay_as_the_source_has_them() {
+    let bench = Servers::fresh("reserved").await;
+    // Of 64 characters, which are 64 bytes: one more than PostgreSQL has room for.
+    let long = "C".repeat(64);
+    for table in ["Order", "CamelCase"] {
+        bench
+            .source(&format!(
+                "create table `{table}` (`Select` int primary key, `{long}` int, `Group` int) engine=MyISAM; \
+                 insert into `{table}` values (1, 10, 100), (2, 20, 200);"
+            ))
+            .await;
+        let syncer = syncer(&bench).await;
+        let name = TableName::new(table.to_owned());
+        let sync = async |options| syncer.sync_table(&name, options).await.expect("the table is synced");
+        assert_eq!(sync(SyncOptions::default()).await.rows_inserted, 2, "{table}");
+        bench.source(&format!("update `{table}` set `{long}` = 11 where `Select` = 1;")).await;
+        assert_eq!(sync(SyncOptions::default()).await.rows_updated, 1, "{table}");
+        let found = syncer.verify_table(&name).await.expect("the table is compared");
+        assert_eq!(found, Differences { rows: 2, ..Differences::default() }, "{table}");
+        let row = format!(
+            "select format('%s %s %s', \"Select\", \"{}\", \"Group\") from raw.\"{table}\" where \"Select\" = 1",
+            amalgam::domain::name::in_warehouse(&long)
+        );
+        assert_eq!(bench.text(&row).await, "1 11 100", "{table}");
+    }
 }
