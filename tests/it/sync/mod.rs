@@ -15,6 +15,7 @@ mod rules;
 mod set_aside;
 mod shapes;
 mod stamps;
+mod statistics;
 mod stream;
 mod types;
 
