@@ -204,6 +204,35 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_whose_range_was_slow_waits_once_before_the_next() {
+        let quiet = Quiet::new(&config::Source::default()).expect("no hours are quiet");
+        let throttle = Arc::new(throttle(0, 0));
+        let mut gait = Gait { throttle, quiet, slowness: Slowness::default(), pause: Duration::ZERO };
+        gait.learn(100, 1000, Duration::from_millis(20));
+        assert_eq!(gait.wait(), Duration::ZERO);
+        gait.learn(100, 1000, Duration::from_millis(200));
+        assert_eq!(gait.wait(), Duration::from_millis(400), "eight times as long as usual");
+        assert_eq!(gait.wait(), Duration::ZERO, "it has waited");
+        gait.learn(100, 1000, Duration::from_millis(20));
+        assert_eq!(gait.wait(), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_reader_pays_for_what_another_has_read() {
+        let quiet = Quiet::new(&config::Source::default()).expect("no hours are quiet");
+        let throttle = Arc::new(throttle(0, 1000));
+        let gait = || Gait {
+            throttle: Arc::clone(&throttle),
+            quiet: quiet.clone(),
+            slowness: Slowness::default(),
+            pause: Duration::ZERO,
+        };
+        gait().learn(1, 10_000, Duration::ZERO);
+        let wait = gait().wait();
+        assert!(wait > seconds(8) && wait <= seconds(10), "{wait:?}");
+    }
+
+    #[test]
     fn a_source_that_stays_slow_is_usual_at_last() {
         let mut slowness = Slowness { usual: Some(USUAL_MIN) };
         let pauses = (0..40).take_while(|_| !slowness.pause(seconds(1)).is_zero()).count();

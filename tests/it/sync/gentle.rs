@@ -5,7 +5,7 @@ use super::{Syncer, in_mode, sync, syncer_with};
 use crate::harness::{Bench, Servers, until};
 use amalgam::{
     config::Config,
-    domain::SyncMode,
+    domain::{SyncMode, TableName},
     error::Kind,
     source::{Order, Reader, Source},
     sync::{Action, SyncOptions},
@@ -166,11 +166,83 @@ async fn who_may_not_see_transactions_goes_by_the_overlap() {
 async fn a_bound_by_the_second_is_kept_to() {
     let bench = Servers::fresh("rate").await;
     bench.source("create table t (k int primary key); insert into t select seq from seq_1_to_3000;").await;
-    let syncer = syncer_with(&bench, |config| config.source.rows_per_second_max = 1000).await;
-    let begun = Instant::now();
-    assert_eq!(sync(&syncer, PLAIN).await.rows_inserted, 3000);
-    // A second's worth may come at once, and the last range is paid by whoever comes next.
-    assert!(begun.elapsed() >= Duration::from_millis(900), "{:?}", begun.elapsed());
+    bench.source("create table u (k int primary key, v varchar(100)); insert into u select seq, repeat('v', 100) from seq_1_to_3000;").await;
+    let bounds: [(&str, fn(&mut Config)); 2] = [
+        ("t", |config| config.source.rows_per_second_max = 1000),
+        ("u", |config| (config.source.bytes_per_second_max, config.source.range_rows) = (120_000, 500)),
+    ];
+    for (table, bound) in bounds {
+        let syncer = syncer_with(&bench, bound).await;
+        let begun = Instant::now();
+        let outcome = syncer.sync_table(&table.into(), PLAIN).await.expect("synced");
+        assert_eq!(outcome.rows_inserted, 3000);
+        // A second's worth may come at once, and the last range is paid by whoever comes next.
+        assert!(begun.elapsed() >= Duration::from_millis(900), "{table}: {:?}", begun.elapsed());
+    }
+}
+
+/// Connections of ours at the source, by number.
+async fn connections(bench: &Bench) -> Vec<String> {
+    let sql = "select id from information_schema.processlist where user = 'reader' and db = database()";
+    bench.source_texts(sql).await.into_iter().flatten().flatten().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_are_synced_at_once_wait_for_each_other_where_connections_are_few() {
+    const TABLES: u64 = 4;
+    let bench = Servers::fresh("few").await;
+    for n in 1..=TABLES {
+        bench.source(&format!("create table t{n} (k int primary key, v varchar(100)); insert into t{n} select seq, repeat('v', 100) from seq_1_to_1500;")).await;
+    }
+    let syncer = syncer_with(&bench, |config| {
+        (config.source.connections_max, config.source.range_rows) = (2, 250);
+        config.source.rows_per_second_max = 2500;
+    })
+    .await;
+    let mut tables = tokio::task::JoinSet::new();
+    for n in 1..=TABLES {
+        let syncer = syncer.clone();
+        tables.spawn(async move { syncer.sync_table(&TableName::new(format!("t{n}")), PLAIN).await });
+    }
+    let (mut seen, begun) = (0, Instant::now());
+    let mut before: [Vec<String>; 2] = Default::default();
+    while !tables.is_empty() {
+        // One that was closed is listed until the server has noticed: what counts is listed three times.
+        let now = connections(&bench).await;
+        let standing = now.iter().filter(|id| before.iter().all(|ids| ids.contains(id))).count();
+        assert!(standing <= 2, "{standing} connections");
+        seen = seen.max(standing);
+        before = [std::mem::take(&mut before[1]), now];
+        if let Ok(Some(ended)) = tokio::time::timeout(Duration::from_millis(50), tables.join_next()).await {
+            let outcome = ended.expect("it did not panic").expect("it had its turn");
+            assert_eq!(outcome.rows_inserted, 1500);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "not within 30 s");
+    }
+    assert_eq!(seen, 2, "both are used");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_takes_too_long_is_ended_by_the_server_and_the_table_is_synced_later() {
+    for engine in ["InnoDB", "MyISAM"] {
+        let bench = Servers::fresh("too_long").await;
+        bench
+            .source(&format!("create table t (k int primary key, v int) engine={engine}; insert into t values (1, 1);"))
+            .await;
+        let syncer = syncer_with(&bench, |config| config.source.statement_seconds_max = 2).await;
+        let front_desk = bench.lock_source("t").await;
+        let begun = Instant::now();
+        let error = syncer.sync_table(&"t".into(), PLAIN).await.expect_err("somebody holds the table");
+        assert_eq!(error.kind, Kind::SourceTimeout, "{engine}: {error}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{engine}: {:?}", begun.elapsed());
+        front_desk.disconnect().await.expect("a connection can be closed");
+        assert_eq!(sync(&syncer, PLAIN).await.rows_inserted, 1, "{engine}");
+        let front_desk = bench.lock_source("t").await;
+        let error = syncer.verify_table(&"t".into()).await.expect_err("somebody holds the table");
+        assert_eq!(error.kind, Kind::SourceTimeout, "{engine}: {error}");
+        front_desk.disconnect().await.expect("a connection can be closed");
+        super::assert_equal(&syncer, 1).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
