@@ -213,6 +213,60 @@ async fn unfit_texts_go_by_the_policy_of_the_source() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn invalid_utf8_that_the_source_takes_for_text_goes_by_the_policy() {
+    let bench = Servers::fresh("surrogates").await;
+    // Halves of pairs: MariaDB lets them into every character set of Unicode, PostgreSQL into none.
+    bench
+        .source(
+            "create table t (k int primary key, v varchar(20) character set utf8mb4, u varchar(20) character set ucs2);
+             insert into t values (1, x'61eda08062', 'fine'), (2, 'fine', _ucs2 x'0061dfff0062'), (3, 'fine', 'fine');",
+        )
+        .await;
+    let under = async |policy| syncer_with(&bench, |config| config.source.bad_text = policy).await;
+    let error = under(BadText::Fail).await.sync_table(&"t".into(), SyncOptions::default()).await.expect_err("it fails");
+    assert_eq!(error.kind, Kind::RowsRefused);
+
+    let replacing = under(BadText::Replace).await;
+    assert_eq!(sync(&replacing, SyncOptions::default()).await.texts_coerced, 2);
+    assert_equal_but(&replacing, 3, 0).await;
+    let texts = "select string_agg(v || ' ' || u, ', ' order by k) from raw.t where k < 3";
+    let broken = "a\u{fffd}\u{fffd}\u{fffd}b";
+    assert_eq!(bench.text(texts).await, format!("{broken} fine, fine {broken}"));
+
+    let strict = under(BadText::Quarantine).await;
+    let outcome = sync(&strict, SyncOptions::default()).await;
+    assert_eq!((outcome.rows_deleted, outcome.rows_quarantined), (2, 2));
+    assert_equal_but(&strict, 3, 2).await;
+    let columns = "select string_agg(row_key || ' ' || column_name, ', ' order by row_key) from amalgam.quarantine";
+    assert_eq!(bench.text(columns).await, "1 v, 2 u");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_in_quarantine_is_tried_again_when_its_column_changes() {
+    let bench = Servers::fresh("column_changed").await;
+    bench
+        .source(
+            "create table t (k int primary key, v text, ts timestamp not null default current_timestamp on update current_timestamp);
+             insert into t values (1, concat('a', char(0)), '2020-01-01'), (2, 'fine', '2020-01-01');",
+        )
+        .await;
+    let syncer = syncer_with(&bench, |config| {
+        config.source.bad_text = BadText::Quarantine;
+        let mode = TableOverride { mode: Some(SyncMode::Merge), ..TableOverride::default() };
+        config.tables.insert("t".to_owned(), mode);
+    })
+    .await;
+    assert_eq!(sync(&syncer, SyncOptions::default()).await.rows_quarantined, 1);
+    // No stamp tells of it.
+    bench.source("alter table t modify v blob;").await;
+    let outcome = sync(&syncer, SyncOptions::default()).await;
+    assert_eq!((outcome.action, outcome.rows_quarantined), (Action::Load, 0));
+    assert_eq!(bench.text("select encode(v, 'hex') from raw.t where k = 1").await, "6100");
+    assert_eq!(quarantine(&bench).await.len(), 0);
+    assert_equal_but(&syncer, 2, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_row_in_quarantine_is_tried_again_when_it_is_edited() {
     let bench = Servers::fresh("retried").await;
     bench
