@@ -21,7 +21,9 @@ pub(crate) enum Fault {
     Delay(Duration),
     /// Pieces of so many bytes at most.
     Slice(usize),
-    /// After so many bytes the connection is reset.
+    /// After so many bytes the connection is closed: what has been passed on arrives.
+    Close(u64),
+    /// After so many bytes the connection is reset, and what is on its way is lost.
     Reset(u64),
     /// After so many bytes nothing comes through any more, and nobody says so before it is over.
     Silence(u64),
@@ -76,10 +78,25 @@ async fn pass(client: TcpStream, server: SocketAddr, fault: watch::Receiver<Faul
     let (mut client_read, mut client_write) = client.into_split();
     let (mut server_read, mut server_write) = server.into_split();
     // Whichever side ends first ends both.
-    tokio::select! {
-        () = copy(&mut client_read, &mut server_write, &passed, fault.clone()) => {}
-        () = copy(&mut server_read, &mut client_write, &passed, fault.clone()) => {}
+    let ended = tokio::select! {
+        ended = copy(&mut client_read, &mut server_write, &passed, fault.clone()) => ended,
+        ended = copy(&mut server_read, &mut client_write, &passed, fault.clone()) => ended,
+    };
+    if ended == Ended::Reset {
+        // Closed with no time to linger, a socket sends a reset, and what was under way is lost.
+        for socket in [client_read.as_ref(), server_read.as_ref()] {
+            let _ = socket.set_zero_linger();
+        }
     }
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// With the end of the stream.
+    Closed,
+    /// With a reset on both sides.
+    Reset,
 }
 
 async fn copy(
@@ -87,27 +104,28 @@ async fn copy(
     to: &mut (impl AsyncWriteExt + Unpin),
     passed: &AtomicU64,
     mut fault: watch::Receiver<Fault>,
-) {
+) -> Ended {
     let mut buffer = vec![0; 16 << 10];
     loop {
         let now = *fault.borrow();
         let room = if let Fault::Slice(bytes) = now { bytes.clamp(1, buffer.len()) } else { buffer.len() };
-        let Ok(bytes @ 1..) = from.read(&mut buffer[..room]).await else { return };
+        let Ok(bytes @ 1..) = from.read(&mut buffer[..room]).await else { return Ended::Closed };
         let so_far = passed.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
         let now = *fault.borrow();
         match now {
             Fault::Delay(time) => tokio::time::sleep(time).await,
-            Fault::Reset(after) if so_far > after => return,
-            Fault::Refuse => return,
+            Fault::Close(after) if so_far > after => return Ended::Closed,
+            Fault::Reset(after) if so_far > after => return Ended::Reset,
+            Fault::Refuse => return Ended::Closed,
             Fault::Silence(after) if so_far > after => {
                 // As a firewall that forgot the connection: it is reset when the way is there again.
                 let _ = fault.wait_for(|f| !matches!(f, Fault::Silence(_))).await;
-                return;
+                return Ended::Reset;
             }
             _ => {}
         }
         if to.write_all(&buffer[..bytes]).await.is_err() {
-            return;
+            return Ended::Closed;
         }
     }
 }

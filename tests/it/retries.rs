@@ -31,7 +31,7 @@ async fn a_table_that_was_cut_off_comes_with_the_second_attempt_after_a_wait() {
     let orchestrator =
         Orchestrator::new(Arc::new(config), Clock::system(), Arc::new(Metrics::new())).expect("the settings are right");
     let mut events = orchestrator.events();
-    proxy.set(Fault::Reset(CUT_AFTER_BYTES));
+    proxy.set(Fault::Close(CUT_AFTER_BYTES));
     let healing = async {
         loop {
             if let Event::Ended { state, .. } = events.recv().await.expect("the run goes on") {

@@ -8,6 +8,8 @@ use std::{fmt::Write, time::Duration};
 
 /// Keys are drawn from so few that they meet again.
 const KEYS: i32 = 60;
+/// Keys from here on have no sign, and room for all rows of a history.
+const HIGH_KEY: u64 = u64::MAX - 100_000;
 /// The first rows' stamp: no overlap reads them again.
 const LONG_AGO: &str = "'2020-01-01 00:00:00'";
 
@@ -16,6 +18,8 @@ const LONG_AGO: &str = "'2020-01-01 00:00:00'";
 enum Key {
     Increasing,
     Pair,
+    /// A pair whose second column comes first in the key.
+    Turned,
     Text,
     None,
 }
@@ -25,6 +29,8 @@ pub(super) struct Table {
     pub(super) name: String,
     pub(super) mode: SyncMode,
     key: Key,
+    /// The type of an increasing key, and where it begins.
+    id: (&'static str, u64),
     engine: &'static str,
     columns: Vec<(String, Type)>,
     /// Names once used are not used again, lest a new column be taken for an old one.
@@ -72,6 +78,7 @@ impl Script {
             2 => Fault::Slice(self.rng.usize(1..40)),
             3 => Fault::Delay(Duration::from_millis(self.rng.u64(1..10))),
             4 => Fault::Refuse,
+            5 => Fault::Close(self.rng.u64(0..20_000)),
             _ => Fault::None,
         }
     }
@@ -94,7 +101,7 @@ impl Script {
             for _ in 0..self.rng.usize(0..6) {
                 let (told, rng) = (self.told, &mut self.rng);
                 let table = &mut self.tables[at];
-                sql += &match rng.u8(0..20) {
+                sql += &match rng.u8(0..22) {
                     0..=7 => table.insert(rng, "now()"),
                     8..=12 if !told || table.mode != SyncMode::Append => table.update(rng, told),
                     13..=15 if !told || table.mode == SyncMode::Replace => table.delete(rng),
@@ -103,6 +110,8 @@ impl Script {
                     17 => table.add_column(rng),
                     18 => table.drop_column(rng),
                     19 => table.retype_column(rng),
+                    20 => table.rename_column(rng),
+                    21 => table.change_key(),
                     _ => String::new(),
                 };
             }
@@ -119,31 +128,42 @@ impl Table {
         let key = [Key::Increasing, Key::Increasing, Key::Pair, Key::Text, Key::None][rng.usize(0..5)];
         let modes: &[SyncMode] = match key {
             Key::Increasing => &[SyncMode::Merge, SyncMode::Append, SyncMode::Replace],
-            Key::Pair => &[SyncMode::Merge, SyncMode::Replace],
+            Key::Pair | Key::Turned => &[SyncMode::Merge, SyncMode::Replace],
             Key::Text | Key::None => &[SyncMode::Replace],
         };
         let mode = modes[rng.usize(0..modes.len())];
         let engine = if rng.bool() { "MyISAM" } else { "InnoDB" };
-        let mut table =
-            Self { name: format!("t{number}"), mode, key, engine, columns: Vec::new(), columns_made: 0, rows_made: 0 };
+        let id = match rng.u8(0..6) {
+            0 => ("bigint unsigned", 1),
+            // No log: where that is emptied, keys above those with a sign are not looked after.
+            1 if mode != SyncMode::Append => ("bigint unsigned", HIGH_KEY),
+            2 => ("int unsigned", 1),
+            _ => ("bigint", 1),
+        };
+        let name = format!("t{number}");
+        let mut table = Self { name, mode, key, id, engine, columns: Vec::new(), columns_made: 0, rows_made: 0 };
         (0..rng.usize(1..8)).for_each(|_| drop(table.new_column(rng)));
         table
     }
 
-    fn new_column(&mut self, rng: &mut Rng) -> (String, Type) {
-        let name = format!("{}{}", ["c", "Select", "ä "][rng.usize(0..3)], self.columns_made);
+    fn new_name(&mut self, rng: &mut Rng) -> String {
         self.columns_made += 1;
-        let column = (name, Type::any(rng));
+        format!("{}{}", ["c", "Select", "ä "][rng.usize(0..3)], self.columns_made)
+    }
+
+    fn new_column(&mut self, rng: &mut Rng) -> (String, Type) {
+        let column = (self.new_name(rng), Type::any(rng));
         self.columns.push(column.clone());
         column
     }
 
     fn create(&self) -> String {
         let key = match self.key {
-            Key::Increasing => "id bigint auto_increment primary key",
-            Key::Pair => "a int, b smallint unsigned, primary key (a, b)",
-            Key::Text => "k varchar(20) collate utf8mb4_bin primary key",
-            Key::None => "a int",
+            Key::Increasing => format!("id {} auto_increment primary key", self.id.0),
+            Key::Pair => "a int, b smallint unsigned, primary key (a, b)".to_owned(),
+            Key::Turned => "a int, b smallint unsigned, primary key (b, a)".to_owned(),
+            Key::Text => "k varchar(20) collate utf8mb4_bin primary key".to_owned(),
+            Key::None => "a int".to_owned(),
         };
         let mut sql = format!(
             "create table {} ({key}, stamp timestamp not null default current_timestamp on update current_timestamp",
@@ -152,7 +172,7 @@ impl Table {
         for (name, of) in &self.columns {
             write!(sql, ", `{name}` {}", of.declared()).expect("a string takes everything");
         }
-        sql + &format!(") engine={} default charset=utf8mb4;\n", self.engine)
+        sql + &format!(") engine={} default charset=utf8mb4 auto_increment={};\n", self.engine, self.id.1)
     }
 
     fn insert(&mut self, rng: &mut Rng, stamp: &str) -> String {
@@ -165,7 +185,7 @@ impl Table {
         let (a, b) = (rng.i32(0..KEYS), rng.i32(0..3));
         let (names, key) = match self.key {
             Key::Increasing => ("", String::new()),
-            Key::Pair => ("a, b, ", format!("{a}, {b}, ")),
+            Key::Pair | Key::Turned => ("a, b, ", format!("{a}, {b}, ")),
             Key::Text => ("k, ", format!("'k{a}', ")),
             Key::None => ("a, ", format!("{a}, ")),
         };
@@ -185,15 +205,36 @@ impl Table {
         match self.key {
             Key::Increasing => Some("q.row_key = t.id::text"),
             Key::Pair => Some("q.row_key = concat_ws(',', t.a, t.b)"),
+            Key::Turned => Some("q.row_key = concat_ws(',', t.b, t.a)"),
             Key::Text | Key::None => None,
         }
+    }
+
+    /// What the source and the warehouse are asked, each in its own words, for all rows: their keys, and those
+    /// columns whose words are the same.
+    pub(super) fn words(&self) -> (String, String) {
+        let integer = |name: &str| (format!("cast({name} as char)"), format!("{name}::text"));
+        let mut words = match self.key {
+            Key::Increasing => vec![integer("id")],
+            Key::Pair | Key::Turned => vec![integer("a"), integer("b")],
+            Key::Text => vec![("k".to_owned(), "k".to_owned())],
+            Key::None => vec![integer("a")],
+        };
+        words.extend(self.columns.iter().filter_map(|(name, of)| of.words(name)));
+        let (there, here): (Vec<String>, Vec<String>) = words.into_iter().unzip();
+        // Rows that are kept with a stamp are none of the source's.
+        let standing = "to_jsonb(t) ->> '_deleted_at' is null";
+        (
+            format!("select {} from {}", there.join(", "), self.name),
+            format!("select {} from raw.{} t where {standing}", here.join(", "), self.name),
+        )
     }
 
     fn some(&self, rng: &mut Rng) -> String {
         let n = rng.i32(0..KEYS);
         match self.key {
             Key::Increasing => format!("id % 17 = {}", n % 17),
-            Key::Pair | Key::None => format!("a = {n}"),
+            Key::Pair | Key::Turned | Key::None => format!("a = {n}"),
             Key::Text => format!("k = 'k{n}'"),
         }
     }
@@ -227,6 +268,35 @@ impl Table {
         }
         let (name, _) = self.columns.swap_remove(rng.usize(0..self.columns.len()));
         format!("alter table {} drop column `{name}`;\n", self.name)
+    }
+
+    fn rename_column(&mut self, rng: &mut Rng) -> String {
+        if self.columns.is_empty() {
+            return String::new();
+        }
+        let (at, new) = (rng.usize(0..self.columns.len()), self.new_name(rng));
+        let old = std::mem::replace(&mut self.columns[at].0, new.clone());
+        format!("alter table {} rename column `{old}` to `{new}`;\n", self.name)
+    }
+
+    /// Another order of the key's columns, or another type of its only one, that takes all its values.
+    fn change_key(&mut self) -> String {
+        let change = match self.key {
+            Key::Pair => {
+                self.key = Key::Turned;
+                "drop primary key, add primary key (b, a)".to_owned()
+            }
+            Key::Turned => {
+                self.key = Key::Pair;
+                "drop primary key, add primary key (a, b)".to_owned()
+            }
+            Key::Increasing if self.id.1 == 1 => {
+                self.id.0 = if self.id.0 == "bigint" { "bigint unsigned" } else { "bigint" };
+                format!("modify id {} auto_increment", self.id.0)
+            }
+            Key::Increasing | Key::Text | Key::None => return String::new(),
+        };
+        format!("alter table {} {change};\n", self.name)
     }
 
     fn retype_column(&mut self, rng: &mut Rng) -> String {

@@ -6,7 +6,7 @@ use fastrand::Rng;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Type(String);
 
-const TYPES: [&str; 44] = [
+const TYPES: [&str; 52] = [
     "tinyint",
     "tinyint unsigned",
     "tinyint(1)",
@@ -51,6 +51,14 @@ const TYPES: [&str; 44] = [
     "varchar(40) character set utf16",
     "varchar(40) character set sjis",
     "char(9) character set big5",
+    "binary(6)",
+    "tinytext",
+    "longtext",
+    "tinyblob",
+    "longblob",
+    "varbinary(3)",
+    "varchar(9) as (if(stamp is null, null, 'made')) stored",
+    "bigint as (unix_timestamp(stamp)) virtual",
 ];
 
 impl Type {
@@ -60,7 +68,8 @@ impl Type {
 
     /// Another type, as often as not one whose values the raw column holds as well.
     pub(super) fn next(&self, rng: &mut Rng) -> Self {
-        let texts = ["char(5)", "varchar(40)", "varchar(3)", "mediumtext", "enum('a','it''s','')"];
+        let texts =
+            ["char(5)", "varchar(40)", "varchar(3)", "tinytext", "mediumtext", "longtext", "enum('a','it''s','')"];
         if self.is_apart() {
             return self.clone();
         }
@@ -72,7 +81,36 @@ impl Type {
 
     /// Whether the server turns no other type into it.
     fn is_apart(&self) -> bool {
-        matches!(self.declared(), "uuid" | "inet4" | "inet6" | "point" | "geometry" | "json")
+        self.is_generated() || matches!(self.declared(), "uuid" | "inet4" | "inet6" | "point" | "geometry" | "json")
+    }
+
+    fn is_generated(&self) -> bool {
+        self.0.contains(" as (")
+    }
+
+    /// The type's name alone.
+    fn word(&self) -> &str {
+        self.0.split(['(', ' ']).next().expect("a word")
+    }
+
+    /// How a column is asked for at the source and in the warehouse, where both write its values alike.
+    pub(super) fn words(&self, column: &str) -> Option<(String, String)> {
+        match self.word() {
+            // It may be mapped.
+            "tinyint" if self.0 == "tinyint(1)" => None,
+            "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "decimal" => {
+                Some((format!("cast(`{column}` as char)"), format!("\"{column}\"::text")))
+            }
+            "char" | "varchar" | "tinytext" | "mediumtext" | "longtext" | "enum" | "set" | "json" => Some((
+                // What the policy puts in the place of a NUL.
+                format!("hex(replace(cast(convert(`{column}` using utf8mb4) as binary), x'00', x'efbfbd'))"),
+                format!("upper(encode(convert_to(\"{column}\", 'UTF8'), 'hex'))"),
+            )),
+            "binary" | "varbinary" | "tinyblob" | "mediumblob" | "longblob" => {
+                Some((format!("hex(`{column}`)"), format!("upper(encode(\"{column}\", 'hex'))")))
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn declared(&self) -> &str {
@@ -81,10 +119,13 @@ impl Type {
 
     /// A value, mostly of the usual kind, often at an edge, sometimes null.
     pub(super) fn value(&self, rng: &mut Rng) -> String {
+        if self.is_generated() {
+            return "default".to_owned();
+        }
         if rng.u8(0..8) == 0 {
             return "null".to_owned();
         }
-        let word = self.0.split(['(', ' ']).next().expect("a word");
+        let word = self.word();
         let unsigned = self.0.contains("unsigned");
         let pick = |rng: &mut Rng, values: &[&str]| values[rng.usize(0..values.len())].to_owned();
         match word {
@@ -153,9 +194,11 @@ impl Type {
                 pick(rng, &["''", "'中文'", "'日本'", "'plain'"])
             }
             "char" => pick(rng, &["''", "'a'", "'a  '", "'é中'", "'\\\\'"]),
-            "varchar" | "mediumtext" => text(rng, !self.0.contains("latin1")),
-            "varbinary" => pick(rng, &["''", "x'00'", "x'ff00fe'", "'abc'"]),
-            "mediumblob" => format!("repeat(x'{:02x}00ff', {})", rng.u8(..), rng.u16(0..2000)),
+            "varchar" | "tinytext" | "mediumtext" | "longtext" => text(rng, !self.0.contains("latin1")),
+            "binary" | "varbinary" => pick(rng, &["''", "x'00'", "x'ff00fe'", "'abc'"]),
+            "tinyblob" | "mediumblob" | "longblob" => {
+                format!("repeat(x'{:02x}00ff', {})", rng.u8(..), rng.u16(0..2000))
+            }
             "enum" => pick(rng, &["'a'", "'it''s'", "''"]),
             "set" => pick(rng, &["''", "'x'", "'x,z'", "'x,y,z'"]),
             "uuid" => format!("'{:08x}-e89b-12d3-a456-426655440000'", rng.u32(..)),

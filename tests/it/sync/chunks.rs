@@ -136,7 +136,7 @@ async fn a_comparison_that_was_cut_off_goes_on_where_it_was() {
     bench.source("update t set v = 'edited' where k in (7, 9999);").await;
     // With connections of its own: what went through the others is not counted.
     let syncer = through().await;
-    proxy.set(Fault::Reset(1_000_000));
+    proxy.set(Fault::Close(1_000_000));
     let lost = syncer.sync_table(&TableName::from("t"), RECONCILE).await.expect_err("it is cut off");
     assert_eq!(lost.kind, Kind::SourceLost);
     proxy.set(Fault::None);
@@ -153,6 +153,45 @@ async fn a_comparison_that_was_cut_off_goes_on_where_it_was() {
     assert_eq!((outcome.chunks_quiet, outcome.rows_updated), (come, 2));
     assert_eq!(outcome.rows_read, 10_000 - come * 100);
     assert_equal(&syncer, 10_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comparison_that_was_cut_off_leaves_no_table_behind() {
+    // Compared in order of keys, and as a whole.
+    for key in ["int", "varchar(9)"] {
+        let bench = Servers::fresh("nothing_left").await;
+        bench.source(&format!("create table t (k {key} primary key, v varchar(200)); insert into t select seq, repeat('x', 150) from seq_1_to_10000;")).await;
+        let proxy = Proxy::before(bench.config().source.port).await;
+        let through = async || {
+            syncer_with(&bench, |config| {
+                (config.source.port, config.source.range_rows, config.sync.batch_bytes_max) =
+                    (proxy.port(), 100, 10_000);
+            })
+            .await
+        };
+        let relations = async |schemas: &str| {
+            let sql = format!(
+                "select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace where {schemas} order by 1"
+            );
+            bench.texts(&sql).await
+        };
+        let (ours, temporary) = ("n.nspname in ('raw', 'amalgam')", "n.nspname ~ '^pg_temp'");
+        sync(&through().await, SyncOptions::default()).await;
+        let before = relations(ours).await;
+        bench.source("update t set v = repeat('y', 150);").await;
+        let syncer = through().await;
+        proxy.set(Fault::Reset(500_000));
+        let lost = syncer.sync_table(&TableName::from("t"), RECONCILE).await.expect_err("it is cut off");
+        assert_eq!(lost.kind, Kind::SourceLost, "{key}");
+        proxy.set(Fault::None);
+        assert_eq!(relations(ours).await, before, "{key}");
+        // What is staged goes with its connection.
+        drop(syncer);
+        until("nothing is staged any more", async || relations(temporary).await.is_empty()).await;
+        let syncer = through().await;
+        assert_eq!(sync(&syncer, RECONCILE).await.rows_inserted, if key == "int" { 0 } else { 10_000 }, "{key}");
+        assert_equal(&syncer, 10_000).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

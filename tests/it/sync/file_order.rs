@@ -55,7 +55,7 @@ async fn what_lies_behind_the_point_where_a_load_was_cut_off_is_not_missed() {
         .await;
     let proxy = Proxy::before(bench.config().source.port).await;
     let syncer = loading_in(&bench, PARTS, Some(&proxy), None).await;
-    proxy.set(Fault::Reset(1_200_000));
+    proxy.set(Fault::Close(1_200_000));
     let lost = syncer.sync_table(&TableName::from("t"), SyncOptions::default()).await.expect_err("it is cut off");
     assert_eq!(lost.kind, Kind::SourceLost);
     proxy.set(Fault::None);

@@ -44,7 +44,7 @@ async fn a_large_load_that_was_cut_off_goes_on_where_it_was() {
         config.tables.insert("t".to_owned(), in_mode(SyncMode::Merge));
     })
     .await;
-    proxy.set(Fault::Reset(400_000));
+    proxy.set(Fault::Close(400_000));
     let lost = syncer.sync_table(&TableName::from("t"), SyncOptions::default()).await.expect_err("it is cut off");
     assert_eq!(lost.kind, Kind::SourceLost);
     proxy.set(Fault::None);
@@ -87,7 +87,7 @@ async fn rows_that_go_while_a_load_lies_idle_are_gone_after_it() {
             config.tables.insert("t".to_owned(), merge);
         })
         .await;
-        proxy.set(Fault::Reset(300_000));
+        proxy.set(Fault::Close(300_000));
         syncer.sync_table(&TableName::from("t"), SyncOptions::default()).await.expect_err("it is cut off");
         proxy.set(Fault::None);
         bench.source("delete from t where k between 100 and 199;").await;
@@ -107,7 +107,7 @@ async fn a_large_load_begins_anew_where_the_table_has_changed_its_shape() {
         (config.sync.batch_bytes_max, config.sync.load_part_bytes) = (10_000, 50_000);
     })
     .await;
-    proxy.set(Fault::Reset(300_000));
+    proxy.set(Fault::Close(300_000));
     syncer.sync_table(&TableName::from("t"), SyncOptions::default()).await.expect_err("it is cut off");
     proxy.set(Fault::None);
     bench.source("alter table t add column w int default 7;").await;

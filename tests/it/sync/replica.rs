@@ -247,7 +247,7 @@ async fn a_load_that_loses_its_replica_goes_on_at_the_primary() {
     config.source.range_rows = 100;
     (config.sync.batch_bytes_max, config.sync.load_part_bytes) = (10_000, 50_000);
     let syncer = syncer(config).await;
-    proxy.set(Fault::Reset(400_000));
+    proxy.set(Fault::Close(400_000));
     let outcome = sync(&syncer, SyncOptions::default()).await;
     assert_eq!((outcome.action, outcome.rows_inserted), (Action::Load, 5000));
     assert_eq!(pair.read_from().await, "primary");
