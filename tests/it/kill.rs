@@ -1,4 +1,5 @@
-//! `kill -9` at any moment of a load: nothing is lost, and no reader ever sees half a table.
+//! `kill -9` at any moment of a load, a delta or a comparison: nothing is lost, and no reader ever sees half
+//! a table.
 
 use crate::harness::{Bench, Servers, until};
 use std::{
@@ -7,6 +8,8 @@ use std::{
 };
 
 const KILLS: usize = 100;
+/// Of deltas and comparisons.
+const KILLS_LATER: usize = 15;
 /// Printed with the test's output; the same seed tries the same moments.
 const SEED: u64 = 20_250_607;
 const TABLES: usize = 24;
@@ -25,15 +28,15 @@ async fn killed_at_a_hundred_random_moments_of_a_load_nothing_is_lost() {
     let bench = Servers::fresh("kill").await;
     bench.source(&practice()).await;
     let whole = Instant::now();
-    assert!(run(&bench, &[]).wait().await.expect("it ends").success());
+    assert!(run(&bench, &["run"]).wait().await.expect("it ends").success());
     let delay_max = whole.elapsed().min(DELAY_MAX);
     println!("seed {SEED}, a load takes {} ms", whole.elapsed().as_millis());
     let mut random = fastrand::Rng::with_seed(SEED);
     let (mut kills, mut loads, mut beside) = (0, 0, false);
     forget(&bench).await;
     while kills < KILLS {
-        let flags: &[&str] = if beside { &["--full"] } else { &[] };
-        let mut child = run(&bench, flags);
+        let command: &[&str] = if beside { &["run", "--full"] } else { &["run"] };
+        let mut child = run(&bench, command);
         let delay = delay_max.mul_f64(random.f64());
         match tokio::time::timeout(delay, child.wait()).await {
             Ok(status) => {
@@ -57,12 +60,65 @@ async fn killed_at_a_hundred_random_moments_of_a_load_nothing_is_lost() {
     }
     println!("{kills} kills, {loads} loads came to their end in between");
     // No reconciliation: it would mend what a watermark that was lost or ran ahead had missed.
-    assert!(run(&bench, &[]).wait().await.expect("it ends").success());
+    assert!(run(&bench, &["run"]).wait().await.expect("it ends").success());
     check(&bench, TABLES).await;
+    verify(&bench).await;
+    assert_eq!(bench.text("select count(*) from amalgam.run where state = 'running'").await, "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_random_moments_of_deltas_and_comparisons_nothing_is_lost() {
+    let bench = Servers::fresh("kill_later").await;
+    bench.source(&practice()).await;
+    assert!(run(&bench, &["run"]).wait().await.expect("it ends").success());
+    let mut random = fastrand::Rng::with_seed(SEED);
+    let ways: [&[&str]; 2] = [&["run"], &["sync", "--reconcile"]];
+    let mut delay_max = [Duration::ZERO; 2];
+    let (mut kills, mut turns) = (0, 0);
+    while kills < KILLS_LATER {
+        assert!(turns < 4 * KILLS_LATER, "{kills} kills in {turns} turns");
+        let at = turns % 2;
+        turns += 1;
+        bench.source(&edits(&mut random)).await;
+        let begun = Instant::now();
+        let mut child = run(&bench, ways[at]);
+        // The first of each way is let be, to know how long it takes.
+        let delay = if delay_max[at].is_zero() { Duration::MAX } else { delay_max[at].mul_f64(random.f64()) };
+        if let Ok(status) = tokio::time::timeout(delay, child.wait()).await {
+            assert!(status.expect("it ends").success(), "{:?} succeeds where nobody kills it", ways[at]);
+            delay_max[at] = delay_max[at].max(begun.elapsed().min(DELAY_MAX));
+            continue;
+        }
+        child.kill().await.expect("it runs until it is killed");
+        kills += 1;
+        until("the server notices that its client is gone", || gone(&bench)).await;
+        check(&bench, TABLES).await;
+    }
+    println!("seed {SEED}, {kills} kills in {turns} turns, which take up to {delay_max:?}");
+    for way in ways {
+        assert!(run(&bench, way).wait().await.expect("it ends").success());
+    }
+    check(&bench, TABLES).await;
+    verify(&bench).await;
+}
+
+/// In every table new rows, and edits and deletes of which no stamp tells.
+fn edits(random: &mut fastrand::Rng) -> String {
+    (0..TABLES)
+        .map(|n| {
+            let (row, stamp) = (random.u32(0..50), if n % 3 == 0 { ", DateTStamp = DateTStamp" } else { "" });
+            format!(
+                "insert into t{n} (name) values ('new'); update t{n} set amount = amount + 1{stamp} where id % 50 = {row};\n\
+                 delete from t{n} where id % 100 = {row};\n"
+            )
+        })
+        .collect()
+}
+
+async fn verify(bench: &Bench) {
     let verified = bench.amalgam().arg("verify").output().await.expect("it ends");
     let told = String::from_utf8_lossy(&verified.stdout).into_owned() + &String::from_utf8_lossy(&verified.stderr);
     assert!(verified.status.success() && told.contains("every value equal"), "{told}");
-    assert_eq!(bench.text("select count(*) from amalgam.run where state = 'running'").await, "0");
 }
 
 /// A third with a stamp (`merge`), a third with a key alone (`append`), a third without a key (`replace`).
@@ -84,7 +140,7 @@ fn practice() -> String {
         .collect()
 }
 
-fn run(bench: &Bench, flags: &[&str]) -> tokio::process::Child {
+fn run(bench: &Bench, command_line: &[&str]) -> tokio::process::Child {
     let settings = |n: usize| match n % 3 {
         0 => "mode = \"merge\"\ncursor = \"DateTStamp\"",
         1 => "mode = \"append\"",
@@ -94,7 +150,7 @@ fn run(bench: &Bench, flags: &[&str]) -> tokio::process::Child {
     let mut command = bench.amalgam_with(&format!(
         "[sync]\nparallel_tables = 3\nbatch_bytes_max = 65536\nload_part_bytes = 100000\n{modes}"
     ));
-    command.args(["--log-filter", "error", "run"]).args(flags).stdout(Stdio::null());
+    command.args(["--log-filter", "error"]).args(command_line).stdout(Stdio::null());
     command.spawn().expect("the program starts")
 }
 
