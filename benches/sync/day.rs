@@ -20,22 +20,56 @@ struct Table {
     edited: bool,
 }
 
-/// Does the work; the names of the tables it was done to.
-pub(super) fn happens(places: &Places) -> Result<Vec<String>> {
+/// What was really done, as the server counts it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Done {
+    pub new: usize,
+    pub edited: usize,
+    pub deleted: usize,
+}
+
+impl Done {
+    /// Whether it is what a day is to be.
+    pub(super) fn is_whole(self) -> bool {
+        self == Self { new: NEW, edited: EDITED, deleted: DELETED }
+    }
+
+    fn count(&mut self, line: &str) -> Result<()> {
+        let (what, rows) = line.split_once('\t').ok_or_else(|| format!("no count: {line}"))?;
+        let rows: usize = rows.trim().parse()?;
+        *match what {
+            "new" => &mut self.new,
+            "edited" => &mut self.edited,
+            "deleted" => &mut self.deleted,
+            _ => return Err(format!("no count: {line}").into()),
+        } += rows;
+        Ok(())
+    }
+}
+
+/// Does the work; the names of the tables it was done to, and how much it was.
+pub(super) fn happens(places: &Places) -> Result<(Vec<String>, Done)> {
     let tables = chosen(places)?;
     let parts = tables.iter().filter(|t| t.edited).count();
     let mut edited = 0;
     let mut sql = String::new();
     for (at, table) in tables.iter().enumerate() {
-        sql += &inserts(places, &table.name, share(NEW, TABLES, at))?;
+        sql += &counted("new", &inserts(places, &table.name, share(NEW, TABLES, at))?);
         if table.edited {
-            sql += &edits(places, &table.name, share(EDITED, parts, edited))?;
+            sql += &counted("edited", &edits(places, &table.name, share(EDITED, parts, edited))?);
             edited += 1;
         }
-        sql += &format!("delete from `{}` limit {};\n", table.name, share(DELETED, TABLES, at));
+        let delete = format!("delete from `{}` limit {};\n", table.name, share(DELETED, TABLES, at));
+        sql += &counted("deleted", &delete);
     }
-    places.source(&sql)?;
-    Ok(tables.into_iter().map(|t| t.name).collect())
+    let mut done = Done::default();
+    places.source(&sql)?.lines().try_for_each(|line| done.count(line))?;
+    Ok((tables.into_iter().map(|t| t.name).collect(), done))
+}
+
+/// The statement, and behind it how many rows it has changed (MariaDB KB, "ROW_COUNT").
+fn counted(what: &str, statement: &str) -> String {
+    format!("{statement}select '{what}', row_count();\n")
 }
 
 /// The part of a whole that falls to one of so many, so that the parts make the whole.

@@ -3,10 +3,9 @@
 //! The floor (`benches/floor`) is the least that copying a MariaDB database into PostgreSQL can cost
 //! here: no keys, no watermarks, no checks. Both copy the same source of 446 tables, in turn, between the
 //! same private servers. Then a day's work is done at the source and found, a peer copies what we copy,
-//! somebody
-//! writes to a table while it is loaded, and rows come that are wider than any practice's.
+//! somebody writes to a table while it is loaded, and rows come that are wider than any practice's.
 //! `AMALGAM_BENCH_SCALE` (1.0: 20.5 million rows), `AMALGAM_BENCH_ROUNDS` (2) and `SLING` (the peer's
-//! program; without it that line is left out) are read from the environment.
+//! program; without it that line says so) are read from the environment.
 
 mod day;
 mod measure;
@@ -34,14 +33,17 @@ fn main() -> Result<()> {
         let floor = measured(&mut places.floor(&floor))?;
         places.fresh_database()?;
         let load = measured(places.amalgam().arg("sync"))?;
-        let unchanged = measured(places.amalgam().arg("sync"))?;
+        let (unchanged, unchanged_rows) = places.rows_read_during(|| measured(places.amalgam().arg("sync")))?;
         let verify = measured(places.amalgam().arg("verify"))?;
         figures.extent = places.extent()?;
-        let tables = day::happens(&places)?;
+        let (tables, work) = day::happens(&places)?;
         let day = measured(places.amalgam().arg("sync"))?;
-        measured(places.amalgam().arg("verify").args(&tables))?;
-        println!("round {number}: floor {floor}, first load {load}, unchanged {unchanged}, verify {verify}, day {day}");
-        figures.rounds.push(Round { floor, load, unchanged, verify, day });
+        let day_verify = measured(places.amalgam().arg("verify").args(&tables))?;
+        println!(
+            "round {number}: floor {floor}, first load {load}, unchanged {unchanged} with {unchanged_rows} rows read, \
+             verify {verify}, day {day} of {work:?}"
+        );
+        figures.rounds.push(Round { floor, load, unchanged, unchanged_rows, verify, day, day_verify, work });
     }
     figures.peer = peer::compared(&places)?;
     figures.wait = Some(writer::longest_wait(&places)?);

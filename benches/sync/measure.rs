@@ -13,6 +13,13 @@ pub(super) struct Measured {
     pub peak_mebibytes: f64,
 }
 
+impl Measured {
+    /// One after the other: the seconds of both, the higher peak.
+    pub(super) fn and(self, next: Self) -> Self {
+        Self { seconds: self.seconds + next.seconds, peak_mebibytes: self.peak_mebibytes.max(next.peak_mebibytes) }
+    }
+}
+
 impl std::fmt::Display for Measured {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:.2} s ({:.0} MiB)", self.seconds, self.peak_mebibytes)

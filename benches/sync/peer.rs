@@ -2,16 +2,26 @@
 
 use super::{
     Result,
-    measure::{Measured, measured},
+    measure::{Measured, measured, run},
     places::Places,
 };
 use std::process::Command;
 
 const TABLES: [&str; 2] = ["paysplit", "procedurelog"];
 
-/// What we took, and what the peer took; `None` where the peer is not there.
-pub(super) fn compared(places: &Places) -> Result<Option<(Measured, Measured)>> {
+/// What both took.
+pub(super) struct Compared {
+    pub ours: Measured,
+    pub theirs: Measured,
+    /// The peer's, as it says itself.
+    pub version: String,
+}
+
+/// `None` where the peer is not there.
+pub(super) fn compared(places: &Places) -> Result<Option<Compared>> {
     let Ok(sling) = std::env::var("SLING") else { return Ok(None) };
+    let said = run(Command::new(&sling).env("SLING_DISABLE_TELEMETRY", "true").arg("--version"))?;
+    let version = said.split_whitespace().last().unwrap_or("of no version").to_owned();
     places.fresh_database()?;
     let ours = measured(places.amalgam().arg("sync").args(TABLES))?;
     let mut theirs = Measured { seconds: 0.0, peak_mebibytes: 0.0 };
@@ -25,9 +35,8 @@ pub(super) fn compared(places: &Places) -> Result<Option<(Measured, Measured)>> 
                 .args(["--tgt-conn", "WAREHOUSE", "--tgt-object", &format!("public.{table}")])
                 .args(["--mode", "full-refresh"]),
         )?;
-        theirs.seconds += one.seconds;
-        theirs.peak_mebibytes = theirs.peak_mebibytes.max(one.peak_mebibytes);
+        theirs = theirs.and(one);
     }
-    println!("{}: we {ours}, sling {theirs}", TABLES.join(" and "));
-    Ok(Some((ours, theirs)))
+    println!("{}: we {ours}, sling {version} {theirs}", TABLES.join(" and "));
+    Ok(Some(Compared { ours, theirs, version }))
 }

@@ -32,8 +32,7 @@ pub(super) fn loaded(places: &Places) -> Result<Measured> {
         for table in ["long_rows", "wide_rows"] {
             let one = measured(places.amalgam().args([command, table]))?;
             println!("{command} {table}: {one}");
-            all.seconds += one.seconds;
-            all.peak_mebibytes = all.peak_mebibytes.max(one.peak_mebibytes);
+            all = all.and(one);
         }
     }
     places.source("drop table long_rows, wide_rows")?;

@@ -1,6 +1,10 @@
 //! Somebody writes to a MyISAM table while it is loaded: how long the longest write waited.
 
-use super::{Result, measure::run, places::Places};
+use super::{
+    Result,
+    measure::{Measured, measured},
+    places::Places,
+};
 use mysql_async::prelude::Queryable;
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -17,6 +21,8 @@ pub(super) struct Wait {
     pub loading: Duration,
     pub idle: Duration,
     pub writes: u64,
+    /// The load, the sync and the comparison after it; the highest peak.
+    pub program: Measured,
 }
 
 /// Loads a table of five million rows while one connection edits and adds rows.
@@ -37,20 +43,22 @@ pub(super) fn longest_wait(places: &Places) -> Result<Wait> {
     })?
     .map_err(|e| e.to_string())?;
     let loaded = AtomicBool::new(false);
-    let (longest, writes) = std::thread::scope(|scope| {
+    let ((longest, writes), load) = std::thread::scope(|scope| {
         let writing = scope.spawn(|| write_until(places, &loaded));
-        let load = run(places.amalgam().args(["sync", "waited_for"])).map_err(|e| e.to_string());
+        let load = measured(places.amalgam().args(["sync", "waited_for"])).map_err(|e| e.to_string());
         loaded.store(true, Ordering::Relaxed);
         let wrote = writing.join().map_err(|_| "the writer panicked".to_owned())?;
-        load.and(wrote)
+        Ok::<_, String>((wrote?, load?))
     })?;
-    run(places.amalgam().args(["sync", "waited_for"]))?;
-    run(places.amalgam().args(["verify", "waited_for"]))?;
+    let mut program = load;
+    for command in ["sync", "verify"] {
+        program = program.and(measured(places.amalgam().args([command, "waited_for"]))?);
+    }
     places.source("drop table waited_for")?;
     println!(
         "a write waited for {longest:?} at most while {ROWS} rows were loaded, {before:?} before; {writes} writes"
     );
-    Ok(Wait { loading: longest, idle: before, writes })
+    Ok(Wait { loading: longest, idle: before, writes, program })
 }
 
 /// Writes until told to end; the longest write, and how many.
