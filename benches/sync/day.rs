@@ -16,8 +16,8 @@ const SMALL_ROWS: u64 = 10_000;
 
 struct Table {
     name: String,
-    /// Whether a plain sync finds edits.
-    edited: bool,
+    /// The column that edits count up; `None` where a plain sync finds none, or there is no such column.
+    edited: Option<String>,
 }
 
 /// What was really done, as the server counts it.
@@ -50,13 +50,13 @@ impl Done {
 /// Does the work; the names of the tables it was done to, and how much it was.
 pub(super) fn happens(places: &Places) -> Result<(Vec<String>, Done)> {
     let tables = chosen(places)?;
-    let parts = tables.iter().filter(|t| t.edited).count();
+    let parts = tables.iter().filter(|t| t.edited.is_some()).count();
     let mut edited = 0;
     let mut sql = String::new();
     for (at, table) in tables.iter().enumerate() {
         sql += &counted("new", &inserts(places, &table.name, share(NEW, TABLES, at))?);
-        if table.edited {
-            sql += &counted("edited", &edits(places, &table.name, share(EDITED, parts, edited))?);
+        if let Some(column) = &table.edited {
+            sql += &counted("edited", &edits(places, &table.name, column, share(EDITED, parts, edited))?);
             edited += 1;
         }
         let delete = format!("delete from `{}` limit {};\n", table.name, share(DELETED, TABLES, at));
@@ -87,14 +87,17 @@ fn chosen(places: &Places) -> Result<Vec<Table>> {
         "select source_table, mode from amalgam.table_state where mode <> 'replace' or row_count between 500 and {SMALL_ROWS} \
          order by mode = 'replace', row_count desc"
     ))?;
-    let tables: Vec<Table> = said
+    let chosen = said
         .lines()
         .filter_map(|line| line.split_once('|'))
         .filter(|(name, _)| numbered.contains(name))
-        .map(|(name, mode)| Table { name: name.to_owned(), edited: mode != "append" })
         .take(TABLES)
-        .collect();
-    if tables.len() == TABLES && tables.iter().any(|t| t.edited) {
+        .map(|(name, mode)| {
+            let edited = if mode == "append" { None } else { countable(places, name)? };
+            Ok(Table { name: name.to_owned(), edited })
+        });
+    let tables = chosen.collect::<Result<Vec<Table>>>()?;
+    if tables.len() == TABLES && tables.iter().any(|t| t.edited.is_some()) {
         return Ok(tables);
     }
     Err(format!("a day needs {TABLES} tables whose rows are numbered; {} are there", tables.len()).into())
@@ -106,19 +109,22 @@ fn inserts(places: &Places, table: &str, rows: usize) -> Result<String> {
     Ok(format!("insert into `{table}` ({columns}) select {columns} from `{table}` limit {rows};\n"))
 }
 
-/// Edits count one column up, in rows from the end of the table, where people work.
-fn edits(places: &Places, table: &str, rows: usize) -> Result<String> {
-    let number =
+/// The first column that can be counted up.
+fn countable(places: &Places, table: &str) -> Result<Option<String>> {
+    let numbers =
         columns(places, table, "extra = '' and column_key = '' and data_type in ('bigint', 'int', 'smallint')")?;
-    let column = number.split(", ").next().filter(|c| !c.is_empty());
-    let column = column.ok_or_else(|| format!("{table} has no number that could be edited"))?;
+    Ok(numbers.split(", ").next().filter(|c| !c.is_empty()).map(str::to_owned))
+}
+
+/// Edits are made in rows from the end of the table, where people work.
+fn edits(places: &Places, table: &str, column: &str, rows: usize) -> Result<String> {
     let key = columns(places, table, "column_key = 'PRI'")?;
     Ok(format!("update `{table}` set {column} = {column} + 1 order by {key} desc limit {rows};\n"))
 }
 
 fn columns(places: &Places, table: &str, condition: &str) -> Result<String> {
     let said = places.source(&format!(
-        "select group_concat(concat('`', column_name, '`') order by ordinal_position separator ', ') \
+        "select coalesce(group_concat(concat('`', column_name, '`') order by ordinal_position separator ', '), '') \
          from information_schema.columns where table_schema = database() and table_name = '{table}' and {condition}"
     ))?;
     Ok(said.trim().to_owned())

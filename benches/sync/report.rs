@@ -1,6 +1,6 @@
 //! The page of figures, and the bars they are held to.
 
-use super::{Result, day::Done, measure::Measured, peer::Compared, places::ROOT, writer::Wait};
+use super::{Result, day::Done, measure::Measured, peer::Compared, places::ROOT, wide::Wide, writer::Wait};
 use std::{path::Path, process::Command};
 
 /// Only figures at this scale become the page.
@@ -37,7 +37,7 @@ pub(super) struct Figures {
     pub daemon: Option<Measured>,
     pub peer: Option<Compared>,
     pub wait: Option<Wait>,
-    pub wide: Option<Measured>,
+    pub wide: Option<Wide>,
 }
 
 impl Figures {
@@ -105,8 +105,8 @@ impl Figures {
         }
         if let Some(wide) = self.wide {
             page += &format!(
-                "\nRows of 64 MiB, and tables of 500 columns: loaded and compared with {:.0} MiB at most.\n",
-                wide.peak_mebibytes
+                "\nA table of 500 columns is loaded and compared with {:.0} MiB at most; one of rows of 64 MiB with {:.0} MiB.\n",
+                wide.columns.peak_mebibytes, wide.rows.peak_mebibytes
             );
         }
         page
@@ -120,7 +120,7 @@ impl Figures {
             .iter()
             .flat_map(peaks)
             .chain(self.daemon)
-            .chain(self.wide)
+            .chain(self.wide.map(|w| w.columns))
             .chain(self.wait.map(|wait| wait.program))
             .chain(self.peer.as_ref().map(|peer| peer.ours))
             .map(|m| m.peak_mebibytes)
