@@ -50,8 +50,10 @@ kinds! {
     Config = "config" => Halt, "correct the configuration; `amalgam config check` shows the place";
     /// No connection to the source's server could be made.
     SourceUnreachable = "source_unreachable" => Retry, "see that MariaDB runs, and that [source] host and port are right and not behind a firewall";
+    /// The source, or the configuration, allows no more connections.
+    SourceFull = "source_full" => Retry, "lower [source] connections_max or [sync] parallel_tables, or raise max_connections or the user's max_user_connections at MariaDB";
     /// The source refused user or password.
-    SourceAuth = "source_auth" => Halt, "set the right [source] user and password; the user needs SELECT on the database and nothing else";
+    SourceAuth = "source_auth" => Halt, "set the right [source] user and password, and [source] tls where the user requires it; the user needs SELECT on the database and nothing else";
     /// The source's user lacks a right.
     SourceDenied = "source_denied" => Fail, "grant the right to the user: GRANT SELECT ON <database>.* TO <user>";
     /// The source can't speak the TLS that the configuration demands.

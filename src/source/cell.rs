@@ -51,13 +51,20 @@ impl Cell<'_> {
         }
     }
 
+    /// The integer that it is.
+    pub fn integer(self) -> Option<i128> {
+        match self {
+            Self::Int(n) => Some(i128::from(n)),
+            Self::UInt(n) => Some(i128::from(n)),
+            _ => None,
+        }
+    }
+
     /// The whole number that it holds, in whatever form the server sends it.
     pub(super) fn number<N: TryFrom<i128>>(self) -> Option<N> {
         let number = match self {
-            Self::Int(n) => i128::from(n),
-            Self::UInt(n) => i128::from(n),
             Self::Bytes(digits) => std::str::from_utf8(digits).ok()?.parse().ok()?,
-            _ => return None,
+            _ => self.integer()?,
         };
         N::try_from(number).ok()
     }

@@ -61,11 +61,11 @@ pub(super) fn failure(error: &MySqlError, doing: &str) -> Error {
 
 fn kind(code: u16) -> Kind {
     match code {
-        1045 | 1130 | 1129 | 1251 | 1524 | 1698 | 1862 | 4151 => Kind::SourceAuth,
+        1045 | 1130 | 1129 | 1251 | 1275 | 1524 | 1698 | 1820 | 1862 | 4151 => Kind::SourceAuth,
         3159 => Kind::SourceTls,
         1049 => Kind::SourceDatabaseMissing,
         1044 | 1142 | 1143 | 1227 | 1370 => Kind::SourceDenied,
-        1040 | 1203 | 1226 => Kind::SourceUnreachable,
+        1040 | 1203 | 1226 => Kind::SourceFull,
         126 | 127 | 132 | 134 | 144 | 145 | 1034 | 1035 | 1194 | 1195 => Kind::SourceCrashed,
         1969 | 3024 | 1205 => Kind::SourceTimeout,
         1054 | 1146 | 1412 | 1615 => Kind::SourceChanged,

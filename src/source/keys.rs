@@ -5,12 +5,12 @@
 //! 60 bits of its MD5 are: sums of the columns alone would take (1, 2) and (2, 1) for (1, 1) and (2, 2).
 
 use super::{
-    Source,
+    Cell, Source,
     failure::failure,
     pace::{Bounds, Pace},
     pool::Lent,
-    quiet::Quiet,
     read::quote,
+    throttle::Gait,
 };
 use crate::{
     domain::{Table, WarehouseType},
@@ -80,7 +80,7 @@ pub struct KeyReader<'t> {
     key: Vec<String>,
     above: Vec<i128>,
     pace: Pace,
-    quiet: Quiet,
+    gait: Gait,
     done: bool,
 }
 
@@ -104,7 +104,7 @@ impl Source {
                 Bounds { rows_min: KEYS_MIN, rows_max: self.range_rows, bytes_max: KEYS_BYTES, time: self.range_time },
                 key_bytes,
             ),
-            quiet: self.quiet.clone(),
+            gait: self.gait(),
             done: false,
         })
     }
@@ -116,7 +116,8 @@ impl KeyReader<'_> {
         if self.done {
             return Ok(None);
         }
-        self.quiet.heed()?;
+        let wait = self.gait.wait();
+        self.gait.pause(wait).await?;
         let (begun, wanted) = (Instant::now(), self.pace.rows());
         let mut piece = KeyPiece { above: self.above.clone(), up_to: Vec::new(), image: String::new() };
         let count = if is_plain(self.table) {
@@ -124,7 +125,9 @@ impl KeyReader<'_> {
         } else {
             self.count_mixed(&mut piece, wanted).await?
         };
-        self.pace.learn(count, count * KEY_BYTES * self.key.len() as u64, begun.elapsed());
+        let (bytes, waited) = (count * KEY_BYTES * self.key.len() as u64, begun.elapsed());
+        self.pace.learn(count, bytes, waited);
+        self.gait.learn(count, bytes, waited);
         self.done = piece.up_to.is_empty();
         self.above.clone_from(&piece.up_to);
         Ok(Some(piece))
@@ -164,7 +167,8 @@ impl KeyReader<'_> {
 
     /// The keys of a piece, in order.
     pub async fn keys(&mut self, piece: &KeyPiece) -> Result<Vec<Vec<i128>>> {
-        self.quiet.heed()?;
+        let wait = self.gait.wait();
+        self.gait.pause(wait).await?;
         let (names, table) = (self.key.join(", "), quote(self.table.name.as_str()));
         let sql = format!("select {names} from {table} where {} order by {names}", piece.condition(&self.key));
         self.list(&sql).await
@@ -188,12 +192,9 @@ fn uncounted() -> Error {
     Error::new(Kind::Internal, "a count without a row")
 }
 
-fn integer(cell: &Value) -> Result<i128> {
-    match cell {
-        Value::Int(n) => Ok(i128::from(*n)),
-        Value::UInt(n) => Ok(i128::from(*n)),
-        _ => Err(Error::new(Kind::SourceChanged, "a key no longer holds the integers that discovery found")),
-    }
+fn integer(value: &Value) -> Result<i128> {
+    let other = || Error::new(Kind::SourceChanged, "a key no longer holds the integers that discovery found");
+    Cell::from(value).integer().ok_or_else(other)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! Quiet hours call it off too: no other range begins after it.
 //! Bounds: who waits, waits for [`ASK_EVERY`] and [`ANSWER_WITHIN`] at most, and for what is on the wire.
 //! Guarantee: nothing but that statement is called off. What calls it off may come when it has ended; but no
-//! connection is used for a second reading ([`super::pool`]).
+//! connection is used for a second reading ([`super::wire`]).
 
 use super::{Source, pool::Lent, quiet::Quiet, read::quote};
 use crate::domain::Table;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::{
     sync::{OwnedSemaphorePermit, oneshot},
     task::JoinHandle,
-    time::sleep,
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -26,6 +26,9 @@ const ASK_EVERY: Duration = Duration::from_millis(50);
 /// What an answer may take. Longer than a busy machine's scheduler lets it wait, or every load of a busy
 /// server would be called off for nothing.
 const ANSWER_WITHIN: Duration = Duration::from_millis(100);
+
+/// A server that says nothing for so long has gone.
+const SILENT_AFTER: Duration = Duration::from_secs(10);
 
 /// Watches over one statement. Dropped before [`LockWatch::end`], it calls the statement off.
 pub(super) struct LockWatch {
@@ -91,13 +94,17 @@ async fn watch(
             () = sleep(ASK_EVERY) => {}
         }
         // Whatever the reason: unwatched, no statement may be long.
-        if quiet.until().is_some() || by.connection.query_drop(&question).await.is_err() {
+        if quiet.until().is_some() || !is_answered(&mut by, &question).await {
             called_off.cancel();
             break;
         }
     }
-    if let Err(error) = by.connection.query_drop(format!("kill query {reads}")).await {
-        // Its text may be the server's own, so no more than that it happened.
-        debug!(fatal = error.is_fatal(), "a statement could not be called off; it ends when its rows are read");
+    if !is_answered(&mut by, &format!("kill query {reads}")).await {
+        debug!("a statement could not be called off; it ends when its rows are read");
     }
+}
+
+/// Whether the server did it, and in time: one that has gone silent keeps to no bound of its own.
+async fn is_answered(by: &mut Spare, sql: &str) -> bool {
+    timeout(SILENT_AFTER, by.connection.query_drop(sql)).await.is_ok_and(|done| done.is_ok())
 }

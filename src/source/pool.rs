@@ -7,6 +7,7 @@ use super::{
     replica::Replica,
     snapshot::idle_bound,
     throttle::Throttle,
+    transactions::Denied,
     wire::{self, Connection, Login},
 };
 use crate::{
@@ -17,7 +18,7 @@ use mysql_async::{Conn, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts};
 use std::{
     ops::{Deref, DerefMut},
     path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
@@ -34,8 +35,12 @@ const SYSTEM_AUTHORITIES: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
+/// How long a task waits for one of the connections at most. There are enough for what runs at once: whoever
+/// waits longer waits for one that hangs.
+const WAIT_MAX: Duration = Duration::from_secs(600);
+
 /// The source, and its replica where it has one. Cheap to clone; connects when first used.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Source {
     pool: Pool,
     login: Arc<Login>,
@@ -47,7 +52,7 @@ pub struct Source {
     pub(super) watches: TaskTracker,
     pub(super) snapshot_time: Duration,
     pub(super) throttle: Arc<Throttle>,
-    pub(super) transactions_denied: Arc<AtomicBool>,
+    pub(super) transactions_denied: Arc<Denied>,
     pub(super) quiet: Quiet,
     /// Leaves to hold a connection beside the one that reads.
     pub(super) spare: Arc<Semaphore>,
@@ -57,6 +62,16 @@ pub struct Source {
     pub(super) place: String,
     pub(super) is_replica: bool,
     pub(super) replica: Option<Arc<Replica>>,
+}
+
+/// Without what it connects with.
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source")
+            .field("place", &self.place)
+            .field("is_replica", &self.is_replica)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A connection of the driver's pool, under the bound of all.
@@ -89,8 +104,7 @@ impl Source {
     }
 
     fn one(config: &config::Source) -> Result<Self> {
-        // None is kept idle: a connection ends with whoever took it. So an open snapshot ends with its reader, and
-        // a statement that is called off too late calls off no other one.
+        // None is kept idle: one that is, would hold no permit.
         let bounds = PoolConstraints::new(0, config.connections_max)
             .ok_or_else(|| Error::new(Kind::Config, "[source] connections_max must be at least 1"))?;
         let mut options = OptsBuilder::default()
@@ -100,7 +114,7 @@ impl Source {
             .max_allowed_packet(Some(wire::PACKET_BYTES_MAX))
             .tcp_keepalive(Some(wire::KEEPALIVE))
             .pool_opts(PoolOpts::default().with_constraints(bounds).with_reset_connection(false))
-            .ssl_opts(tls(config))
+            .ssl_opts(ssl(config))
             .init(settings(config));
         if !config.password.is_empty() {
             options = options.pass(Some(config.password.reveal()));
@@ -109,7 +123,7 @@ impl Source {
             Some(socket) => options.socket(Some(socket.to_string_lossy())),
             None => options.ip_or_hostname(&config.host).tcp_port(config.port),
         };
-        let tls = config.tls.client(config.tls_ca_file.as_deref());
+        let tls = tls_mode(config).client(config.tls_ca_file.as_deref());
         let tls = tls.map_err(|e| Error::new(Kind::SourceTls, format!("[source] {e}")))?.map(Arc::new);
         Ok(Self {
             pool: Pool::new(options),
@@ -145,29 +159,33 @@ impl Source {
     /// Changes it and its replica, before either is shared.
     pub(super) fn with(mut self, change: impl Fn(&mut Self)) -> Self {
         change(&mut self);
-        if let Some(replica) = self.replica.as_mut().and_then(Arc::get_mut) {
-            change(&mut replica.source);
+        if let Some(replica) = &mut self.replica {
+            change(&mut Arc::get_mut(replica).expect("it is changed before it is shared").source);
         }
         self
     }
 
     /// Takes a connection of the driver, and waits for a free one where the bound is reached.
     pub(super) async fn connection(&self) -> Result<Lent> {
-        self.connected(async {
-            let permit = self.permit().await;
-            let connection = self.pool.get_conn().await?;
-            Ok(Lent { connection, _permit: permit })
-        })
-        .await
+        let permit = self.permit().await?;
+        let connection = self.connected(self.pool.get_conn()).await?;
+        Ok(Lent { connection, _permit: permit })
     }
 
     /// Begins a connection to read rows over, and waits likewise.
     pub(super) async fn reading(&self) -> Result<Connection> {
-        self.connected(async { self.login.open(self.permit().await).await }).await
+        let permit = self.permit().await?;
+        self.connected(self.login.open(permit)).await
     }
 
-    async fn permit(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed")
+    async fn permit(&self) -> Result<OwnedSemaphorePermit> {
+        match timeout(WAIT_MAX, Arc::clone(&self.permits).acquire_owned()).await {
+            Ok(permit) => Ok(permit.expect("the semaphore is never closed")),
+            Err(_) => Err(Error::new(
+                Kind::SourceFull,
+                format!("{}: all {} connections are in use", self.connecting(), self.connections_max),
+            )),
+        }
     }
 
     async fn connected<C>(&self, connecting: impl Future<Output = mysql_async::Result<C>>) -> Result<C> {
@@ -212,6 +230,8 @@ fn range_rows(config: &config::Source) -> u64 {
 fn settings(config: &config::Source) -> Vec<String> {
     let seconds = config.statement_seconds_max;
     vec![
+        // Whatever the server understood of our greeting: no character is lost for want of room.
+        "set names utf8mb4".to_owned(),
         format!(
             "set time_zone = '+00:00' /*M!100101 , max_statement_time = {seconds} */ \
              /*!50708 , max_execution_time = {} */ /*!80000 , information_schema_stats_expiry = 0 */ {}",
@@ -223,8 +243,13 @@ fn settings(config: &config::Source) -> Vec<String> {
     ]
 }
 
-fn tls(config: &config::Source) -> Option<SslOpts> {
-    match config.tls {
+/// What goes through a socket of this machine is seen by nobody else, and names no host.
+fn tls_mode(config: &config::Source) -> TlsMode {
+    if config.socket.is_some() { TlsMode::Disable } else { config.tls }
+}
+
+fn ssl(config: &config::Source) -> Option<SslOpts> {
+    match tls_mode(config) {
         TlsMode::Disable => None,
         TlsMode::Require => {
             Some(SslOpts::default().with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true))

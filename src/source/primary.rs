@@ -4,7 +4,6 @@ use super::{Source, failure::failure, position::Position, refusal::Refusal, tran
 use crate::error::{Error, Kind, Result};
 use chrono::{DateTime, TimeDelta, Utc};
 use mysql_async::{Conn, Row, prelude::Queryable};
-use std::sync::atomic::Ordering;
 
 /// How long the longest statement has been running. What it writes bears the stamp of its beginning, and a
 /// replica gets it when it has ended. Who waits, or serves replicas, writes nothing.
@@ -35,7 +34,7 @@ impl Source {
         let mut connection = self.connection().await?;
         let taken_at = self.time(&mut connection).await?;
         let writer = self.oldest_writer(&mut connection).await?.unwrap_or(MARGIN);
-        if self.transactions_denied.load(Ordering::Relaxed) {
+        if self.transactions_denied.holds() {
             return Ok(Err(Refusal::PrimaryUnseen));
         }
         let statement: Option<Option<i64>> =

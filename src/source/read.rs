@@ -299,13 +299,18 @@ impl Reader<'_> {
 }
 
 impl Range<'_> {
+    /// Gives back the memory of a long row, whose cells are done with.
+    pub fn let_go(&mut self) {
+        self.result.let_go();
+    }
+
     /// The next row's cells, in the order of the table's columns, and what [`Order`] has put behind them; `None`
     /// after the last.
     pub async fn next(&mut self) -> Result<Option<Vec<Cell<'_>>>> {
         let row = match self.result.next().await.map_err(|e| failure(&e, &format!("reading {}", self.table.name))) {
             Ok(row) => row,
             Err(error) if self.may_end_early.is_some_and(|called_off| is_called_off(called_off, &error)) => {
-                debug!(table = %self.table.name, rows = self.rows, "called off: it stood in somebody's way");
+                debug!(table = %self.table.name, rows = self.rows, kind = %error.kind, "called off; the rest is read in ranges");
                 (*self.done, *self.whole) = (true, false);
                 return Ok(None);
             }

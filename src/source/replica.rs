@@ -14,9 +14,11 @@ use crate::{
     error::{Error, Kind, Result},
 };
 use std::time::{Duration, Instant};
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::timeout};
 use tracing::{info, warn};
 
+/// What a server may take to answer, besides what it was told to wait.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// A barrier that took less is raised anew for every table; one that took more is good for the bound of the lag.
 const QUICK: Duration = Duration::from_secs(1);
 /// After a refusal the replica is left alone for so many times as long as that took…
@@ -32,7 +34,7 @@ pub(super) struct Replica {
     memory: Mutex<Memory>,
 }
 
-/// What is known of a replica; held while a barrier is raised, so that all who come meanwhile get that one.
+/// What is known of a replica; held while a barrier is raised: who came before it was begun gets that one.
 #[derive(Debug, Default)]
 struct Memory {
     barrier: Option<Barrier>,
@@ -232,12 +234,19 @@ impl Replica {
     /// Waits until the replica has what the primary has now.
     async fn raise(&self, primary: &Source) -> Result<Result<Barrier, Refusal>> {
         let begun = Instant::now();
-        let moment = match primary.moment().await? {
+        // The servers keep to bounds of their own; one that has gone silent keeps to none.
+        let Ok(moment) = timeout(ANSWER_WITHIN, primary.moment()).await else {
+            return Err(Error::new(Kind::SourceLost, "the source was asked where it stands and does not answer"));
+        };
+        let moment = match moment? {
             Ok(moment) => moment,
             Err(refusal) => return Ok(Err(refusal)),
         };
         let since = Instant::now();
-        Ok(self.follow(&moment).await.map(|()| Barrier { moment, begun, took: since.elapsed() }))
+        Ok(match timeout(self.lag_max + ANSWER_WITHIN, self.follow(&moment)).await {
+            Ok(followed) => followed.map(|()| Barrier { moment, begun, took: since.elapsed() }),
+            Err(_) => Err(Refusal::Behind(None)),
+        })
     }
 }
 
@@ -254,7 +263,12 @@ fn is_the_servers(kind: Kind) -> bool {
 fn is_the_connections(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::SourceUnreachable | Kind::SourceAuth | Kind::SourceTls | Kind::SourceDatabaseMissing | Kind::SourceLost
+        Kind::SourceUnreachable
+            | Kind::SourceFull
+            | Kind::SourceAuth
+            | Kind::SourceTls
+            | Kind::SourceDatabaseMissing
+            | Kind::SourceLost
     )
 }
 

@@ -39,7 +39,7 @@ impl Snapshot {
         Ok(Some(snapshot))
     }
 
-    /// Ends with its connection, which nobody is given after its reader: see [`super::pool`].
+    /// Ends with its connection, which nobody is given after its reader: see [`super::wire`].
     async fn begin_anew(&mut self, connection: &mut Connection) -> Result<()> {
         // The sessions are read-only and of repeatable reads from the first on.
         let sql = "start transaction with consistent snapshot";

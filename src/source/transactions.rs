@@ -7,8 +7,11 @@ use super::{Source, failure::failure};
 use crate::error::{Kind, Result};
 use chrono::TimeDelta;
 use mysql_async::{Conn, prelude::Queryable};
-use std::sync::atomic::Ordering;
-use tracing::debug;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use tracing::warn;
 
 /// The age of the oldest, but for those that their clients have forgotten: a day old, they hold nothing back
 /// any longer. InnoDB tells times in the system's zone, whatever the session's is. In the hour
@@ -23,17 +26,40 @@ const UNKNOWN_TABLE: u16 = 1109;
 /// A statement is stamped with the moment it began, its transaction with one a little later, in whole seconds.
 pub(super) const MARGIN: TimeDelta = TimeDelta::seconds(2);
 
+/// A right that was missing is asked for again after so long: somebody may have granted it.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(600);
+
+/// Whether the right to see transactions was missing when last asked for.
+#[derive(Debug, Default)]
+pub(super) struct Denied(Mutex<Option<Instant>>);
+
+impl Denied {
+    pub(super) fn holds(&self) -> bool {
+        let at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        at.is_some_and(|at| at.elapsed() < ASK_AGAIN_AFTER)
+    }
+
+    fn note(&self) {
+        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(Instant::now());
+        if before.is_none() {
+            warn!(
+                "the right PROCESS is missing at the source: long transactions are not seen, and rows that they \
+                   commit late may arrive with the next comparison only; `amalgam doctor` tells the grant"
+            );
+        }
+    }
+}
+
 impl Source {
     /// How long ago the oldest transaction began that has written and not ended; `None` where there is none, or
     /// the right to see it is missing.
     pub(super) async fn oldest_writer(&self, connection: &mut Conn) -> Result<Option<TimeDelta>> {
-        if self.transactions_denied.load(Ordering::Relaxed) {
+        if self.transactions_denied.holds() {
             return Ok(None);
         }
         match oldest(connection).await {
             Err(error) if error.kind == Kind::SourceDenied => {
-                debug!("the right PROCESS is missing: long transactions at the source are not seen");
-                self.transactions_denied.store(true, Ordering::Relaxed);
+                self.transactions_denied.note();
                 Ok(None)
             }
             other => other,

@@ -1,7 +1,7 @@
 //! Encoded rows on their way from who reads them to who takes them.
 //!
-//! Memory: [`BATCHES_WAITING`] batches wait, one is filled, one is delivered, each of `batch_bytes_max`, and
-//! of every row its end, its integer key and its digest. Of rows that are longer, one is on its way at a
+//! Memory: [`BATCHES_WAITING`] batches wait, one is filled, one is delivered, each of less than twice
+//! `batch_bytes_max`, and of every row its end, its integer key and its digest. Of rows that are longer, one is on its way at a
 //! time: nothing is read on until whoever takes it asks for the next.
 
 use super::{encode::Coerced, quarantine::Refused};

@@ -6,7 +6,7 @@
 
 use super::{
     batches::{self, BATCHES_WAITING, Batch, Batches, Outlet},
-    encode::{self, Coerced, Encoder},
+    encode::{Coerced, Encoder},
     job::Job,
     plan,
     quarantine::{self, REFUSED_MAX, Refused},
@@ -73,27 +73,28 @@ impl Job<'_> {
 
     async fn read_with(&self, mut reader: Reader<'_>, ends: Ends, outlet: Outlet) -> Result<Fed> {
         let called_off = reader.called_off();
-        let mut filling = Filling::new(self.table, self.config.batch_bytes_max);
+        let mut builder = BatchBuilder::new(self.table, self.config.batch_bytes_max);
         while let Some(mut range) = reader.range().await? {
             while let Some(cells) = range.next().await? {
-                filling.row(&cells)?;
-                if !filling.ascending && ends == Ends::WhereKeysDescend {
+                builder.row(&cells)?;
+                if !builder.ascending && ends == Ends::WhereKeysDescend {
                     // The batch that is begun is not worth keeping.
-                    return Ok(filling.fed(false));
+                    return Ok(builder.fed(false));
                 }
-                if filling.rows.len() >= self.config.batch_bytes_max {
+                if builder.rows.len() >= self.config.batch_bytes_max {
+                    range.let_go();
                     tokio::select! {
                         biased;
-                        () = called_off.cancelled() => return Ok(filling.fed(false)),
-                        sent = outlet.send(filling.take()) => sent?,
+                        () = called_off.cancelled() => return Ok(builder.fed(false)),
+                        sent = outlet.send(builder.take()) => sent?,
                     }
                 }
             }
         }
-        if !filling.ends.is_empty() || !filling.refused.is_empty() {
-            outlet.send(filling.take()).await?;
+        if !builder.ends.is_empty() || !builder.refused.is_empty() {
+            outlet.send(builder.take()).await?;
         }
-        Ok(filling.fed(reader.is_whole()))
+        Ok(builder.fed(reader.is_whole()))
     }
 }
 
@@ -107,7 +108,7 @@ pub(super) enum Ends {
 }
 
 /// The batch that is being filled.
-struct Filling<'t> {
+struct BatchBuilder<'t> {
     table: &'t Table,
     batch_bytes_max: usize,
     encoder: Encoder,
@@ -130,7 +131,7 @@ struct Filling<'t> {
     coerced: Coerced,
 }
 
-impl<'t> Filling<'t> {
+impl<'t> BatchBuilder<'t> {
     fn new(table: &'t Table, batch_bytes_max: usize) -> Self {
         let key = if plan::has_integer_key(table) { table.key.clone() } else { Vec::new() };
         let (rows, ends, keys) = (BytesMut::new(), Vec::new(), Vec::new());
@@ -164,7 +165,7 @@ impl<'t> Filling<'t> {
         self.digests.extend(behind.first().copied().map(source::digest));
         let key_at = self.keys.len();
         for (place, &column) in self.key.iter().enumerate() {
-            let part = encode::integer(cells[column]).ok_or_else(|| {
+            let part = cells[column].integer().ok_or_else(|| {
                 Error::new(Kind::SourceChanged, "a key no longer holds the integers that discovery found")
             })?;
             self.keys.push(part);

@@ -15,7 +15,7 @@ use super::{
     encode::Coerced,
     feed::Ends,
     job::{Begun, Found, Job},
-    quarantine::encoded_integers,
+    quarantine::{self, REFUSED_MAX, encoded_integers},
 };
 use crate::{
     domain::Engine,
@@ -117,6 +117,9 @@ impl Job<'_> {
             load.rows -= by_warehouse.len() as u64;
             refused.extend(by_warehouse);
             load.rows_quarantined += refused.len() as u64;
+            if let Some(last) = refused.last().filter(|_| load.rows_quarantined > REFUSED_MAX) {
+                return quarantine::too_many(self.table, last);
+            }
             let refused: Vec<_> = refused.iter().map(|r| &r.entry).collect();
             transaction.quarantine(&self.table.name, load.source_read_at, &refused).await?;
             transaction.continue_load(&self.table.name, load, seen).await?;

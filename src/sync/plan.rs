@@ -163,7 +163,9 @@ fn delta_or_reconcile(situation: &Situation<'_>, state: &TableState) -> (Action,
         (SyncMode::Stream, Some(Watermark::Log(position))) => {
             (Action::Delta, format!("what the source has logged since {position}"))
         }
-        (SyncMode::Append, Some(Watermark::Key(key))) => (Action::Delta, format!("rows above key {key}")),
+        (SyncMode::Append, Some(Watermark::Key(_))) => {
+            (Action::Delta, "rows above the last key that was read".to_owned())
+        }
         (SyncMode::Replace, _) => (Action::Reconcile, "changed at the source".to_owned()),
         (mode, _) => (Action::Reconcile, format!("no watermark for {mode} yet")),
     }

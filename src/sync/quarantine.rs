@@ -60,16 +60,19 @@ impl Refused {
     /// Sets a row aside.
     pub(super) fn new(table: &Table, cells: &[Cell<'_>], column: &str, reason: Reason) -> Self {
         let key = if plan::has_integer_key(table) {
-            table.key.iter().filter_map(|&at| encode::integer(cells[at])).collect()
+            table.key.iter().filter_map(|&at| cells[at].integer()).collect()
         } else {
             Vec::new()
         };
-        let all = || (0..cells.len()).collect();
-        let hashed = || if table.key.is_empty() { all() } else { table.key.clone() };
-        let row_key =
-            if key.is_empty() { hash(hashed().into_iter().map(|at| cells[at].literal())) } else { told(&key) };
+        let encoded_key = encoded_key(table, cells);
+        let row_key = match (key.is_empty(), table.key.is_empty()) {
+            (false, _) => told(&key),
+            (true, false) if !encoded_key.is_empty() => hash(std::iter::once(&encoded_key)),
+            (true, false) => hash(table.key.iter().map(|&at| cells[at].literal())),
+            (true, true) => hash(cells.iter().map(|cell| cell.literal())),
+        };
         let (column, reason) = (Some(column.to_owned()), reason.words().to_owned());
-        Self { key, encoded_key: encoded_key(table, cells), entry: Quarantined { row_key, column, reason } }
+        Self { key, encoded_key, entry: Quarantined { row_key, column, reason } }
     }
 
     /// Sets an encoded row aside that the warehouse has refused as a whole.
@@ -88,7 +91,7 @@ impl Refused {
         parts().for_each(|part| encoded_key.put_slice(part));
         let row_key = match (key.is_empty(), table.key.is_empty()) {
             (false, _) => told(&key),
-            (true, false) => hash(parts()),
+            (true, false) => hash(std::iter::once(&encoded_key)),
             (true, true) => hash(std::iter::once(row)),
         };
         let entry = Quarantined { row_key, column: None, reason: format!("the row as a whole: {error}") };

@@ -17,7 +17,7 @@ use crate::{
     error::Result,
     warehouse::Session,
 };
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 /// Stages rows and keys of one table.
 pub(super) struct Staging<'a> {
@@ -53,7 +53,12 @@ impl<'a> Staging<'a> {
         while let Some(batch) = batches.recv().await {
             tell(&batch);
             self.refused.extend(batch.refused);
-            self.stage(&batch.rows).await?;
+            if batch.rows.len() >= self.batch_bytes_max {
+                self.flush_rows().await?;
+                self.flush(batch.rows).await?;
+            } else {
+                self.stage(&batch.rows).await?;
+            }
         }
         Ok(())
     }
@@ -128,9 +133,14 @@ impl<'a> Staging<'a> {
         if self.staged.is_empty() {
             return Ok(());
         }
+        let rows = std::mem::take(&mut self.staged);
+        self.flush(rows.freeze()).await
+    }
+
+    async fn flush(&mut self, rows: Bytes) -> Result<()> {
         self.make().await?;
-        let (sql, rows) = (self.raw.copy_in_staged(), std::mem::take(&mut self.staged));
-        self.refused.extend(sift::copy(&self.session, &sql, self.raw.table(), &rows.freeze()).await?);
+        let sql = self.raw.copy_in_staged();
+        self.refused.extend(sift::copy(&self.session, &sql, self.raw.table(), &rows).await?);
         match self.refused.last() {
             Some(last) if self.refused_now() > REFUSED_MAX => quarantine::too_many(self.raw.table(), last),
             _ => Ok(()),

@@ -1,16 +1,15 @@
 //! How a connection begins: MariaDB KB, "Connection" and "Authentication Plugins".
 
-use super::{Connection, Outcome, PACKET_BYTES_MAX, Stream, unexpected};
+use super::{Connection, Outcome, PACKET_BYTES_MAX, Stream, parsed, unexpected};
 use crate::config::{self, Secret};
 use mysql_async::DriverError;
 use mysql_common::{
     constants::CapabilityFlags,
     crypto,
-    io::ParseBuf,
     packets::{AuthPlugin, AuthSwitchRequest, HandshakePacket, HandshakeResponse, SslRequest},
     proto::MySerialize,
 };
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{ServerName, SubjectPublicKeyInfoDer, pem::PemObject};
 use socket2::{SockRef, TcpKeepalive};
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
@@ -21,12 +20,15 @@ use tokio_rustls::TlsConnector;
 
 /// A silent peer is asked whether it is still there.
 pub(in crate::source) const KEEPALIVE: Duration = Duration::from_secs(30);
+/// And again, some times over (tcp(7), `tcp_keepalive_probes`).
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// `utf8mb4_general_ci`.
 const CHARACTER_SET: u8 = 45;
 /// Of the random bytes that a password is mixed with.
 const NONCE_BYTES: usize = 20;
 /// Where a server gives its public key for a password.
 const KEY_BEGINS: &[u8] = b"-----BEGIN PUBLIC KEY-----";
+const KEY_ENDS: &[u8] = b"-----END PUBLIC KEY-----";
 
 /// What a connection needs to begin.
 pub(in crate::source) struct Login {
@@ -39,6 +41,7 @@ pub(in crate::source) struct Login {
     tls: Option<Arc<rustls::ClientConfig>>,
     /// Statements that every session begins with.
     settings: Vec<String>,
+    silence_max: Duration,
 }
 
 impl Login {
@@ -57,6 +60,7 @@ impl Login {
             database: config.database.clone(),
             tls,
             settings,
+            silence_max: Duration::from_secs(config.statement_seconds_max + config.connect_seconds_max),
         }
     }
 
@@ -67,13 +71,14 @@ impl Login {
             None => {
                 let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
                 stream.set_nodelay(true)?;
-                SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+                let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL);
+                SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
                 Box::new(stream)
             }
         };
-        let mut connection = Connection::over(stream, permit);
+        let mut connection = Connection::over(stream, self.silence_max, permit);
         // Before it knows what we can, the server says why not in the oldest way.
-        let greeting = ParseBuf(connection.answer().await?).parse::<HandshakePacket<'_>>(())?.into_owned();
+        let greeting = parsed::<HandshakePacket<'_>>(connection.answer().await?, ())?.into_owned();
         connection.id = greeting.connection_id();
         let mut wanted = CapabilityFlags::CLIENT_LONG_PASSWORD
             | CapabilityFlags::CLIENT_LONG_FLAG
@@ -130,7 +135,7 @@ impl Login {
     ) -> Outcome<()> {
         let mut nonce = [greeting.scramble_1_ref(), greeting.scramble_2_ref().unwrap_or_default()].concat();
         nonce.resize(NONCE_BYTES, 0);
-        let plugin = match greeting.auth_plugin() {
+        let mut plugin = match greeting.auth_plugin() {
             Some(AuthPlugin::CachingSha2Password) => AuthPlugin::CachingSha2Password,
             _ => AuthPlugin::MysqlNativePassword,
         };
@@ -141,7 +146,7 @@ impl Login {
             version.unwrap_or_default(),
             Some(self.user.as_bytes()),
             Some(self.database.as_bytes()),
-            Some(plugin),
+            Some(plugin.borrow()),
             capabilities,
             None,
             packet_bytes_max(),
@@ -155,16 +160,18 @@ impl Login {
                 [0x00, ..] => return Ok(()),
                 [0xfe] => return Err(DriverError::MysqlOldPasswordDisabled.into()),
                 packet @ [0xfe, ..] if !switched => {
-                    let wanted = ParseBuf(packet).parse::<AuthSwitchRequest<'_>>(())?;
-                    nonce = wanted.plugin_data().to_vec();
-                    let proof = self.proof(&wanted.auth_plugin(), &nonce)?;
+                    let wanted: AuthSwitchRequest<'_> = parsed(packet, ())?;
+                    (nonce, plugin) = (wanted.plugin_data().to_vec(), wanted.auth_plugin().into_owned());
+                    let proof = self.proof(&plugin, &nonce)?;
                     switched = true;
                     connection.send(&proof).await?;
                 }
-                // `caching_sha2_password`: the server knows the password already…
-                [0x01, 0x03] => {}
-                // …or wants it whole.
-                [0x01, 0x04] => self.tell_password(connection, &nonce).await?,
+                // The server knows the password already…
+                [0x01, 0x03] if plugin == AuthPlugin::CachingSha2Password => {}
+                // …or wants it whole, which no other way of proof ever does.
+                [0x01, 0x04] if plugin == AuthPlugin::CachingSha2Password => {
+                    self.tell_password(connection, &nonce).await?
+                }
                 _ => return Err(unexpected()),
             }
         }
@@ -191,7 +198,7 @@ impl Login {
         if self.tls.is_none() && self.socket.is_none() {
             connection.send(&[0x02]).await?;
             let key = match connection.answer().await? {
-                [0x01, key @ ..] if key.starts_with(KEY_BEGINS) => key.to_vec(),
+                [0x01, key @ ..] if is_key(key) => key.to_vec(),
                 _ => return Err(unexpected()),
             };
             password.iter_mut().zip(nonce.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
@@ -199,6 +206,12 @@ impl Login {
         }
         connection.send(&password).await
     }
+}
+
+/// Whether it is a public key in PEM: what encrypts expects nothing else, and panics.
+fn is_key(text: &[u8]) -> bool {
+    let text = text.trim_ascii();
+    text.starts_with(KEY_BEGINS) && text.ends_with(KEY_ENDS) && SubjectPublicKeyInfoDer::from_pem_slice(text).is_ok()
 }
 
 fn packet_bytes_max() -> u32 {

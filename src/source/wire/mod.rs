@@ -20,16 +20,18 @@ use mysql_common::{
     constants::{CapabilityFlags, Command, MAX_PAYLOAD_LEN},
     io::ParseBuf,
     packets::ErrPacket,
-    proto::codec::packet_to_chunks,
+    proto::{MyDeserialize, codec::packet_to_chunks},
 };
 use std::{
     io,
     pin::Pin,
     task::{Context, Waker},
+    time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     sync::OwnedSemaphorePermit,
+    time::timeout,
 };
 
 /// A row may be longer than what the server itself would take in: the protocol's own bound.
@@ -55,13 +57,15 @@ pub(super) struct Connection {
     taken: usize,
     /// The number of the next packet of this command.
     sequence: u8,
+    /// Whoever says nothing for so long has gone: no statement may take longer.
+    silence_max: Duration,
     /// The statement that was prepared last.
     statement: Option<u32>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Connection {
-    fn over(stream: Box<dyn Stream>, permit: OwnedSemaphorePermit) -> Self {
+    fn over(stream: Box<dyn Stream>, silence_max: Duration, permit: OwnedSemaphorePermit) -> Self {
         Self {
             stream,
             id: 0,
@@ -69,6 +73,7 @@ impl Connection {
             received: BytesMut::new(),
             taken: 0,
             sequence: 0,
+            silence_max,
             statement: None,
             _permit: permit,
         }
@@ -120,7 +125,7 @@ impl Connection {
             }
             self.sequence = self.sequence.wrapping_add(1);
             if length + piece > PACKET_BYTES_MAX {
-                return Err(io::Error::other("a packet is longer than the protocol allows").into());
+                return Err(DriverError::PacketTooLarge.into());
             }
             if length == 0 {
                 self.received.advance(HEADER_BYTES);
@@ -139,11 +144,21 @@ impl Connection {
         }
     }
 
+    /// Gives back what a long packet took, once it is done with.
+    fn let_go(&mut self) {
+        self.received.advance(std::mem::take(&mut self.taken));
+        if self.received.is_empty() && self.received.capacity() > READ_BYTES * 8 {
+            self.received = BytesMut::new();
+        }
+    }
+
     /// Receives until there are so many bytes.
     async fn fill(&mut self, bytes: usize) -> Outcome<()> {
         while self.received.len() < bytes {
             self.received.reserve(READ_BYTES.max(bytes - self.received.len()));
-            if self.stream.read_buf(&mut self.received).await? == 0 {
+            let received = timeout(self.silence_max, self.stream.read_buf(&mut self.received)).await;
+            let silent = || io::Error::new(io::ErrorKind::ConnectionAborted, "the server has gone silent");
+            if received.map_err(|_| silent())?? == 0 {
                 return Err(DriverError::ConnectionClosed.into());
             }
         }
@@ -172,6 +187,11 @@ fn refusal(packet: &[u8], capabilities: CapabilityFlags) -> Error {
         }),
         _ => unexpected(),
     }
+}
+
+/// Takes a packet apart; one that can't be is not what was to come.
+fn parsed<'p, T: MyDeserialize<'p>>(packet: &'p [u8], context: T::Ctx) -> Outcome<T> {
+    ParseBuf(packet).parse(context).map_err(|_| unexpected())
 }
 
 /// The packet is not shown: it may hold values.

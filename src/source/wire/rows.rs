@@ -1,8 +1,8 @@
 //! The rows of a statement, in the protocol's binary form: MariaDB KB, "Resultset row" § "Binary resultset
 //! row".
 
-use super::{super::cell::Cell, Connection, Outcome, refusal, unexpected};
-use mysql_async::Value;
+use super::{super::cell::Cell, Connection, Outcome, parsed, refusal, unexpected};
+use mysql_async::{DriverError, Value};
 use mysql_common::{
     constants::{CapabilityFlags, ColumnFlags, ColumnType, Command, MAX_PAYLOAD_LEN},
     io::ParseBuf,
@@ -63,13 +63,13 @@ impl Connection {
             self.command(Command::COM_STMT_CLOSE, &statement.to_le_bytes()).await?;
         }
         self.command(Command::COM_STMT_PREPARE, sql.as_bytes()).await?;
-        let prepared = ParseBuf(self.answer().await?).parse::<StmtPacket>(())?;
+        let prepared: StmtPacket = parsed(self.answer().await?, ())?;
         self.statement = Some(prepared.statement_id());
         self.columns(prepared.num_params().into()).await?;
         self.columns(prepared.num_columns().into()).await?;
         let (request, is_long) = ComStmtExecuteRequestBuilder::new(prepared.statement_id()).build(parameters);
         if is_long {
-            return Err(std::io::Error::other("a key is longer than a statement may be").into());
+            return Err(DriverError::PacketTooLarge.into());
         }
         let mut packet = Vec::new();
         request.serialize(&mut packet);
@@ -103,7 +103,7 @@ impl Connection {
     async fn columns(&mut self, count: usize) -> Outcome<Vec<Form>> {
         let mut forms = Vec::with_capacity(count);
         for _ in 0..count {
-            let column = ParseBuf(self.answer().await?).parse::<Column>(())?;
+            let column: Column = parsed(self.answer().await?, ())?;
             forms.push(form(column.column_type(), column.flags().contains(ColumnFlags::UNSIGNED_FLAG)));
         }
         if count > 0 && !self.capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF) {
@@ -114,6 +114,11 @@ impl Connection {
 }
 
 impl Rows<'_> {
+    /// Gives back the memory of a long row, whose cells are done with.
+    pub(in crate::source) fn let_go(&mut self) {
+        self.connection.let_go();
+    }
+
     /// The cells of the next row; `None` after the last.
     pub(in crate::source) async fn next(&mut self) -> Outcome<Option<Vec<Cell<'_>>>> {
         if self.ended {

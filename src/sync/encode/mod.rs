@@ -1,6 +1,6 @@
 //! From the wire into a COPY buffer, without a struct of its own in between.
 //!
-//! The one place besides `source/` that sees the driver's values. The form is PostgreSQL's binary COPY
+//! From the cells of the source's rows. The form is PostgreSQL's binary COPY
 //! format: PostgreSQL docs, COPY § "Binary Format"; the form of each type is that of its `…_send`
 //! function, so that what PostgreSQL gives back for an equal value has equal bytes.
 //! Guarantee: every value arrives exact, or is replaced by rule and counted in [`Coerced`].
@@ -220,15 +220,6 @@ fn put_whole(n: i128, warehouse: WarehouseType, out: &mut BytesMut) -> Result<()
         WarehouseType::Number if put_number(n.to_string().as_bytes(), out) => Ok(()),
         _ if put_integer(n, warehouse, out) => Ok(()),
         _ => Err(Unfit::OtherType),
-    }
-}
-
-/// The number in an integer cell.
-pub(super) fn integer(cell: Cell<'_>) -> Option<i128> {
-    match cell {
-        Cell::Int(n) => Some(i128::from(n)),
-        Cell::UInt(n) => Some(i128::from(n)),
-        _ => None,
     }
 }
 

@@ -22,8 +22,13 @@ pub(super) fn put_text(
     if !bytes.contains(&0) && std::str::from_utf8(bytes).is_ok() {
         put_bytes(bytes, out);
     } else if bad_text == BadText::Replace {
+        let replaced = String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}");
+        // U+FFFD takes three bytes: what was as long as a cell may be is no cell any more.
+        if i32::try_from(replaced.len()).is_err() {
+            return Err(Unfit::Value(Reason::BadText));
+        }
         coerced.texts += 1;
-        put_bytes(String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}").as_bytes(), out);
+        put_bytes(replaced.as_bytes(), out);
     } else {
         return Err(Unfit::Value(Reason::BadText));
     }
