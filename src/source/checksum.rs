@@ -179,7 +179,7 @@ impl ChecksumReader<'_> {
         let rows = summed.checksum.rows();
         let bytes = rows * row_bytes(self.table);
         self.pace.learn(rows, bytes, waited);
-        self.gait.learn(rows, bytes, waited);
+        self.gait.learn(rows, bytes, self.pace.beyond(waited));
         Ok(summed)
     }
 

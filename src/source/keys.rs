@@ -127,7 +127,7 @@ impl KeyReader<'_> {
         };
         let (bytes, waited) = (count * KEY_BYTES * self.key.len() as u64, begun.elapsed());
         self.pace.learn(count, bytes, waited);
-        self.gait.learn(count, bytes, waited);
+        self.gait.learn(count, bytes, self.pace.beyond(waited));
         self.done = piece.up_to.is_empty();
         self.above.clone_from(&piece.up_to);
         Ok(Some(piece))

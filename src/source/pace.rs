@@ -44,6 +44,11 @@ impl Pace {
         self.rows
     }
 
+    /// How much longer a statement took than it was meant to.
+    pub(super) fn beyond(&self, took: Duration) -> Duration {
+        took.saturating_sub(self.bounds.time)
+    }
+
     /// Takes in how a range did. `flowed` is the time between its first row and its last.
     pub(super) fn learn(&mut self, rows: u64, bytes: u64, flowed: Duration) {
         if rows == 0 {

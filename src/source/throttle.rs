@@ -134,8 +134,8 @@ impl Gait {
         self.quiet.heed()
     }
 
-    /// Takes in what a range brought, and how long it let us wait for its first row. That time alone: the
-    /// rest may have been ours.
+    /// Takes in what a range brought, and how long it let us wait for its first row, or, where it is computed,
+    /// for longer than it was meant to take. That time alone: the rest may have been ours.
     pub(super) fn learn(&mut self, rows: u64, bytes: u64, waited: Duration) {
         self.throttle.charge(rows, bytes, self.throttle.began.elapsed());
         self.pause = self.slowness.pause(waited);
