@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(
             text,
             "error: syncing: connecting: access denied: 1045\n\
-             remedy: set the right [source] user and password; the user needs SELECT on the database and nothing else"
+             remedy: set the right [source] user and password, and [source] tls where the user requires it; the user needs SELECT on the database and nothing else"
         );
         assert_eq!(status, 1);
     }

@@ -1,4 +1,4 @@
-//! The connections to the source: the driver's pool for questions, and [`wire`](super::wire) for rows. All
+//! The connections to the source: the driver's pool for questions, and [`wire`] for rows. All
 //! of them together keep to one bound.
 
 use super::{

@@ -167,12 +167,13 @@ async fn a_bound_by_the_second_is_kept_to() {
     let bench = Servers::fresh("rate").await;
     bench.source("create table t (k int primary key); insert into t select seq from seq_1_to_3000;").await;
     bench.source("create table u (k int primary key, v varchar(100)); insert into u select seq, repeat('v', 100) from seq_1_to_3000;").await;
-    let bounds: [(&str, fn(&mut Config)); 2] = [
-        ("t", |config| config.source.rows_per_second_max = 1000),
-        ("u", |config| (config.source.bytes_per_second_max, config.source.range_rows) = (120_000, 500)),
-    ];
-    for (table, bound) in bounds {
-        let syncer = syncer_with(&bench, bound).await;
+    for (table, rows_per_second_max, bytes_per_second_max) in [("t", 1000, 0), ("u", 0, 120_000)] {
+        let syncer = syncer_with(&bench, |config| {
+            (config.source.rows_per_second_max, config.source.bytes_per_second_max) =
+                (rows_per_second_max, bytes_per_second_max);
+            config.source.range_rows = 500;
+        })
+        .await;
         let begun = Instant::now();
         let outcome = syncer.sync_table(&table.into(), PLAIN).await.expect("synced");
         assert_eq!(outcome.rows_inserted, 3000);
