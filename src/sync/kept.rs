@@ -9,8 +9,8 @@
 use super::{
     drift,
     job::Job,
-    quarantine,
     raw::{GONE, REFUSED, Raw, STAGED},
+    sift,
 };
 use crate::{
     domain::{
@@ -219,7 +219,7 @@ impl Job<'_> {
         if key_goes_along && !raw.key().is_empty() && !refused.is_empty() {
             transaction.batch(&raw.create_refused(), &doing).await?;
             let copy = transaction.copy_in(&raw.copy_in_keys(REFUSED)).await?;
-            quarantine::copy_keys(copy, refused.iter()).await?;
+            sift::whole(copy, refused.to_vec()).await?;
             kept += &format!(" and not exists (select from {REFUSED} r where {})", same_key("r"));
         }
         transaction.execute(&self.carry_rows(old, new, &carried, &kept), &[], &doing).await.map(|_| ())

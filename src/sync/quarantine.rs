@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Kind, Result},
     source::Cell,
     sync::plan,
-    warehouse::{CopyIn, Quarantined},
+    warehouse::Quarantined,
 };
 use bytes::{BufMut, Bytes, BytesMut};
 use sha2::{Digest, Sha256};
@@ -125,16 +125,6 @@ pub(super) fn encoded_integers(table: &Table, key: &[i128]) -> Bytes {
         encode::put_integer(part, of, &mut encoded);
     }
     encoded.freeze()
-}
-
-/// Copies encoded keys into a table of its own: [`super::raw::REFUSED`].
-pub(super) async fn copy_keys(mut copy: CopyIn, keys: impl Iterator<Item = &Bytes>) -> Result<()> {
-    copy.send(Bytes::from_static(encode::HEADER)).await?;
-    for key in keys {
-        copy.send(key.clone()).await?;
-    }
-    copy.send(Bytes::from_static(encode::TRAILER)).await?;
-    copy.finish().await.map(|_| ())
 }
 
 fn begun_key(table: &Table) -> BytesMut {

@@ -66,6 +66,16 @@ pub(super) async fn copy(session: &Session, sql: &str, table: &Table, rows: &Byt
     Ok(refused)
 }
 
+/// Sends encoded rows as one whole stream.
+pub(super) async fn whole(mut copy: CopyIn, rows: Vec<Bytes>) -> Result<()> {
+    copy.send(Bytes::from_static(encode::HEADER)).await?;
+    for rows in rows {
+        copy.send(rows).await?;
+    }
+    copy.send(Bytes::from_static(encode::TRAILER)).await?;
+    copy.finish().await.map(|_| ())
+}
+
 /// Where a COPY that fails takes nothing else with it.
 enum Within<'a> {
     Session(&'a Session),
@@ -79,14 +89,11 @@ impl Within<'_> {
             transaction.batch("savepoint sift", doing).await?;
         }
         let copied = async {
-            let mut copy = match self {
+            let copy = match self {
                 Self::Session(session) => session.copy_in(sql).await?,
                 Self::Transaction(transaction) => transaction.copy_in(sql).await?,
             };
-            copy.send(Bytes::from_static(encode::HEADER)).await?;
-            copy.send(rows).await?;
-            copy.send(Bytes::from_static(encode::TRAILER)).await?;
-            copy.finish().await.map(|_| ())
+            whole(copy, vec![rows]).await
         }
         .await;
         if let Self::Transaction(transaction) = self {

@@ -100,7 +100,7 @@ impl<'a> Staging<'a> {
         if !refused.is_empty() && !self.raw.key().is_empty() {
             self.make().await?;
             let copy = self.session.copy_in(&self.raw.copy_in_keys(REFUSED)).await?;
-            quarantine::copy_keys(copy, refused.iter().map(|row| &row.encoded_key)).await?;
+            sift::whole(copy, refused.iter().map(|row| row.encoded_key.clone()).collect()).await?;
         }
         Ok(refused)
     }
@@ -153,7 +153,7 @@ impl<'a> Staging<'a> {
         }
         self.make().await?;
         let (sql, keys) = (self.raw.copy_in_keys(GONE), std::mem::take(&mut self.gone));
-        copy(&self.session, &sql, keys).await
+        sift::whole(self.session.copy_in(&sql).await?, vec![keys.freeze()]).await
     }
 
     /// The session, and whether anything is staged in it.
@@ -162,12 +162,4 @@ impl<'a> Staging<'a> {
         self.flush_keys().await?;
         Ok((self.session, self.made))
     }
-}
-
-async fn copy(session: &Session, sql: &str, rows: BytesMut) -> Result<()> {
-    let mut copy = session.copy_in(sql).await?;
-    copy.send(bytes::Bytes::from_static(encode::HEADER)).await?;
-    copy.send(rows.freeze()).await?;
-    copy.send(bytes::Bytes::from_static(encode::TRAILER)).await?;
-    copy.finish().await.map(|_| ())
 }
