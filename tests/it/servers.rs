@@ -75,7 +75,9 @@ async fn a_folder_too_deep_for_a_socket_gets_a_short_one() {
 fn a_server_that_cannot_start_shows_its_log() {
     let mut options = Options::throw_away(harness::folder("wrong"));
     options.flags = vec!["--no-such-flag".to_owned()];
-    options.port = Some(20_001);
+    // None of those that private servers are given: one of them would answer in its place.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
+    options.port = Some(free.port());
     let error = Server::start(Kind::MariaDb, &options).expect_err("a wrong flag is refused");
     assert!(matches!(&error, ServerError::Failed { log, .. } if log.contains("no-such-flag")), "{error}");
     assert!(!options.folder.exists());
