@@ -62,7 +62,7 @@ impl Job<'_> {
         let filling = self.filling(&transaction, &target, true).await?;
         let Some(mut found) = self.fill(filling, order).await? else { return Ok(None) };
         found.position = self.source.logged().await;
-        transaction.batch(&self.raw().finish(&target, self.cursor()), &doing).await?;
+        transaction.batch(&self.raw().finish(&target, self.cursor(), found.rows_kept()), &doing).await?;
         if replaces {
             let rename = format!("alter table {target} rename to {}", quote(name));
             let refused: Vec<Bytes> = found.refused.iter().map(|row| row.encoded_key.clone()).collect();

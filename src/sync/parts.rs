@@ -137,7 +137,9 @@ impl Job<'_> {
         if load.rows == 0 {
             self.begin(&transaction, &load).await?;
         }
-        transaction.batch(&self.raw().finish(&load.target(), self.cursor()), &format!("loading {name}")).await?;
+        transaction
+            .batch(&self.raw().finish(&load.target(), self.cursor(), load.rows), &format!("loading {name}"))
+            .await?;
         if replaces {
             let keys = transaction.refused_in(&self.table.name, load.source_read_at).await?;
             let refused: Vec<Bytes> = keys.iter().map(|key| encoded_integers(self.table, key)).collect();

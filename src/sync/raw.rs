@@ -23,6 +23,12 @@ pub(super) const REFUSED: &str = "pg_temp.amalgam_refused";
 /// What the server may take to build a key or an index.
 const INDEX_BYTES: u64 = 256 << 20;
 
+/// Statistics of larger new tables are rough at first: of a wide one, full ones take as long as all its keys
+/// and indexes.
+const ROUGH_ABOVE: u64 = 10_000;
+/// The `default_statistics_target` of rough ones: a tenth of PostgreSQL's own.
+const ROUGH_TARGET: u32 = 10;
+
 /// One raw table, as far as SQL needs it.
 pub(super) struct Raw<'t> {
     pub(super) table: &'t Table,
@@ -84,9 +90,12 @@ impl<'t> Raw<'t> {
     /// Gives a filled table what it lacks: `_loaded_at`, which PostgreSQL keeps once for all rows already
     /// there (PostgreSQL docs, ALTER TABLE § Notes), the primary key, the index on the cursor, statistics.
     ///
+    /// Rough statistics are asked for column by column: the table then still counts as changed since it was
+    /// last analyzed, and PostgreSQL's autovacuum gathers full ones within minutes.
+    ///
     /// Key and index bear names that no other table has, the present one included: both stand beside each
     /// other for a while.
-    pub(super) fn finish(&self, target: &str, cursor: Option<&Column>) -> String {
+    pub(super) fn finish(&self, target: &str, cursor: Option<&Column>, rows: u64) -> String {
         let own = format!("{OWN_INDEX_PREFIX}{:016x}", fastrand::u64(..));
         // Keys of some million rows are sorted in memory then; a larger setting of the server's stays.
         let memory = format!(
@@ -112,7 +121,13 @@ impl<'t> Raw<'t> {
                 quote(&cursor.raw_name())
             ));
         }
-        steps.push(format!("analyze {target}"));
+        if rows > ROUGH_ABOVE {
+            steps.push(format!("set local default_statistics_target = {ROUGH_TARGET}"));
+            steps.push(format!("analyze {target} ({})", self.columns().join(", ")));
+            steps.push("set local default_statistics_target to default".to_owned());
+        } else {
+            steps.push(format!("analyze {target}"));
+        }
         steps.join(";\n")
     }
 

@@ -1,7 +1,7 @@
 //! PostgreSQL's statistics of the raw tables: gathered anew after much has changed, and only then.
 
 use super::{in_mode, sync, syncer_with};
-use crate::harness::Servers;
+use crate::harness::{Servers, until};
 use amalgam::{
     domain::SyncMode,
     sync::{Action, SyncOptions},
@@ -32,5 +32,32 @@ async fn statistics_are_gathered_after_big_changes_and_not_after_small_ones() {
         assert_eq!(sync(&syncer, SyncOptions::default()).await.rows_updated, edited);
         let now = times().await;
         assert_eq!((now.0 > loaded.0, now.1 > loaded.1), (gathered, gathered), "{edited} edited: {loaded:?} {now:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_new_table_has_rough_statistics_at_once_and_is_due_for_full_ones() {
+    let bench = Servers::fresh("analyzed_roughly").await;
+    bench
+        .source(
+            "create table t (k int primary key, v int, filler char(200) not null) engine=MyISAM; \
+             insert into t select seq, seq % 2000, '' from seq_1_to_12000;",
+        )
+        .await;
+    for part_bytes in [1 << 20, u64::MAX] {
+        let syncer = syncer_with(&bench, |config| config.sync.load_part_bytes = part_bytes).await;
+        assert_eq!(sync(&syncer, SyncOptions { full: true, ..SyncOptions::default() }).await.action, Action::Load);
+        let of_columns = "select count(*)::text, max(cardinality(histogram_bounds::text::text[]))::text from pg_stats \
+                          where schemaname = 'raw' and tablename = 't'";
+        let row = bench.texts(of_columns).await.remove(0);
+        assert_eq!(row, [Some("3".to_owned()), Some("11".to_owned())], "parts of {part_bytes} bytes");
+        // The server hears of it when the session has nothing to do.
+        until("12,000 rows are told as changed since the last full analysis", async || {
+            let sql = "select 1 from pg_stat_user_tables \
+                       where schemaname = 'raw' and relname = 't' and n_mod_since_analyze >= 12000";
+            !bench.texts(sql).await.is_empty()
+        })
+        .await;
+        bench.warehouse("analyze raw.t").await;
     }
 }
