@@ -119,6 +119,14 @@ impl Bench {
         bench
     }
 
+    /// Takes both databases away: for who makes them by the thousand.
+    pub(crate) async fn leave(self) {
+        run_at_source(self.source_port, None, &format!("drop database `{}`", self.database)).await;
+        let (client, _connection) = connect_warehouse(self.warehouse_port, "postgres").await;
+        let drop = format!("drop database \"{}\" with (force)", self.database);
+        client.batch_execute(&drop).await.expect("a database can be dropped");
+    }
+
     /// The configuration: source and warehouse over TCP, everything else as by default.
     pub(crate) fn config(&self) -> Config {
         let mut config = Config::default();

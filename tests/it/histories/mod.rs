@@ -131,6 +131,7 @@ async fn history(seed: u64) {
             );
         }
     }
+    bench.leave().await;
 }
 
 fn syncer(config: &Arc<Config>) -> Syncer {
