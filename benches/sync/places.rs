@@ -54,6 +54,8 @@ impl Places {
                 &self.warehouse_url("postgres"),
             ]))?;
         }
+        // What the one before has left to the disk is not the next one's to wait for.
+        run(&mut Command::new("sync"))?;
         Ok(())
     }
 

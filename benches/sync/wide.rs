@@ -23,7 +23,7 @@ pub(super) fn loaded(places: &Places) -> Result<Wide> {
     println!("making {LONG_ROWS} rows of 64 MiB, and {ROWS} rows of {COLUMNS} columns");
     // For the connections that begin after it.
     places.source("set global max_allowed_packet = 1073741824")?;
-    let columns: Vec<String> = (1..=COLUMNS).map(|n| format!("c{n} varchar(40)")).collect();
+    let columns: Vec<String> = (1..=COLUMNS).map(|n| format!("c{n} varchar(20)")).collect();
     let values: Vec<String> = (1..=COLUMNS).map(|n| format!("repeat('v', (seq + {n}) % 40)")).collect();
     places.source(&format!(
         "create or replace table long_rows (k bigint primary key, v longblob) engine=MyISAM; \
