@@ -7,20 +7,21 @@
 use super::{
     Cell, Source,
     failure::failure,
+    key_spread::KeySpread,
     pace::{Bounds, Pace},
     pool::Lent,
     read::quote,
     throttle::Gait,
 };
 use crate::{
-    domain::{Table, WarehouseType},
+    domain::{KeyRange, Table, WarehouseType},
     error::{Error, Kind, Result},
 };
 use mysql_async::{
     Row, Value,
     prelude::{FromRow, Queryable},
 };
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 /// What the keys of one piece take at most, about, should they have to be listed.
 const KEYS_BYTES: u64 = 4 << 20;
@@ -29,6 +30,9 @@ const KEY_BYTES: u64 = 8;
 /// A piece has so many keys at least: counting them takes some milliseconds, and the way to the server,
 /// which can't be told apart here, may take a hundred.
 const KEYS_MIN: u64 = 10_000;
+
+/// Keys lie close together where one in so many numbers is one.
+const SPARSE: u64 = 2;
 
 /// The image of keys that are called `k`.
 const IMAGE: &str = "cast(concat_ws(':', count(*), sum(k), cast(bit_xor(k) as signed)) as char)";
@@ -40,6 +44,8 @@ pub struct KeyPiece {
     pub above: Vec<i128>,
     /// Up to this one; empty: to the highest, and beyond.
     pub up_to: Vec<i128>,
+    /// Of these those alone whose first column lies within this range.
+    pub within: Option<KeyRange>,
     /// Count, sum and exclusive or of the keys, as text: equal where the keys are.
     pub image: String,
 }
@@ -49,7 +55,8 @@ impl KeyPiece {
     /// columns' quoted names.
     pub fn condition(&self, key: &[String]) -> String {
         let bounds = [beyond(key, &self.above, '>', ""), beyond(key, &self.up_to, '<', "=")];
-        let bounds: Vec<String> = bounds.into_iter().flatten().collect();
+        let within = self.within.map(|range| range.condition(&key[0]));
+        let bounds: Vec<String> = bounds.into_iter().flatten().chain(within).collect();
         if bounds.is_empty() { "true".to_owned() } else { bounds.join(" and ") }
     }
 }
@@ -79,6 +86,10 @@ pub struct KeyReader<'t> {
     table: &'t Table,
     key: Vec<String>,
     above: Vec<i128>,
+    /// The lowest and the highest key, once asked for.
+    ends: Option<(i64, i64)>,
+    /// Whether keys lie close together, as far as is known.
+    is_dense: bool,
     pace: Pace,
     gait: Gait,
     done: bool,
@@ -100,6 +111,8 @@ impl Source {
             table,
             key,
             above: Vec::new(),
+            ends: None,
+            is_dense: true,
             pace: Pace::new(
                 Bounds { rows_min: KEYS_MIN, rows_max: self.range_rows, bytes_max: KEYS_BYTES, time: self.range_time },
                 key_bytes,
@@ -119,11 +132,11 @@ impl KeyReader<'_> {
         let wait = self.gait.wait();
         self.gait.pause(wait).await?;
         let (begun, wanted) = (Instant::now(), self.pace.rows());
-        let mut piece = KeyPiece { above: self.above.clone(), up_to: Vec::new(), image: String::new() };
-        let count = if is_plain(self.table) {
-            self.count_plain(&mut piece, wanted).await?
-        } else {
-            self.count_mixed(&mut piece, wanted).await?
+        let mut piece = KeyPiece { above: self.above.clone(), up_to: Vec::new(), within: None, image: String::new() };
+        let count = match is_plain(self.table) {
+            true if self.is_dense => self.count_dense(&mut piece, wanted).await?,
+            true => self.count_sparse(&mut piece, wanted).await?,
+            false => self.count_mixed(&mut piece, wanted).await?,
         };
         let (bytes, waited) = (count * KEY_BYTES * self.key.len() as u64, begun.elapsed());
         self.pace.learn(count, bytes, waited);
@@ -133,8 +146,32 @@ impl KeyReader<'_> {
         Ok(Some(piece))
     }
 
-    /// Counts the next keys of one column, and finds where they end.
-    async fn count_plain(&mut self, piece: &mut KeyPiece, wanted: u64) -> Result<u64> {
+    /// Counts the next keys of one column that lie close together. Where they end is said beforehand: no
+    /// more keys than that can be in between, and the server need not set any aside.
+    async fn count_dense(&mut self, piece: &mut KeyPiece, wanted: u64) -> Result<u64> {
+        let (key, table) = (self.key[0].clone(), quote(self.table.name.as_str()));
+        let (lowest, highest) = match self.ends {
+            Some(ends) => ends,
+            None => {
+                let ends = self.ask(format!("select min({key}), max({key}) from {table}")).await?;
+                let (lowest, highest): (Option<i64>, Option<i64>) = ends.ok_or_else(uncounted)?;
+                // Of no keys, the only piece has no end.
+                *self.ends.insert(lowest.zip(highest).unwrap_or_default())
+            }
+        };
+        let above = self.above.first().map_or(i128::from(lowest) - 1, |above| *above);
+        let end = above + i128::from(wanted);
+        piece.up_to = (end < i128::from(highest)).then_some(end).into_iter().collect();
+        let from = format!("{table} where {}", piece.condition(&self.key));
+        let sql = format!("select count(*), {IMAGE} from (select {key} as k from {from}) piece");
+        let (count, image) = self.ask(sql).await?.ok_or_else(uncounted)?;
+        piece.image = image;
+        self.is_dense = count >= wanted / SPARSE;
+        Ok(count)
+    }
+
+    /// Counts the next keys of one column, however far apart, and finds where they end.
+    async fn count_sparse(&mut self, piece: &mut KeyPiece, wanted: u64) -> Result<u64> {
         let key = &self.key[0];
         let from = format!("{} where {}", quote(self.table.name.as_str()), piece.condition(&self.key));
         let sql = format!(
@@ -154,15 +191,37 @@ impl KeyReader<'_> {
         let condition = piece.condition(&self.key);
         let end = format!("select {names} from {table} where {condition} order by {names} limit {}, 1", wanted - 1);
         piece.up_to = self.list(&end).await?.pop().unwrap_or_default();
-        // A number and nothing is a number: no leading zeros, whatever the column is shown with.
-        let parts: Vec<String> = self.key.iter().map(|k| format!("{k} + 0")).collect();
-        let digest =
-            format!("cast(conv(substr(md5(concat_ws(':', {})), 1, 15), 16, 10) as unsigned)", parts.join(", "));
-        let condition = piece.condition(&self.key);
-        let sql = format!("select count(*), {IMAGE} from (select {digest} as k from {table} where {condition}) piece");
+        let (number, condition) = (self.number(), piece.condition(&self.key));
+        let sql = format!("select count(*), {IMAGE} from (select {number} as k from {table} where {condition}) piece");
         let (count, image) = self.ask(sql).await?.ok_or_else(uncounted)?;
         piece.image = image;
         Ok(count)
+    }
+
+    /// What is summed of a key.
+    fn number(&self) -> String {
+        if is_plain(self.table) {
+            return self.key[0].clone();
+        }
+        // A number and nothing is a number: no leading zeros, whatever the column is shown with.
+        let parts: Vec<String> = self.key.iter().map(|k| format!("{k} + 0")).collect();
+        format!("cast(conv(substr(md5(concat_ws(':', {})), 1, 15), 16, 10) as unsigned)", parts.join(", "))
+    }
+
+    /// The images of a piece's keys, bucket by bucket; those without keys are not among them.
+    pub async fn buckets(&mut self, piece: &KeyPiece, spread: &KeySpread) -> Result<BTreeMap<i64, String>> {
+        let wait = self.gait.wait();
+        self.gait.pause(wait).await?;
+        let piece = KeyPiece { within: Some(spread.all()), ..piece.clone() };
+        let sql = format!(
+            "select bucket, {IMAGE} from (select cast({} as signed) as bucket, {} as k from {} where {}) piece group by bucket",
+            spread.number(&self.key[0], "div"),
+            self.number(),
+            quote(self.table.name.as_str()),
+            piece.condition(&self.key)
+        );
+        let buckets: Vec<(i64, String)> = self.connection.query(sql).await.map_err(|e| failure(&e, &self.doing()))?;
+        Ok(buckets.into_iter().collect())
     }
 
     /// The keys of a piece, in order.
@@ -204,15 +263,17 @@ mod tests {
     #[test]
     fn a_piece_is_bounded_column_by_column() {
         let key = ["a", "b", "c"].map(str::to_owned);
-        let piece = KeyPiece { above: vec![1, 2, 3], up_to: vec![4, 5, 6], image: String::new() };
+        let piece = KeyPiece { above: vec![1, 2, 3], up_to: vec![4, 5, 6], within: None, image: String::new() };
         assert_eq!(
             piece.condition(&key),
             "a >= 1 and (a > 1 or a = 1 and (b > 2 or b = 2 and c > 3)) and \
              a <= 4 and (a < 4 or a = 4 and (b < 5 or b = 5 and c <= 6))"
         );
-        let one = KeyPiece { above: vec![-7], up_to: Vec::new(), image: String::new() };
+        let one = KeyPiece { above: vec![-7], up_to: Vec::new(), within: None, image: String::new() };
         assert_eq!(one.condition(&key[..1]), "a > -7");
-        let all = KeyPiece { above: Vec::new(), up_to: Vec::new(), image: String::new() };
+        let bucket = KeyPiece { within: Some(KeyRange { from: -6, to: 9 }), ..one };
+        assert_eq!(bucket.condition(&key[..1]), "a > -7 and a >= -6 and a <= 9");
+        let all = KeyPiece { above: Vec::new(), up_to: Vec::new(), within: None, image: String::new() };
         assert_eq!(all.condition(&key), "true");
     }
 }

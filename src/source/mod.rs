@@ -13,6 +13,7 @@ mod failure;
 mod follow;
 #[doc(hidden)]
 pub mod fuzz;
+mod key_spread;
 mod keys;
 mod lock_watch;
 mod log;
@@ -33,6 +34,7 @@ mod within;
 
 pub use cell::Cell;
 pub use checksum::{Checksum, ChecksumReader, Digest, digest};
+pub use key_spread::KeySpread;
 pub use keys::{KeyPiece, KeyReader, is_plain};
 pub use log::{Changed, Changes, Untold};
 pub use mysql_async::Value;

@@ -1,7 +1,7 @@
 //! Finds rows that are gone from the source, by keys alone.
 //!
-//! Both servers count and sum the keys of one piece after another; only where they differ are keys looked
-//! at one by one. A delta does this whenever the source has fewer rows than there ought to be.
+//! Both servers count and sum the keys of one piece after another, and of a piece that differs those of each
+//! bucket; only in buckets that differ are keys looked at one by one. A delta does this whenever the source has fewer rows than there ought to be.
 //! Memory: the keys of one piece, from both sides.
 
 use super::{
@@ -12,11 +12,14 @@ use super::{
 use crate::{
     domain::{Deletes, Engine},
     error::{Error, Kind, Result},
-    source::KeyPiece,
+    source::{KeyPiece, KeyReader, KeySpread},
     warehouse::Session,
 };
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use tracing::debug;
+
+/// Where more buckets of a piece differ, the whole piece is listed at once.
+const BUCKETS_LISTED_MAX: usize = 8;
 
 impl Job<'_> {
     /// Whether the source has lost rows: with what a delta has staged there would be more of them than the
@@ -42,22 +45,55 @@ impl Job<'_> {
         let session = self.warehouse.session().await?;
         let mut reader = self.source.key_reader(self.table).await?;
         let (mut pieces, mut differing, mut gone, mut rows) = (0u64, 0u64, 0u64, 0);
-        while let Some(piece) = reader.piece().await? {
+        let mut next = reader.piece().await?;
+        while let Some(piece) = next {
             pieces += 1;
-            let (here, image) = self.count(&session, &piece).await?;
+            let (here, image);
+            ((here, image), next) = tokio::try_join!(self.count(&session, &piece), reader.piece())?;
             rows += here;
             if image == piece.image {
                 continue;
             }
             differing += 1;
-            let there: HashSet<Vec<i128>> = reader.keys(&piece).await?.into_iter().collect();
-            for key in self.keys(&session, &piece).await?.into_iter().filter(|k| !there.contains(k)) {
-                staging.delete_key(&key, self.table).await?;
-                gone += 1;
+            for part in self.differing(&session, &mut reader, piece).await? {
+                let there: HashSet<Vec<i128>> = reader.keys(&part).await?.into_iter().collect();
+                for key in self.keys(&session, &part).await?.into_iter().filter(|k| !there.contains(k)) {
+                    staging.delete_key(&key, self.table).await?;
+                    gone += 1;
+                }
             }
         }
         debug!(table = %self.table.name, pieces, differing, gone, "keys compared");
         Ok(rows)
+    }
+
+    /// The parts of a piece in which both sides differ: few buckets, or the piece itself.
+    async fn differing(&self, session: &Session, reader: &mut KeyReader<'_>, piece: KeyPiece) -> Result<Vec<KeyPiece>> {
+        // What only the source has is not gone: the warehouse's keys alone are looked for.
+        let Some((lowest, highest)) = self.ends(session, &piece).await? else { return Ok(Vec::new()) };
+        let Some(spread) = KeySpread::over(lowest, highest) else { return Ok(vec![piece]) };
+        let there = reader.buckets(&piece, &spread).await?;
+        let here = self.buckets(session, &piece, &spread).await?;
+        let differing = here.iter().filter(|(number, image)| there.get(number) != Some(image));
+        let parts: Vec<KeyPiece> =
+            differing.map(|(&number, _)| KeyPiece { within: Some(spread.bucket(number)), ..piece.clone() }).collect();
+        Ok(if parts.len() > BUCKETS_LISTED_MAX { vec![piece] } else { parts })
+    }
+
+    async fn ends(&self, session: &Session, piece: &KeyPiece) -> Result<Option<(i128, i128)>> {
+        let sql = self.raw().key_ends(piece);
+        let row = session.query_one(&sql, &[], &self.reading_keys()).await?;
+        let ends = row.get::<_, Option<String>>(0).zip(row.get::<_, Option<String>>(1));
+        ends.map(|(lowest, highest)| Ok((number(&lowest)?, number(&highest)?))).transpose()
+    }
+
+    async fn buckets(&self, session: &Session, piece: &KeyPiece, spread: &KeySpread) -> Result<BTreeMap<i64, String>> {
+        let rows = session.query(&self.raw().key_buckets(piece, spread), &[], &self.reading_keys()).await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    fn reading_keys(&self) -> String {
+        format!("reading the keys of {}", self.table.name)
     }
 
     async fn count(&self, session: &Session, piece: &KeyPiece) -> Result<(u64, String)> {
@@ -67,10 +103,11 @@ impl Job<'_> {
     }
 
     async fn keys(&self, session: &Session, piece: &KeyPiece) -> Result<Vec<Vec<i128>>> {
-        let rows =
-            session.query(&self.raw().keys(piece), &[], &format!("reading the keys of {}", self.table.name)).await?;
-        let number =
-            |text: String| text.parse().map_err(|_| Error::new(Kind::Internal, "a key of the warehouse is no integer"));
-        rows.iter().map(|row| row.get::<_, Vec<String>>(0).into_iter().map(number).collect()).collect()
+        let rows = session.query(&self.raw().keys(piece), &[], &self.reading_keys()).await?;
+        rows.iter().map(|row| row.get::<_, Vec<String>>(0).iter().map(|text| number(text)).collect()).collect()
     }
+}
+
+fn number(text: &str) -> Result<i128> {
+    text.parse().map_err(|_| Error::new(Kind::Internal, "a key of the warehouse is no integer"))
 }

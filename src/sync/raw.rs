@@ -8,7 +8,7 @@ use crate::{
         Column, Deletes, KeyRange, Table,
         name::{DELETED_AT, LOADED_AT},
     },
-    source::{KeyPiece, is_plain},
+    source::{KeyPiece, KeySpread, is_plain},
     warehouse::{OWN_INDEX_PREFIX, literal, quote, relation},
 };
 
@@ -28,6 +28,9 @@ const INDEX_BYTES: u64 = 256 << 20;
 const ROUGH_ABOVE: u64 = 10_000;
 /// The `default_statistics_target` of rough ones: a tenth of PostgreSQL's own.
 const ROUGH_TARGET: u32 = 10;
+
+/// The image of keys that are called `k`, as the source writes it.
+const KEY_IMAGE: &str = "concat_ws(':', count(*), sum(k), coalesce(bit_xor(k), 0))";
 
 /// One raw table, as far as SQL needs it.
 pub(super) struct Raw<'t> {
@@ -241,14 +244,43 @@ impl<'t> Raw<'t> {
     /// How many keys a piece has here, and their image.
     pub(super) fn key_image(&self, piece: &KeyPiece) -> String {
         let key = self.key();
-        let number = if is_plain(self.table) {
-            format!("{}::bigint", key[0])
-        } else {
-            format!("('x' || substr(md5(concat_ws(':', {})), 1, 15))::bit(60)::bigint", key.join(", "))
-        };
         format!(
-            "select count(*), concat_ws(':', count(*), sum(k), coalesce(bit_xor(k), 0)) from \
-             (select {number} as k from {} t where {} and {}) piece",
+            "select count(*), {KEY_IMAGE} from (select {} as k from {} t where {} and {}) piece",
+            self.key_number(&key),
+            self.name(),
+            piece.condition(&key),
+            self.is_live("t")
+        )
+    }
+
+    /// What is summed of a key.
+    fn key_number(&self, key: &[String]) -> String {
+        if is_plain(self.table) {
+            return format!("{}::bigint", key[0]);
+        }
+        format!("('x' || substr(md5(concat_ws(':', {})), 1, 15))::bit(60)::bigint", key.join(", "))
+    }
+
+    /// The lowest and the highest value of the key's first column in a piece, as text.
+    pub(super) fn key_ends(&self, piece: &KeyPiece) -> String {
+        let key = self.key();
+        format!(
+            "select min({first})::text, max({first})::text from {} t where {} and {}",
+            self.name(),
+            piece.condition(&key),
+            self.is_live("t"),
+            first = key[0]
+        )
+    }
+
+    /// The images of a piece's keys, bucket by bucket; those without keys are not among them.
+    pub(super) fn key_buckets(&self, piece: &KeyPiece, spread: &KeySpread) -> String {
+        let key = self.key();
+        let piece = KeyPiece { within: Some(spread.all()), ..piece.clone() };
+        format!(
+            "select bucket, {KEY_IMAGE} from (select {} as bucket, {} as k from {} t where {} and {}) piece group by bucket",
+            spread.number(&format!("{}::bigint", key[0]), "/"),
+            self.key_number(&key),
             self.name(),
             piece.condition(&key),
             self.is_live("t")

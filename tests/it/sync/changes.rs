@@ -31,14 +31,21 @@ async fn reconciliation_finds_deletes_and_silent_edits_and_rewrites_nothing_else
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delta_finds_deleted_rows_by_their_keys_wherever_they_are() {
-    for (mode, name) in [(SyncMode::Merge, "gone_merge"), (SyncMode::Append, "gone_append")] {
+    // Keys far apart, close together, and close together with a gap.
+    for (mode, name, key) in [
+        (SyncMode::Merge, "gone_merge", "cast(seq as signed) * 1000 - 500000"),
+        (SyncMode::Append, "gone_append", "cast(seq as signed) * 1000 - 500000"),
+        (SyncMode::Merge, "gone_dense", "cast(seq as signed) - 500"),
+        (SyncMode::Merge, "gone_gap", "cast(seq as signed) - 500 + (seq > 300) * 1000000"),
+    ] {
         let bench = Servers::fresh(name).await;
         bench
-            .source(
-                "create table t (k int auto_increment primary key, v int, ts timestamp not null default current_timestamp \
+            .source(&format!(
+                "set sql_mode = 'NO_AUTO_VALUE_ON_ZERO'; \
+                 create table t (k int auto_increment primary key, v int, ts timestamp not null default current_timestamp \
                  on update current_timestamp) engine=MyISAM; \
-                 insert into t (k, v, ts) select cast(seq as signed) * 1000 - 500000, seq, '2020-01-01' from seq_1_to_1000;",
-            )
+                 insert into t (k, v, ts) select {key}, seq, '2020-01-01' from seq_1_to_1000;"
+            ))
             .await;
         let syncer = syncer_with(&bench, |config| {
             config.source.range_rows = 64;
@@ -51,10 +58,10 @@ async fn a_delta_finds_deleted_rows_by_their_keys_wherever_they_are() {
             .source("delete from t where v in (1, 400, 401, 999, 1000); insert into t (v) values (-1), (-2), (-3);")
             .await;
         let outcome = sync(&syncer, SyncOptions::default()).await;
-        assert_eq!((outcome.rows_inserted, outcome.rows_deleted), (3, 5), "{mode}");
+        assert_eq!((outcome.rows_inserted, outcome.rows_deleted), (3, 5), "{name}");
         // The highest key is how far `append` has come: without it, keys may have begun anew.
         let found_by = if mode == SyncMode::Append { Action::Reconcile } else { Action::Delta };
-        assert_eq!(outcome.action, found_by, "{mode}");
+        assert_eq!(outcome.action, found_by, "{name}");
         assert_equal(&syncer, 998).await;
         bench.source("delete from t").await;
         assert_eq!(sync(&syncer, SyncOptions::default()).await.rows_deleted, 998);
