@@ -1,6 +1,6 @@
 //! What is selected of a column, so that it comes in the form that its way into the warehouse takes.
 
-use super::read::quote;
+use super::identifier::quote;
 use crate::domain::{Column, Mapping, SourceType};
 
 /// The column itself, or what the server makes of it: where this program doesn't know its type, or where it

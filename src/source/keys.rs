@@ -7,10 +7,10 @@
 use super::{
     Cell, Source,
     failure::failure,
+    identifier::quote,
     key_spread::KeySpread,
     pace::{Bounds, Pace},
     pool::Lent,
-    read::quote,
     throttle::Gait,
 };
 use crate::{

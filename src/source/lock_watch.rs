@@ -9,7 +9,7 @@
 //! Guarantee: nothing but that statement is called off. What calls it off may come when it has ended; but no
 //! connection is used for a second reading ([`super::wire`]).
 
-use super::{Source, pool::Lent, quiet::Quiet, read::quote};
+use super::{Source, identifier::quote, pool::Lent, quiet::Quiet};
 use crate::domain::Table;
 use mysql_async::prelude::Queryable;
 use std::time::Duration;

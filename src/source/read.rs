@@ -8,8 +8,10 @@ use super::{
     checksum::{ChecksumReader, digested},
     expression::selected,
     failure::failure,
+    identifier::quote,
     lock_watch::{LockWatch, Spare},
     log::Changed,
+    order::{Cursor, Order},
     pace::{Bounds, Pace},
     snapshot::{self, Snapshot},
     throttle::Gait,
@@ -17,10 +19,9 @@ use super::{
     within::{KEYS_AT_ONCE, Within},
 };
 use crate::{
-    domain::{KeyRange, Table},
+    domain::Table,
     error::{Error, Kind, Result},
 };
-use chrono::{DateTime, Datelike, Timelike, Utc};
 use mysql_async::Value;
 use std::{
     collections::VecDeque,
@@ -37,44 +38,15 @@ const WATCH_WITHIN: Duration = Duration::from_millis(500);
 /// A range asks for so many rows at least, as long as their bytes allow.
 const ROWS_MIN: u64 = 100;
 
-/// In what order, and from where, a table is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// As the server likes, in one statement: for tables without a usable key.
-    Unordered,
-    /// As the rows lie in the file, in one statement, which costs a MyISAM server a fraction of what an
-    /// order does. Called off as soon as anybody waits for the table: [`Reader::is_whole`].
-    File,
-    /// By the primary key, above `after` where given.
-    Key {
-        /// The last key that need not be read, part by part, of integers; empty: none.
-        after: Vec<i128>,
-    },
-    /// By the primary key, which is one integer, within these ranges, which ascend. Behind its cells each row
-    /// has its digest.
-    Ranges(Vec<KeyRange>),
-    /// By a stamp, then the key: rows stamped at `from` or later.
-    Stamp {
-        /// The stamp column's position.
-        column: usize,
-        /// The first moment that is read.
-        from: DateTime<Utc>,
-    },
-}
-
 /// Reads one table, range by range.
 pub struct Reader<'t> {
     connection: Connection,
     table: &'t Table,
     select: String,
-    /// Positions of the columns that the order is made of.
-    cursor: Vec<usize>,
-    first: First,
+    cursor: Cursor,
     /// The keys that are being read, and those to come.
     within: Option<Within>,
     ranges: VecDeque<Within>,
-    /// The cursor's values in the last row handed out.
-    last: Option<Vec<Value>>,
     pace: Pace,
     /// Over a statement that may be long.
     watch: Option<LockWatch>,
@@ -85,19 +57,11 @@ pub struct Reader<'t> {
     done: bool,
 }
 
-/// The condition of the first range.
-enum First {
-    All,
-    Above(Vec<Value>),
-    From(Value),
-}
-
 /// The rows of one statement.
 pub struct Range<'r> {
     result: Rows<'r>,
     table: &'r Table,
-    cursor: &'r [usize],
-    last: &'r mut Option<Vec<Value>>,
+    cursor: &'r mut Cursor,
     done: &'r mut bool,
     /// Where the statement may be called off: cancelled when it was. It is not worth an error then.
     may_end_early: Option<&'r CancellationToken>,
@@ -164,20 +128,10 @@ impl Source {
     ) -> Result<Reader<'t>> {
         let mut columns: Vec<String> = table.columns.iter().map(selected).collect();
         let mut ranges = VecDeque::new();
-        let (cursor, first) = match order {
-            Order::Unordered | Order::File => (Vec::new(), First::All),
-            Order::Key { after } if after.is_empty() => (table.key.clone(), First::All),
-            Order::Key { after } => (table.key.clone(), First::Above(after.iter().copied().map(integer).collect())),
-            Order::Ranges(wanted) => {
-                columns.push(digested(table));
-                ranges.extend(wanted.iter().copied().map(Within::Range));
-                (table.key.clone(), First::All)
-            }
-            Order::Stamp { column, from } => {
-                let key = table.key.iter().copied().filter(|k| k != column);
-                (std::iter::once(*column).chain(key).collect(), First::From(moment(*from)))
-            }
-        };
+        if let Order::Ranges(wanted) = order {
+            columns.push(digested(table));
+            ranges.extend(wanted.iter().copied().map(Within::Range));
+        }
         // Without an order there are no ranges: the server sets the rows aside and lets go of the table,
         // however long they take on their way (MariaDB KB, SELECT § SQL_BUFFER_RESULT).
         let set_aside = if *order == Order::Unordered { "sql_buffer_result " } else { "" };
@@ -191,10 +145,8 @@ impl Source {
             connection,
             table,
             select: format!("select {set_aside}{} from {}", columns.join(", "), quote(table.name.as_str())),
-            cursor,
-            first,
+            cursor: Cursor::new(order, table),
             within: None,
-            last: None,
             pace: Pace::new(
                 Bounds { rows_min: ROWS_MIN, rows_max: self.range_rows, bytes_max: range_bytes, time: self.range_time },
                 table.data_bytes / table.rows.max(1),
@@ -235,7 +187,8 @@ impl Reader<'_> {
         if self.done
             && let Some(next) = self.ranges.pop_front()
         {
-            (self.within, self.last, self.done) = (Some(next), None, false);
+            (self.within, self.done) = (Some(next), false);
+            self.cursor.begin_again();
         }
         if self.done {
             if let Some(watch) = self.watch.take() {
@@ -245,7 +198,7 @@ impl Reader<'_> {
         }
         snapshot::pause(&mut self.gait, self.snapshot.as_mut(), &mut self.connection).await?;
         let begun = Instant::now();
-        let rows_max = if self.cursor.is_empty() { u64::MAX } else { self.pace.rows() };
+        let rows_max = if self.cursor.is_ordered() { self.pace.rows() } else { u64::MAX };
         let (sql, parameters) = self.statement(rows_max);
         let doing = format!("reading {}", self.table.name);
         let result = match self.connection.rows(&sql, &parameters).await.map_err(|e| failure(&e, &doing)) {
@@ -263,8 +216,7 @@ impl Reader<'_> {
         Ok(Some(Range {
             result,
             table: self.table,
-            cursor: &self.cursor,
-            last: &mut self.last,
+            cursor: &mut self.cursor,
             done: &mut self.done,
             may_end_early: self.watch.as_ref().map(|_| &self.called_off),
             whole: &mut self.whole,
@@ -279,16 +231,11 @@ impl Reader<'_> {
     }
 
     fn statement(&self, rows_max: u64) -> (String, Vec<Value>) {
-        let names: Vec<String> = self.cursor.iter().map(|&i| quote(&self.table.columns[i].name)).collect();
-        if names.is_empty() {
+        if !self.cursor.is_ordered() {
             return (self.select.clone(), Vec::new());
         }
-        let (mut condition, parameters) = match (&self.last, &self.first) {
-            (Some(last), _) => above(&names, last),
-            (None, First::All) => (String::new(), Vec::new()),
-            (None, First::Above(key)) => above(&names, key),
-            (None, First::From(moment)) => (format!(" where {} >= ?", names[0]), vec![moment.clone()]),
-        };
+        let names = self.cursor.names(self.table);
+        let (mut condition, parameters) = self.cursor.condition(&names);
         if let Some(within) = &self.within {
             let and = if condition.is_empty() { "where" } else { "and" };
             condition += &format!(" {and} {}", within.condition(&names));
@@ -321,11 +268,7 @@ impl Range<'_> {
                 self.rows += 1;
                 self.first_at.get_or_insert_with(Instant::now);
                 self.bytes += cells.iter().map(Cell::bytes).sum::<u64>();
-                if !self.cursor.is_empty() {
-                    let last = self.last.get_or_insert_default();
-                    last.clear();
-                    last.extend(self.cursor.iter().map(|&i| cells[i].to_value()));
-                }
+                self.cursor.pass(&cells);
                 Ok(Some(cells))
             }
             None => {
@@ -343,59 +286,4 @@ impl Range<'_> {
 /// Whether a long statement ended because it is no longer wanted.
 fn is_called_off(called_off: &CancellationToken, error: &Error) -> bool {
     called_off.is_cancelled() || error.kind == Kind::SourceTimeout
-}
-
-/// `(a, b) > (?, ?)`, written so that MariaDB uses the index: `a >= ? and (a > ? or (a = ? and b > ?))`.
-fn above(names: &[String], last: &[Value]) -> (String, Vec<Value>) {
-    if let ([name], [value]) = (names, last) {
-        return (format!(" where {name} > ?"), vec![value.clone()]);
-    }
-    let mut parameters = vec![last[0].clone()];
-    let mut alternatives = Vec::with_capacity(names.len());
-    for depth in 0..names.len() {
-        let mut terms: Vec<String> = names[..depth].iter().map(|n| format!("{n} = ?")).collect();
-        terms.push(format!("{} > ?", names[depth]));
-        parameters.extend_from_slice(&last[..=depth]);
-        alternatives.push(format!("({})", terms.join(" and ")));
-    }
-    (format!(" where {} >= ? and ({})", names[0], alternatives.join(" or ")), parameters)
-}
-
-/// A quoted identifier: MariaDB KB, "Identifier Names".
-pub(super) fn quote(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
-}
-
-fn integer(key: i128) -> Value {
-    match i64::try_from(key) {
-        Ok(key) => Value::Int(key),
-        Err(_) => Value::UInt(u64::try_from(key).unwrap_or(u64::MAX)),
-    }
-}
-
-fn moment(at: DateTime<Utc>) -> Value {
-    let year = u16::try_from(at.year()).unwrap_or(0);
-    let part = |n: u32| u8::try_from(n).expect("a part of a date or time is below 60");
-    Value::Date(
-        year,
-        part(at.month()),
-        part(at.day()),
-        part(at.hour()),
-        part(at.minute()),
-        part(at.second()),
-        at.timestamp_subsec_micros(),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_next_range_begins_above_the_last_row_of_all_cursor_columns() {
-        let names = ["`s`".to_owned(), "`k`".to_owned()];
-        let (sql, parameters) = above(&names, &[Value::Int(7), Value::Int(9)]);
-        assert_eq!(sql, " where `s` >= ? and ((`s` > ?) or (`s` = ? and `k` > ?))");
-        assert_eq!(parameters, [7, 7, 7, 9].map(Value::Int));
-    }
 }

@@ -15,7 +15,7 @@ mod untold;
 
 pub use untold::Untold;
 
-use super::{Cell, Source, failure::failure, read::quote, snapshot::Snapshot, wire::Connection};
+use super::{Cell, Source, failure::failure, identifier::quote, snapshot::Snapshot, wire::Connection};
 use crate::{
     domain::{Engine, LogPosition, Table},
     error::{Error, Kind, Result},
