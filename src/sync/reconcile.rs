@@ -5,7 +5,7 @@
 //! Memory: what [`super::feed`] reads ahead, one row of the warehouse, the staging buffers.
 
 use super::{
-    Action, SyncOutcome,
+    Action, Differences, SyncOutcome,
     batches::Batches,
     cutter::Cutter,
     encode,
@@ -22,32 +22,7 @@ use crate::{
     warehouse::{CopyOut, Session},
 };
 use bytes::Bytes;
-use serde::Serialize;
 use std::{cmp::Ordering, collections::HashSet};
-
-/// How two sides differ, counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Differences {
-    /// Rows of the source.
-    pub rows: u64,
-    /// Rows that only the source has.
-    pub missing: u64,
-    /// Rows of one key that differ in some value.
-    pub different: u64,
-    /// Rows that only the warehouse has.
-    pub surplus: u64,
-    /// Rows of the source that have no place in the warehouse; no difference.
-    pub quarantined: u64,
-    /// Rows that only the warehouse has, where the rule is to keep them as they are.
-    pub kept: u64,
-}
-
-impl Differences {
-    /// Whether both sides are equal, value for value, but for what is kept by rule.
-    pub fn none(self) -> bool {
-        self.missing + self.different + self.surplus == 0
-    }
-}
 
 impl Job<'_> {
     /// Compares everything and writes the difference.

@@ -3,10 +3,9 @@
 //! All rows are staged and compared as a multiset: duplicates are kept exactly.
 
 use super::{
-    Action, SyncOutcome,
+    Action, Differences, SyncOutcome,
     feed::Ends,
     job::{Found, Job, count},
-    reconcile::Differences,
     staging::Staging,
 };
 use crate::{error::Result, source::Order};
