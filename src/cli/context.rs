@@ -113,7 +113,7 @@ impl Context {
     pub(super) fn heed_quiet_hours(&mut self, ignore: bool) -> anyhow::Result<()> {
         let mut config = (*self.config()?).clone();
         if ignore {
-            config.source.quiet_hours.clear();
+            config.source.ignore_quiet_hours();
             self.config = OnceLock::from(Arc::new(config));
             return Ok(());
         }
@@ -123,7 +123,8 @@ impl Context {
 
     /// How a person is told until when the source is quiet; `None` where it isn't.
     pub(super) fn told_quiet(&self) -> anyhow::Result<Option<String>> {
-        let quiet = self.config()?.source.quiet().unwrap_or_default();
+        let config = self.config()?;
+        let quiet = config.source.quiet();
         Ok(quiet.until(self.clock.now()).map(|end| format!("quiet until {}", quiet.told(end))))
     }
 

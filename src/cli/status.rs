@@ -91,7 +91,7 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
     let now = context.clock().now();
     let config = context.config()?;
     let late = late_before(&config, now);
-    let quiet_until = config.source.quiet().unwrap_or_default().until(now);
+    let quiet_until = config.source.quiet().until(now);
     let status = Status { quiet_until, ..read(&state, now, late, args.all).await? };
     match context.format() {
         Format::Json => context.print_record(&status)?,

@@ -133,12 +133,13 @@ pub fn load_with_origins(sources: &Sources) -> Result<Loaded, Error> {
         expand(layer, &mut problems);
         figment = figment.merge(&*layer);
     }
-    let config = extract(figment.clone(), &mut problems);
+    let mut config = extract(figment.clone(), &mut problems);
     let origins = Origins { figment, layers };
-    if let Some(config) = &config {
+    if let Some(config) = &mut config {
         // What stands in the place of a wrong value is not the operator's.
         let told: BTreeSet<String> = problems.iter().map(|problem| problem.key.clone()).collect();
-        problems.extend(config.check().into_iter().filter(|problem| !told.contains(&problem.key)));
+        let wrong = config.parse().into_iter().chain(config.check());
+        problems.extend(wrong.filter(|problem| !told.contains(&problem.key)));
     }
     let placed = |problem: Problem| match problem.origin.is_none().then(|| origins.of(&problem.key)).flatten() {
         Some(origin) => problem.at(origin),

@@ -66,7 +66,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// Everything that is wrong with it, as far as can be seen without a database.
+    /// Reads what is written in texts: once, when it is loaded. Tells everything that is wrong with them.
+    fn parse(&mut self) -> Vec<Problem> {
+        self.source.parse()
+    }
+
+    /// Everything else that is wrong with it, as far as can be seen without a database.
     pub fn check(&self) -> Vec<Problem> {
         let mut problems = self.source.check();
         problems.extend(self.warehouse.check());

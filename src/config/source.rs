@@ -58,9 +58,12 @@ pub struct Source {
     /// Seconds that one snapshot of an InnoDB table lasts at most; 0: none is taken.
     pub snapshot_seconds_max: u64,
     /// Times of day in which no table is read: `12:00-13:30`, or past midnight, `22:00-02:00`.
-    pub quiet_hours: Vec<String>,
+    pub(super) quiet_hours: Vec<String>,
     /// IANA name of the zone in which they are meant.
-    pub quiet_timezone: Option<String>,
+    pub(super) quiet_timezone: Option<String>,
+    /// What both of them say; set by [`Source::parse`].
+    #[serde(skip)]
+    pub(super) quiet: QuietHours,
     /// A copy that is read in its place while it keeps up.
     pub replica: Replica,
 }
@@ -90,6 +93,7 @@ impl Default for Source {
             snapshot_seconds_max: 60,
             quiet_hours: Vec::new(),
             quiet_timezone: None,
+            quiet: QuietHours::default(),
             replica: Replica::default(),
         }
     }
@@ -110,16 +114,38 @@ impl Source {
         within(&mut problems, "source.bytes_per_second_max", self.bytes_per_second_max, 0..=1 << 40);
         within(&mut problems, "source.snapshot_seconds_max", self.snapshot_seconds_max, 0..=3600);
         problems.extend(check_authority("source", self.tls, self.tls_ca_file.as_deref()));
-        problems.extend(self.quiet().err().unwrap_or_default());
         problems.extend(self.replica.check(self));
         problems
     }
 
     /// The quiet hours.
+    pub fn quiet(&self) -> &QuietHours {
+        &self.quiet
+    }
+
+    /// Sets them: windows such as `12:00-13:30`, and the IANA name of their zone.
     ///
     /// # Errors
     /// Everything that is wrong with them.
-    pub fn quiet(&self) -> Result<QuietHours, Vec<Problem>> {
+    pub fn keep_quiet(&mut self, hours: &[&str], timezone: &str) -> Result<(), Vec<Problem>> {
+        self.quiet_hours = hours.iter().map(|&window| window.to_owned()).collect();
+        self.quiet_timezone = Some(timezone.to_owned());
+        let problems = self.parse();
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Forgets them.
+    pub fn ignore_quiet_hours(&mut self) {
+        self.quiet_hours.clear();
+        self.quiet = QuietHours::default();
+    }
+
+    /// Reads what is written in texts, and tells everything that is wrong with it.
+    pub(super) fn parse(&mut self) -> Vec<Problem> {
+        self.parsed_quiet().map(|quiet| self.quiet = quiet).err().unwrap_or_default()
+    }
+
+    fn parsed_quiet(&self) -> Result<QuietHours, Vec<Problem>> {
         let (mut windows, mut problems) = (Vec::new(), Vec::new());
         for text in &self.quiet_hours {
             match text.parse::<Window>() {
@@ -175,9 +201,9 @@ mod tests {
     fn quiet_hours_are_two_times_of_day_in_a_zone_that_is_named() {
         let told = |hours: &[&str], zone: Option<&str>| {
             let quiet_hours = hours.iter().map(|&h| h.to_owned()).collect();
-            let source = Source { quiet_hours, quiet_timezone: zone.map(str::to_owned), ..Source::default() };
+            let mut source = Source { quiet_hours, quiet_timezone: zone.map(str::to_owned), ..Source::default() };
             let told = |p: Problem| format!("{}: {}; {}", p.key, p.cause, p.remedy);
-            source.check().into_iter().map(told).collect::<Vec<_>>()
+            source.parse().into_iter().map(told).collect::<Vec<_>>()
         };
         let zone = Some("America/Chicago");
         assert!(told(&["12:00-13:30", "22:00-02:00"], zone).is_empty() && told(&[], None).is_empty());

@@ -10,16 +10,15 @@ use chrono::{DateTime, Duration, Utc};
 
 /// Tables in step before this moment only are late; `None` where no schedule selects everything.
 pub fn late_before(config: &Config, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    // A configuration whose quiet hours are wrong is used nowhere.
-    let quiet = config.source.quiet().unwrap_or_default();
+    let quiet = config.source.quiet();
     config
         .schedule
         .iter()
         .filter(|s| s.select.iter().any(|pattern| pattern == "*"))
         .filter_map(|s| {
             let timetable = Timetable::new(s).ok()?;
-            let (_, before) = last_chance(&timetable, &quiet, now)?;
-            last_chance(&timetable, &quiet, before).map(|(chance, _)| chance)
+            let (_, before) = last_chance(&timetable, quiet, now)?;
+            last_chance(&timetable, quiet, before).map(|(chance, _)| chance)
         })
         .max()
 }
@@ -76,8 +75,7 @@ mod tests {
     #[test]
     fn time_in_quiet_hours_makes_nothing_late() {
         let quiet = |mut config: Config, hours: &[&str]| {
-            config.source.quiet_hours = hours.iter().map(|&h| h.to_owned()).collect();
-            config.source.quiet_timezone = Some("UTC".to_owned());
+            config.source.keep_quiet(hours, "UTC").expect("windows");
             config
         };
         let often = quiet(scheduled(&[("often", "*/5 * * * *")]), &["12:00-13:30"]);

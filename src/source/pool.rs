@@ -133,7 +133,7 @@ impl Source {
             range_rows: range_rows(config),
             snapshot_time: Duration::from_secs(config.snapshot_seconds_max),
             transactions_denied: Arc::default(),
-            quiet: Quiet::new(config)?,
+            quiet: Quiet::new(config),
             spare: spare(config.connections_max, 0),
             connections_max: config.connections_max,
             throttle: Arc::new(Throttle::new(config)),

@@ -21,11 +21,8 @@ pub(super) struct Quiet {
 
 impl Quiet {
     /// As configured, by the system's clock.
-    pub(super) fn new(config: &config::Source) -> Result<Self> {
-        let wrong = |problems: Vec<config::Problem>| {
-            Error::new(Kind::Config, problems.first().map(ToString::to_string).unwrap_or_default())
-        };
-        Ok(Self { hours: Arc::new(config.quiet().map_err(wrong)?), clock: Clock::system() })
+    pub(super) fn new(config: &config::Source) -> Self {
+        Self { hours: Arc::new(config.quiet().clone()), clock: Clock::system() }
     }
 
     /// When they are over; `None` outside of them.

@@ -7,8 +7,7 @@ use tokio::{process::Command, sync::watch, task::JoinSet};
 /// Noon in Chicago is 17:00 UTC in summer.
 fn with_lunch(bench: &Bench, clock: &Clock, change: impl FnOnce(&mut Config)) -> Orchestrator {
     let mut config = config(bench);
-    config.source.quiet_hours = vec!["12:00-13:30".to_owned()];
-    config.source.quiet_timezone = Some("America/Chicago".to_owned());
+    config.source.keep_quiet(&["12:00-13:30"], "America/Chicago").expect("a window");
     let schedule = serde_json::json!({ "name": "often", "cron": "*/5 * * * *" });
     config.schedule.push(serde_json::from_value(schedule).expect("a schedule"));
     change(&mut config);

@@ -21,8 +21,7 @@ use tokio::task::JoinSet;
 /// A configuration with quiet hours at noon in Chicago, which is 17:00 UTC in summer.
 fn with_lunch(bench: &Bench) -> Config {
     let mut config = bench.config();
-    config.source.quiet_hours = vec!["12:00-13:30".to_owned()];
-    config.source.quiet_timezone = Some("America/Chicago".to_owned());
+    config.source.keep_quiet(&["12:00-13:30"], "America/Chicago").expect("a window");
     config
 }
 
