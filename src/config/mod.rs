@@ -6,7 +6,6 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-mod connection;
 mod expand;
 mod extract;
 mod http;
@@ -19,6 +18,7 @@ mod problem;
 mod replica;
 mod retry;
 mod schedule;
+mod schema;
 mod secret;
 mod source;
 mod sync;
@@ -27,7 +27,6 @@ mod types;
 mod url;
 mod warehouse;
 
-pub use connection::TlsMode;
 pub use http::Http;
 pub use log::{Log, LogFormat};
 pub use models::Models;
@@ -38,6 +37,7 @@ pub use schedule::{CatchUp, Overlap, Schedule};
 pub use secret::Secret;
 pub use source::Source;
 pub use sync::{Sync, TableOverride};
+pub use tls::{TlsMode, authorities};
 pub use types::TypeRule;
 pub use warehouse::Warehouse;
 

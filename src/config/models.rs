@@ -2,8 +2,8 @@
 
 use super::{
     Problem,
-    connection::check_schema,
     problem::{not_empty, within},
+    schema::check_schema,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};

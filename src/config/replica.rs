@@ -1,6 +1,6 @@
 //! `[source.replica]`: a copy of the source, read in its place while it keeps up.
 
-use super::{Problem, Secret, Source, TlsMode, connection::check_authority, problem::within};
+use super::{Problem, Secret, Source, TlsMode, problem::within, tls::check_authority};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 

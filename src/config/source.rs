@@ -2,9 +2,9 @@
 
 use super::{
     Problem, Replica, Secret, TlsMode,
-    connection::check_authority,
     problem::{not_empty, within},
     schedule::zone,
+    tls::check_authority,
 };
 use crate::domain::{
     BadText, QuietHours,

@@ -2,8 +2,9 @@
 
 use super::{
     Problem, Secret, TlsMode,
-    connection::{check_authority, check_schema},
     problem::{not_empty, within},
+    schema::check_schema,
+    tls::check_authority,
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

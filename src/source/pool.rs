@@ -17,7 +17,6 @@ use crate::{
 use mysql_async::{Conn, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts};
 use std::{
     ops::{Deref, DerefMut},
-    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -26,14 +25,6 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::task::TaskTracker;
-
-/// Where Linux distributions keep the authorities that the system trusts: Debian, Red Hat, SUSE, Alpine.
-const SYSTEM_AUTHORITIES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
 
 /// How long a task waits for one of the connections at most. There are enough for what runs at once: whoever
 /// waits longer waits for one that hangs.
@@ -107,6 +98,7 @@ impl Source {
         // None is kept idle: one that is, would hold no permit.
         let bounds = PoolConstraints::new(0, config.connections_max)
             .ok_or_else(|| Error::new(Kind::Config, "[source] connections_max must be at least 1"))?;
+        let of_tls = |e: String| Error::new(Kind::SourceTls, format!("[source] {e}"));
         let mut options = OptsBuilder::default()
             .user(Some(&config.user))
             .db_name(Some(&config.database))
@@ -114,7 +106,7 @@ impl Source {
             .max_allowed_packet(Some(wire::PACKET_BYTES_MAX))
             .tcp_keepalive(Some(wire::KEEPALIVE))
             .pool_opts(PoolOpts::default().with_constraints(bounds).with_reset_connection(false))
-            .ssl_opts(ssl(config))
+            .ssl_opts(ssl(config).map_err(of_tls)?)
             .init(settings(config));
         if !config.password.is_empty() {
             options = options.pass(Some(config.password.reveal()));
@@ -124,7 +116,7 @@ impl Source {
             None => options.ip_or_hostname(&config.host).tcp_port(config.port),
         };
         let tls = tls_mode(config).client(config.tls_ca_file.as_deref());
-        let tls = tls.map_err(|e| Error::new(Kind::SourceTls, format!("[source] {e}")))?.map(Arc::new);
+        let tls = tls.map_err(of_tls)?.map(Arc::new);
         Ok(Self {
             pool: Pool::new(options),
             login: Arc::new(Login::new(config, tls, settings(config))),
@@ -248,20 +240,17 @@ fn tls_mode(config: &config::Source) -> TlsMode {
     if config.socket.is_some() { TlsMode::Disable } else { config.tls }
 }
 
-fn ssl(config: &config::Source) -> Option<SslOpts> {
-    match tls_mode(config) {
+/// The same for the driver, which makes a client of its own: it takes none that is made already.
+fn ssl(config: &config::Source) -> Result<Option<SslOpts>, String> {
+    Ok(match tls_mode(config) {
         TlsMode::Disable => None,
         TlsMode::Require => {
             Some(SslOpts::default().with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true))
         }
         TlsMode::VerifyFull => {
-            let authorities = config.tls_ca_file.clone().unwrap_or_else(system_authorities);
-            Some(SslOpts::default().with_disable_built_in_roots(true).with_root_certs(vec![authorities.into()]))
+            let trusted = config::authorities(config.tls_ca_file.as_deref())?;
+            let trusted = trusted.into_iter().map(|certificate| certificate.to_vec().into()).collect();
+            Some(SslOpts::default().with_disable_built_in_roots(true).with_root_certs(trusted))
         }
-    }
-}
-
-/// The first of the usual places that is there; else the first, for the error to name.
-fn system_authorities() -> PathBuf {
-    SYSTEM_AUTHORITIES.iter().map(PathBuf::from).find(|p| p.exists()).unwrap_or_else(|| SYSTEM_AUTHORITIES[0].into())
+    })
 }
