@@ -5,6 +5,7 @@
 
 pub mod catalog;
 pub mod clock;
+mod hexadecimal;
 mod key_range;
 pub mod local_time;
 pub mod mapping;
@@ -18,6 +19,7 @@ pub mod watermark;
 
 pub use catalog::{Catalog, Column, Consistency, Deletes, Engine, Fingerprint, SyncMode, Table};
 pub use clock::Clock;
+pub use hexadecimal::hexadecimal;
 pub use key_range::KeyRange;
 pub use mapping::{BadText, Mapping, Rule};
 pub use name::{ModelId, ScheduleName, TableName};

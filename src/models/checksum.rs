@@ -1,7 +1,7 @@
 //! SHA-256 of several texts, each with its length in front so that no two lists look alike.
 
+use crate::domain::hexadecimal;
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 /// The digest in hexadecimal.
 pub(super) fn of<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
@@ -10,8 +10,5 @@ pub(super) fn of<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
         hasher.update((part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
-    hasher.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a String can't fail");
-        text
-    })
+    hexadecimal(&hasher.finalize())
 }

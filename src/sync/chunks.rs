@@ -16,13 +16,12 @@ use super::{
     staging::Staging,
 };
 use crate::{
-    domain::{Deletes, KeyRange},
+    domain::{Deletes, KeyRange, hexadecimal},
     error::{Error, Kind, Result},
     source::{ChecksumReader, is_plain},
     warehouse::{Chunk, RawImage, Session, Transaction},
 };
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 use tracing::info;
 
 /// How a comparison in chunks went.
@@ -84,11 +83,7 @@ impl Job<'_> {
             .map_err(|e| Error::new(Kind::Internal, format!("shape of {}: {e}", self.table.name)))?;
         let version = env!("CARGO_PKG_VERSION");
         let hash = Sha256::digest(format!("{version}\n{shape}\n{}\n{digested}", self.deletes));
-        Ok(hash[..16].iter().fold(String::new(), |mut text, byte| {
-            // Writing into a string can't fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        }))
+        Ok(hexadecimal(&hash[..16]))
     }
 
     /// The chunks of which the warehouse has the very versions of rows.

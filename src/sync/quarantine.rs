@@ -8,7 +8,7 @@
 
 use super::encode;
 use crate::{
-    domain::{Column, Table},
+    domain::{Column, Table, hexadecimal},
     error::{Error, Kind, Result},
     source::Cell,
     sync::plan,
@@ -16,7 +16,6 @@ use crate::{
 };
 use bytes::{BufMut, Bytes, BytesMut};
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 /// So many rows of one sync are set aside.
 pub(super) const REFUSED_MAX: u64 = 10_000;
@@ -145,10 +144,7 @@ fn hash<V: AsRef<[u8]>>(values: impl Iterator<Item = V>) -> String {
         hash.update(value);
         hash.update([0]);
     }
-    hash.finalize()[..HASH_BYTES].iter().fold("sha256:".to_owned(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes everything");
-        text
-    })
+    format!("sha256:{}", hexadecimal(&hash.finalize()[..HASH_BYTES]))
 }
 
 /// The failure of a table in which more rows are refused than are worth setting aside one by one.
