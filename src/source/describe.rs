@@ -27,9 +27,20 @@ impl Source {
         // After the time was taken: what ends between the two can be seen by whoever reads then.
         let oldest = self.oldest_writer(&mut connection).await?;
         let settled_at = oldest.map_or(taken_at, |age| taken_at - age);
-        let rows = self.ask(&mut connection, TABLES, only, "listing tables").await?;
-        let mut columns = grouped(self.ask(&mut connection, COLUMNS, only, "listing columns").await?, Ok)?;
-        let mut indexes = grouped(self.ask(&mut connection, INDEXES, only, "listing indexes").await?, |r| index(&r))?;
+        let tables = self.tables(&mut connection, only, chosen).await?;
+        Ok(Catalog { taken_at, settled_at, tables })
+    }
+
+    /// The tables alone, without the server's times.
+    pub(super) async fn tables(
+        &self,
+        connection: &mut Conn,
+        only: Option<&[TableName]>,
+        chosen: impl Fn(&str) -> bool,
+    ) -> Result<Vec<Table>> {
+        let rows = self.ask(connection, TABLES, only, "listing tables").await?;
+        let mut columns = grouped(self.ask(connection, COLUMNS, only, "listing columns").await?, Ok)?;
+        let mut indexes = grouped(self.ask(connection, INDEXES, only, "listing indexes").await?, |r| index(&r))?;
         let mut tables = Vec::with_capacity(rows.len());
         for row in rows {
             let name: String = get(&row, 0)?;
@@ -40,7 +51,7 @@ impl Source {
             let indexes = indexes.remove(&name).unwrap_or_default();
             tables.push(table(&row, name, columns, &indexes)?);
         }
-        Ok(Catalog { taken_at, settled_at, tables })
+        Ok(tables)
     }
 
     /// The server's clock.

@@ -47,7 +47,9 @@ impl Refusal {
     /// What the operator can do.
     pub fn remedy(&self) -> String {
         match self {
-            Self::Failed(error) => return error.remedy().replace("[source]", "[source.replica]"),
+            Self::Failed(error) => {
+                return format!("of the replica, so in [source.replica] where it says [source]: {}", error.remedy());
+            }
             Self::Denied(account) => {
                 return format!(
                     "on the replica: GRANT SLAVE MONITOR ON *.* TO {account} (before MariaDB 10.5.9: REPLICATION CLIENT)"

@@ -99,15 +99,14 @@ impl Barrier {
 }
 
 impl Chosen {
-    /// What the server holds, with the times of the primary: see [`Source::describe`].
+    /// What the server holds, with the times of the primary, which were asked for when it was chosen: see
+    /// [`Source::describe`].
     pub async fn describe(&self, only: Option<&[TableName]>, chosen: impl Fn(&str) -> bool) -> Result<Catalog> {
-        let catalog = self.source.describe(only, chosen).await?;
-        Ok(match &self.moment {
-            Some(Moment { taken_at, settled_at, .. }) => {
-                Catalog { taken_at: *taken_at, settled_at: *settled_at, ..catalog }
-            }
-            None => catalog,
-        })
+        let Some(Moment { taken_at, settled_at, .. }) = self.moment else {
+            return self.source.describe(only, chosen).await;
+        };
+        let tables = self.source.tables(&mut *self.source.connection().await?, only, chosen).await?;
+        Ok(Catalog { taken_at, settled_at, tables })
     }
 }
 
