@@ -9,7 +9,7 @@ mod cells;
 
 use crate::harness::Servers;
 use amalgam::{
-    domain::{Column, Mapping, SourceType, Table, WarehouseType},
+    domain::{Column, Mapping, SourceType, Table, WarehouseType, hexadecimal},
     source::Value,
     sync::fuzz::{self, Encoded},
 };
@@ -23,7 +23,7 @@ use proptest::{
     strategy::ValueTree,
     test_runner::{RngAlgorithm, TestRng, TestRunner},
 };
-use std::{fmt::Write, pin::pin};
+use std::pin::pin;
 use tokio_postgres::Client;
 
 proptest! {
@@ -142,10 +142,7 @@ fn said(value: &Value, column: &Column) -> Option<String> {
         (Value::Bytes(_), W::Bytea) if column.source_type == SourceType::Geometry && column.rule.mapping.is_none() => {
             None
         }
-        (Value::Bytes(bytes), W::Bytea) => Some(bytes.iter().fold("\\x".to_owned(), |mut hex, byte| {
-            write!(hex, "{byte:02x}").expect("a string takes everything");
-            hex
-        })),
+        (Value::Bytes(bytes), W::Bytea) => Some(format!("\\x{}", hexadecimal(bytes))),
         // Hyphens are passed over wherever they stand; PostgreSQL takes them in their places only.
         (Value::Bytes(bytes), W::Uuid) if bytes.len() != 36 => None,
         (Value::Bytes(bytes), _) => String::from_utf8(bytes.clone()).ok().filter(|text| !text.contains('\0')),

@@ -5,15 +5,13 @@ mod daemon;
 
 use crate::{
     daemon::Daemon,
-    harness::{self, Bench, Servers, start, until},
+    harness::{self, Bench, Servers, WAITS_FOR_TABLE, start, until},
 };
 use amalgam::{
     demo::servers::{Kind as Server, Options, Server as Private},
+    domain::Clock,
     error::Kind,
-    source::Source,
-    sync::{SyncOptions, Syncer},
-    telemetry::Metrics,
-    warehouse::Warehouse,
+    sync::SyncOptions,
 };
 use mysql_async::prelude::Queryable;
 use std::{
@@ -218,10 +216,7 @@ fn tls_servers(folder: &Path) -> (Private, Private) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_dropped_between_plan_and_read_is_a_change_and_its_rows_stay() {
     let bench = with_a_row("dropped").await;
-    let config = Arc::new(bench.config());
-    let source = Source::new(&config.source).expect("the configuration is sound");
-    let warehouse = Warehouse::new(&config.warehouse).expect("the configuration is sound");
-    let syncer = Syncer::new(source, warehouse, config, Arc::new(Metrics::new()));
+    let syncer = harness::syncer(bench.config(), &Clock::system(), &Arc::default()).await;
     bench.source("insert into patient values (2, 'Another')").await;
     let plans = syncer.plan(None, SyncOptions::default()).await.expect("both servers answer");
     bench.source("drop table patient").await;
@@ -239,28 +234,12 @@ async fn a_run_carries_on_when_a_table_is_dropped_under_it() {
          create table small (id bigint primary key, name varchar(50)); insert into small values (1, '{VALUE}')"
     )).await;
     // The largest table is read first, and no further while somebody writes to it.
-    let mut writer = mysql_async::Conn::new(
-        mysql_async::OptsBuilder::default()
-            .ip_or_hostname("127.0.0.1")
-            .tcp_port(bench.config().source.port)
-            .user(Some("root"))
-            .db_name(Some(bench.database()))
-            .prefer_socket(false),
-    )
-    .await
-    .expect("the source takes connections");
+    let mut writer = bench.at_source().await;
     writer.query_drop("lock tables large write, small write").await.expect("they are there");
     let flags = set(&[("sync.parallel_tables", "1"), ("retry.attempts_max", "2")]);
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let (told, ()) = tokio::join!(refused(&bench, &flags, &["run"]), async {
-        let waiting = format!(
-            "select count(*) from information_schema.processlist where db = '{}' and state like 'Waiting for table%'",
-            bench.database()
-        );
-        until("the run waits for the large table", || async {
-            bench.source_texts(&waiting).await[0][0].as_deref() == Some("1")
-        })
-        .await;
+        bench.until_session("the run waits for the large table", WAITS_FOR_TABLE).await;
         writer.query_drop("drop table small; unlock tables").await.expect("they are locked by this connection");
     });
     assert!(told.contains("small") && told.contains(Kind::SourceChanged.policy().1), "{told}");

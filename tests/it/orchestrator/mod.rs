@@ -7,7 +7,7 @@ mod quiet;
 
 use crate::{
     daemon::{Daemon, STOP_MAX},
-    harness::{Bench, Servers, start, until, until_within},
+    harness::{Bench, Servers, WAITS_FOR_TABLE, start, until, until_within},
 };
 use amalgam::{
     config::Config,

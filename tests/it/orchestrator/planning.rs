@@ -107,11 +107,7 @@ async fn a_failure_that_halts_a_run_is_logged_once() {
     bench.source(&format!("create user 'halted'@'%'; grant select on {}.* to 'halted'@'%'", bench.database())).await;
     let halting = async {
         // It reads by then, and has to connect again once its connection is cut.
-        until("a table is waited for", || async {
-            let waiting = "select count(*) from information_schema.processlist where user = 'halted' and state like 'Waiting for table%'";
-            bench.source_texts(waiting).await[0][0].as_deref() == Some("1")
-        })
-        .await;
+        bench.until_session("a table is waited for", WAITS_FOR_TABLE).await;
         bench.source("drop user 'halted'@'%'; kill user 'halted'@'%'").await;
     };
     let (output, ()) = tokio::join!(command.output(), halting);

@@ -82,11 +82,7 @@ async fn a_table_that_quiet_hours_cut_off_goes_on_after_them_and_did_not_fail() 
     let (mut running, run) = (JoinSet::new(), orchestrator.clone());
     let request = RunRequest { select: vec!["payment+".to_owned()], ..RunRequest::default() };
     running.spawn(async move { run.run_once(request, Stop::default()).await });
-    until("the first range waits for the table", async || {
-        let waits = "select count(*) from information_schema.processlist where db = database() and state like 'Waiting for table%'";
-        bench.source_texts(waits).await[0][0].as_deref() == Some("1")
-    })
-    .await;
+    bench.until_session("the first range waits for the table", WAITS_FOR_TABLE).await;
     clock.set(at("17:00:00"));
     drop(held);
     let attempts = "select string_agg(a.state, ' ' order by a.number) from amalgam.attempt a join amalgam.task t using (task_id) where subject = 'payment'";

@@ -1,15 +1,15 @@
 //! Loads that read rows as they lie in a MyISAM file, and step aside for whoever waits.
 
-use super::{assert_equal, sync, syncer_with};
+use super::{FULL, PLAIN, assert_equal, described, sync, syncer_with};
 use crate::{
-    harness::{Bench, Servers, until},
+    harness::{Bench, Servers, WAITS_FOR_READER, WAITS_FOR_TABLE, until},
     proxy::{Fault, Proxy},
 };
 use amalgam::{
     domain::TableName,
     error::Kind,
-    source::{Order, Source},
-    sync::{Action, SyncOptions, Syncer},
+    source::Order,
+    sync::{Action, Syncer},
 };
 use tokio::task::JoinSet;
 
@@ -37,7 +37,7 @@ async fn rows_that_fill_holes_in_the_file_come_like_all_others() {
         .await;
     for part_bytes in [PARTS, u64::MAX] {
         let syncer = loading_in(&bench, part_bytes, None, None).await;
-        let outcome = sync(&syncer, SyncOptions { full: true, ..SyncOptions::default() }).await;
+        let outcome = sync(&syncer, FULL).await;
         assert_eq!((outcome.action, outcome.rows_inserted), (Action::Load, 8000));
         assert_equal(&syncer, 8000).await;
     }
@@ -56,12 +56,12 @@ async fn what_lies_behind_the_point_where_a_load_was_cut_off_is_not_missed() {
     let proxy = Proxy::before(bench.config().source.port).await;
     let syncer = loading_in(&bench, PARTS, Some(&proxy), None).await;
     proxy.set(Fault::Close(1_200_000));
-    let lost = syncer.sync_table(&TableName::from("t"), SyncOptions::default()).await.expect_err("it is cut off");
+    let lost = syncer.sync_table(&TableName::from("t"), PLAIN).await.expect_err("it is cut off");
     assert_eq!(lost.kind, Kind::SourceLost);
     proxy.set(Fault::None);
     let come = bench.text("select row_count || ' ' || may_have_gaps from amalgam.load").await;
     assert!(come.ends_with(" true") && !come.starts_with("0 "), "committed, with gaps: {come}");
-    let outcome = sync(&syncer, SyncOptions::default()).await;
+    let outcome = sync(&syncer, PLAIN).await;
     assert_eq!((outcome.action, outcome.rows_inserted), (Action::Load, 11_000));
     assert_equal(&syncer, 11_000).await;
 }
@@ -80,21 +80,13 @@ async fn a_writer_does_not_wait_for_a_load_that_waits_for_the_warehouse() {
         let syncer = loading_in(&bench, part_bytes, None, Some(&proxy)).await;
         proxy.set(Fault::Silence(8_000_000));
         let mut loading = JoinSet::new();
-        loading.spawn(async move {
-            syncer.sync_table(&TableName::from("t"), SyncOptions { full: true, ..SyncOptions::default() }).await
-        });
-        // The server has filled all there is between it and us, and holds the table meanwhile.
-        until("the server waits for the reader", async || {
-            let state = "select count(*) from information_schema.processlist \
-                         where db = database() and state = 'Writing to net' and time_ms > 1000";
-            bench.source_texts(state).await[0][0].as_deref() == Some("1")
-        })
-        .await;
+        loading.spawn(async move { syncer.sync_table(&TableName::from("t"), FULL).await });
+        bench.until_session("the server waits for the reader", WAITS_FOR_READER).await;
         bench.source("set statement lock_wait_timeout = 20 for update t set v = 'edited' where k = 1;").await;
         loading.shutdown().await;
         proxy.set(Fault::None);
         let syncer = loading_in(&bench, part_bytes, None, None).await;
-        sync(&syncer, SyncOptions::default()).await;
+        sync(&syncer, PLAIN).await;
         assert_equal(&syncer, 60_000).await;
     }
 }
@@ -111,13 +103,9 @@ async fn a_load_of_a_table_that_is_locked_already_waits_for_it_in_ranges() {
     let syncer = loading_in(&bench, u64::MAX, None, None).await;
     let held = bench.lock_source("t").await;
     let mut loading = JoinSet::new();
-    loading.spawn(async move { sync(&syncer, SyncOptions::default()).await });
-    until("a range waits for the table", async || {
-        let waits = "select count(*) from information_schema.processlist \
-                     where db = database() and state like 'Waiting for table%' and info like '%order by%'";
-        bench.source_texts(waits).await[0][0].as_deref() == Some("1")
-    })
-    .await;
+    loading.spawn(async move { sync(&syncer, PLAIN).await });
+    let range_waits = format!("{WAITS_FOR_TABLE} and info like '%order by%'");
+    bench.until_session("a range waits for the table", &range_waits).await;
     drop(held);
     let outcome = loading.join_next().await.expect("it was begun").expect("it did not panic");
     assert_eq!((outcome.action, outcome.rows_inserted), (Action::Load, 3000));
@@ -132,17 +120,9 @@ async fn a_connection_is_not_used_again_after_its_reader() {
              insert into t select seq, repeat('x', 1000) from seq_1_to_20000;",
         )
         .await;
-    let source = Source::new(&bench.config().source).expect("the settings are right");
-    let catalog = source.describe(None, |_| true).await.expect("described");
+    let (source, catalog) = described(&bench.config()).await;
     let table = &catalog.tables[0];
-    let reading = async || {
-        let ids = "select id from information_schema.processlist where db = database() and state = 'Writing to net'";
-        bench.source_texts(ids).await.first().and_then(|row| row[0].clone())
-    };
-    let is_there = async |id: &str| {
-        let sql = format!("select count(*) from information_schema.processlist where id = {id}");
-        bench.source_texts(&sql).await[0][0].as_deref() == Some("1")
-    };
+    let reading = async || bench.sessions("state = 'Writing to net'").await.pop();
     let mut reader = source.reader(table, &Order::File, 1 << 20).await.expect("a reader");
     let mut range = reader.range().await.expect("a range").expect("rows");
     range.next().await.expect("a row");
@@ -150,7 +130,7 @@ async fn a_connection_is_not_used_again_after_its_reader() {
     let id = reading().await.expect("it reads");
     // Given up: whatever calls the statement off may come late, and must not meet another one there.
     drop(reader);
-    until("it is closed", async || !is_there(&id).await).await;
+    until("it is closed", async || bench.sessions(&format!("id = {id}")).await.is_empty()).await;
     // Neither is one whose reader has come to its end.
     let mut reader = source.reader(table, &Order::File, 1 << 20).await.expect("a reader");
     while let Some(mut range) = reader.range().await.expect("a range") {
@@ -158,10 +138,5 @@ async fn a_connection_is_not_used_again_after_its_reader() {
     }
     assert!(reader.is_whole());
     drop(reader);
-    until("all are closed", async || {
-        let ours =
-            "select count(*) from information_schema.processlist where db = database() and id <> connection_id()";
-        bench.source_texts(ours).await[0][0].as_deref() == Some("0")
-    })
-    .await;
+    until("all are closed", async || bench.sessions("true").await.is_empty()).await;
 }

@@ -1,19 +1,17 @@
 //! How the source is read: from one snapshot where it has them, no faster than it may, and not past what
 //! it has yet to commit.
 
-use super::{Syncer, in_mode, sync, syncer_with};
+use super::{PLAIN, Syncer, described, in_mode, sync, syncer_with};
 use crate::harness::{Bench, Servers, until};
 use amalgam::{
     config::Config,
     domain::{SyncMode, TableName},
     error::Kind,
     source::{Order, Reader, Source},
-    sync::{Action, SyncOptions},
+    sync::Action,
 };
 use mysql_async::prelude::Queryable;
 use std::time::{Duration, Instant};
-
-const PLAIN: SyncOptions = SyncOptions { full: false, reconcile: false, every_row: false };
 
 /// The second column of all rows of the next range.
 async fn range(reader: &mut Reader<'_>) -> Vec<String> {
@@ -33,8 +31,7 @@ async fn seen(name: &str, engine: &str, change: impl FnOnce(&mut Config)) -> Vec
     config.source.range_rows = 2;
     config.source.connections_max = 1;
     change(&mut config);
-    let source = Source::new(&config.source).expect("the settings are right");
-    let catalog = source.describe(None, |_| true).await.expect("described");
+    let (source, catalog) = described(&config).await;
     let order = Order::Key { after: Vec::new() };
     let mut reader = source.reader(&catalog.tables[0], &order, 1 << 20).await.expect("a reader");
     let mut values = range(&mut reader).await;
@@ -66,8 +63,7 @@ async fn a_snapshot_that_nobody_reads_on_holds_up_no_alter_table() {
         .await;
     let mut config = bench.config();
     (config.source.range_rows, config.source.snapshot_seconds_max) = (100, 1);
-    let source = Source::new(&config.source).expect("the settings are right");
-    let catalog = source.describe(None, |_| true).await.expect("described");
+    let (source, catalog) = described(&config).await;
     let order = Order::Key { after: Vec::new() };
     let mut reader = source.reader(&catalog.tables[0], &order, 1 << 20).await.expect("a reader");
     assert_eq!(range(&mut reader).await.len(), 100);
@@ -89,8 +85,7 @@ async fn a_snapshot_does_not_outlast_a_long_pause() {
     (config.source.range_rows, config.source.snapshot_seconds_max) = (100, 1);
     // A range is paid for with about two seconds.
     config.source.bytes_per_second_max = 800;
-    let source = Source::new(&config.source).expect("the settings are right");
-    let catalog = source.describe(None, |_| true).await.expect("described");
+    let (source, catalog) = described(&config).await;
     let order = Order::Key { after: Vec::new() };
     let mut reader = source.reader(&catalog.tables[0], &order, 1 << 20).await.expect("a reader");
     assert_eq!(range(&mut reader).await.len(), 100);
@@ -182,12 +177,6 @@ async fn a_bound_by_the_second_is_kept_to() {
     }
 }
 
-/// Connections of ours at the source, by number.
-async fn connections(bench: &Bench) -> Vec<String> {
-    let sql = "select id from information_schema.processlist where user = 'reader' and db = database()";
-    bench.source_texts(sql).await.into_iter().flatten().flatten().collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_that_are_synced_at_once_wait_for_each_other_where_connections_are_few() {
     const TABLES: u64 = 4;
@@ -209,7 +198,7 @@ async fn tables_that_are_synced_at_once_wait_for_each_other_where_connections_ar
     let mut before: [Vec<String>; 2] = Default::default();
     while !tables.is_empty() {
         // One that was closed is listed until the server has noticed: what counts is listed three times.
-        let now = connections(&bench).await;
+        let now = bench.sessions("user = 'reader'").await;
         let standing = now.iter().filter(|id| before.iter().all(|ids| ids.contains(id))).count();
         assert!(standing <= 2, "{standing} connections");
         seen = seen.max(standing);
@@ -252,9 +241,9 @@ async fn a_second_connection_is_taken_only_where_no_table_needs_it() {
     bench.source("create table t (k int primary key) engine=MyISAM; insert into t values (1), (2);").await;
     let mut config = bench.config();
     config.source.connections_max = 4;
+    let (source, catalog) = described(&config).await;
     // Two tables at once, and one connection to look around: one is spare.
-    let source = Source::new(&config.source).expect("the settings are right").kept_for(2);
-    let catalog = source.describe(None, |_| true).await.expect("described");
+    let source = source.kept_for(2);
     let reader =
         async |source: &Source| source.reader(&catalog.tables[0], &Order::File, 1 << 20).await.expect("a reader");
     let mut first = reader(&source).await;

@@ -19,38 +19,35 @@ mod statistics;
 mod stream;
 mod types;
 
-use crate::harness::Bench;
+use crate::harness::{self, Bench};
 use amalgam::{
-    config::TableOverride,
-    domain::{SyncMode, TableName},
+    config::{Config, TableOverride},
+    domain::{Catalog, Clock, SyncMode, TableName},
     source::Source,
-    state::State,
     sync::{Differences, SyncOptions, SyncOutcome, Syncer},
     telemetry::Metrics,
-    warehouse::Warehouse,
 };
 use std::sync::Arc;
 
+const PLAIN: SyncOptions = SyncOptions { full: false, reconcile: false, every_row: false };
 const RECONCILE: SyncOptions = SyncOptions { full: false, reconcile: true, every_row: false };
 const FULL: SyncOptions = SyncOptions { full: true, reconcile: false, every_row: false };
 
+/// A table whose edits the server stamps.
+const STAMPED: &str = "create table t (k int primary key, v int, s timestamp not null default current_timestamp \
+                       on update current_timestamp) engine=MyISAM;";
+
 /// A syncer over a bench, with a configuration of the test's own.
-async fn syncer_with(bench: &Bench, change: impl FnOnce(&mut amalgam::config::Config)) -> Syncer {
+async fn syncer_with(bench: &Bench, change: impl FnOnce(&mut Config)) -> Syncer {
     syncer_that_counts(bench, change).await.0
 }
 
 /// The same, and what it counts.
-async fn syncer_that_counts(
-    bench: &Bench,
-    change: impl FnOnce(&mut amalgam::config::Config),
-) -> (Syncer, Arc<Metrics>) {
+async fn syncer_that_counts(bench: &Bench, change: impl FnOnce(&mut Config)) -> (Syncer, Arc<Metrics>) {
     let mut config = bench.config();
     change(&mut config);
-    State::new(&config.warehouse).migrate().await.expect("the control plane can be made");
-    let source = Source::new(&config.source).expect("the source's settings are right");
-    let warehouse = Warehouse::new(&config.warehouse).expect("the warehouse's settings are right");
     let metrics = Arc::new(Metrics::default());
-    (Syncer::new(source, warehouse, Arc::new(config), Arc::clone(&metrics)), metrics)
+    (harness::syncer(config, &Clock::system(), &metrics).await, metrics)
 }
 
 async fn syncer(bench: &Bench) -> Syncer {
@@ -67,6 +64,13 @@ async fn syncer_in_mode(bench: &Bench, mode: SyncMode) -> Syncer {
 
 fn in_mode(mode: SyncMode) -> TableOverride {
     TableOverride { mode: Some(mode), ..TableOverride::default() }
+}
+
+/// The source as configured, and what it holds.
+async fn described(config: &Config) -> (Source, Catalog) {
+    let source = Source::new(&config.source).expect("the settings are right");
+    let catalog = source.describe(None, |_| true).await.expect("described");
+    (source, catalog)
 }
 
 async fn sync(syncer: &Syncer, options: SyncOptions) -> SyncOutcome {

@@ -2,7 +2,7 @@
 
 use super::{RECONCILE, assert_equal, in_mode, sync};
 use crate::{
-    harness::{Bench, Servers, until},
+    harness::{self, Bench, Servers, WAITS_FOR_READER, until},
     proxy::{Fault, Proxy},
 };
 use amalgam::{
@@ -10,10 +10,7 @@ use amalgam::{
     domain::{Clock, SyncMode, TableName},
     error::{Error, Kind},
     source::{Order, Source},
-    state::State,
     sync::{Action, SyncOptions, Syncer},
-    telemetry::Metrics,
-    warehouse::Warehouse,
 };
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -36,10 +33,7 @@ fn before_lunch() -> Clock {
 }
 
 async fn syncer(config: Config, clock: &Clock) -> Syncer {
-    State::new(&config.warehouse).migrate().await.expect("the control plane can be made");
-    let source = Source::new(&config.source).expect("the source's settings are right").by_clock(clock.clone());
-    let warehouse = Warehouse::new(&config.warehouse).expect("the warehouse's settings are right");
-    Syncer::new(source, warehouse, Arc::new(config), Arc::new(Metrics::default()))
+    harness::syncer(config, clock, &Arc::default()).await
 }
 
 fn assert_quiet(error: &Error) {
@@ -131,14 +125,9 @@ async fn a_statement_that_reads_a_whole_file_is_called_off() {
     proxy.set(Fault::Silence(8_000_000));
     let mut loading = JoinSet::new();
     loading.spawn(async move { syncer.sync_table(&TableName::from("t"), SyncOptions::default()).await });
-    let under_way = async || {
-        let state = "select count(*) from information_schema.processlist \
-                     where db = database() and state = 'Writing to net' and time_ms > 1000";
-        bench.source_texts(state).await[0][0].as_deref() == Some("1")
-    };
-    until("the server waits for the reader", under_way).await;
+    bench.until_session("the server waits for the reader", WAITS_FOR_READER).await;
     set(&clock, "17:00:00");
-    until("the statement is called off", async || !under_way().await).await;
+    until("the statement is called off", async || bench.sessions(WAITS_FOR_READER).await.is_empty()).await;
     loading.shutdown().await;
 }
 

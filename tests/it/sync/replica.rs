@@ -1,25 +1,20 @@
 //! A replica that is read in the source's place, and whatever keeps it from being right.
 
-use super::{RECONCILE, assert_equal, in_mode, sync};
+use super::{RECONCILE, STAMPED, assert_equal, in_mode, sync};
 use crate::{
-    harness::{Bench, Servers, connect_source, run_at_source, source_texts_at, start_with, until},
+    harness::{self, Bench, Servers, connect_source, run_at_source, sessions_at, source_texts_at, start_with, until},
     proxy::{Fault, Proxy},
 };
 use amalgam::{
     config::Config,
     demo::servers::{Kind, Server},
-    domain::{SyncMode, TableName},
-    source::Source,
-    state::State,
+    domain::{Clock, SyncMode, TableName},
     sync::{Action, SyncOptions, Syncer},
     telemetry::Metrics,
-    warehouse::Warehouse,
 };
 use mysql_async::prelude::Queryable;
 use std::sync::Arc;
 
-const STAMPED: &str = "create table t (k int primary key, v int, s timestamp not null default current_timestamp \
-                       on update current_timestamp) engine=MyISAM;";
 const BY_GTID: &str = "master_use_gtid = slave_pos";
 const BY_FILE: &str = "master_use_gtid = no";
 
@@ -92,14 +87,11 @@ impl Pair {
 }
 
 async fn syncer(config: Config) -> Syncer {
-    syncer_with(config, Arc::default()).await
+    syncer_with(config, &Arc::default()).await
 }
 
-async fn syncer_with(config: Config, metrics: Arc<Metrics>) -> Syncer {
-    State::new(&config.warehouse).migrate().await.expect("the control plane can be made");
-    let source = Source::new(&config.source).expect("the source's settings are right");
-    let warehouse = Warehouse::new(&config.warehouse).expect("the warehouse's settings are right");
-    Syncer::new(source, warehouse, Arc::new(config), metrics)
+async fn syncer_with(config: Config, metrics: &Arc<Metrics>) -> Syncer {
+    harness::syncer(config, &Clock::system(), metrics).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,7 +110,7 @@ async fn a_replica_that_keeps_up_is_read_and_the_primary_gives_no_row() {
     config.source.user = "watcher".to_owned();
     config.source.replica.user = Some("reader".to_owned());
     let metrics = Arc::new(Metrics::default());
-    let syncer = syncer_with(config, Arc::clone(&metrics)).await;
+    let syncer = syncer_with(config, &metrics).await;
     assert_eq!(sync(&syncer, SyncOptions::default()).await.action, Action::Load);
     pair.bench.source("update t set v = 20 where k = 2; insert into t (k, v) values (3, 3);").await;
     // The barrier alone sees to it that the edit is found at once.
@@ -210,11 +202,9 @@ async fn a_wait_that_was_long_serves_no_table_that_has_more_since() {
     let mut holds = connect_source(pair.replica.port(), Some(pair.bench.database())).await;
     holds.query_drop("lock tables u write").await.expect("the table is there");
     pair.bench.source("insert into u values (1)").await;
-    let asks = "select count(*) from information_schema.processlist where info like '%master_gtid_wait%' and time_ms > 1500 \
-                and id <> connection_id()";
     let release = async {
-        let waits =
-            || async { source_texts_at(pair.replica.port(), "mysql", asks).await[0][0].as_deref() == Some("1") };
+        let asks = "info like '%master_gtid_wait%' and time_ms > 1500";
+        let waits = async || sessions_at(pair.replica.port(), pair.bench.database(), asks).await.len() == 1;
         until("the sync waits for a while", waits).await;
         holds.query_drop("unlock tables").await.expect("they are ours");
     };
@@ -272,12 +262,8 @@ async fn what_a_long_statement_at_the_primary_writes_is_not_behind_the_watermark
         // Stamped when it begins, and logged when it ends.
         desk.query_drop("insert into t (k, v) select 2, sleep(6)").await.expect("the row fits");
     });
-    let asks =
-        "select count(*) from information_schema.processlist where info like 'insert into t%' and time_ms > 3500";
-    until("the statement runs for a while", || async {
-        pair.bench.source_texts(asks).await[0][0].as_deref() == Some("1")
-    })
-    .await;
+    let writing = "info like 'insert into t%' and time_ms > 3500";
+    pair.bench.until_session("the statement runs for a while", writing).await;
     let outcome = sync(&syncer, RECONCILE).await;
     assert_eq!((outcome.rows_inserted, pair.read_from().await.as_str()), (0, "replica"));
     writes.join_next().await.expect("it was spawned").expect("the statement ends");

@@ -3,6 +3,12 @@
 //! Nobody stops them: they end with the process, whichever way it ends (see
 //! [`amalgam::demo::servers`]), and take their folder with them.
 
+mod sessions;
+mod syncer;
+
+pub(crate) use sessions::{WAITS_FOR_READER, WAITS_FOR_TABLE, sessions_at};
+pub(crate) use syncer::syncer;
+
 use amalgam::{
     config::Config,
     demo::servers::{Kind, Options, Server},
