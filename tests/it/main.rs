@@ -13,6 +13,7 @@ mod full_size;
 mod harness;
 mod histories;
 mod kill;
+mod logins;
 mod models;
 mod orchestrator;
 mod practice;

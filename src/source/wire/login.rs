@@ -26,6 +26,8 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const CHARACTER_SET: u8 = 45;
 /// Of the random bytes that a password is mixed with.
 const NONCE_BYTES: usize = 20;
+/// Of those that an ed25519 login signs (MariaDB KB, "Authentication Plugin - ed25519").
+const SIGNED_BYTES: usize = 32;
 /// Where a server gives its public key for a password.
 const KEY_BEGINS: &[u8] = b"-----BEGIN PUBLIC KEY-----";
 const KEY_ENDS: &[u8] = b"-----END PUBLIC KEY-----";
@@ -162,6 +164,10 @@ impl Login {
                 packet @ [0xfe, ..] if !switched => {
                     let wanted: AuthSwitchRequest<'_> = parsed(packet, ())?;
                     (nonce, plugin) = (wanted.plugin_data().to_vec(), wanted.auth_plugin().into_owned());
+                    if plugin == AuthPlugin::Ed25519 {
+                        // No text, and a nought at its end not the end of one, for which it was taken.
+                        nonce.resize(SIGNED_BYTES, 0);
+                    }
                     let proof = self.proof(&plugin, &nonce)?;
                     switched = true;
                     connection.send(&proof).await?;
@@ -179,7 +185,7 @@ impl Login {
 
     fn proof(&self, plugin: &AuthPlugin<'_>, nonce: &[u8]) -> Outcome<Vec<u8>> {
         match plugin {
-            AuthPlugin::CachingSha2Password | AuthPlugin::MysqlNativePassword => {
+            AuthPlugin::CachingSha2Password | AuthPlugin::MysqlNativePassword | AuthPlugin::Ed25519 => {
                 let proof = plugin.gen_data(Some(self.password.reveal()), nonce);
                 Ok(proof.map(|proof| proof.to_vec()).unwrap_or_default())
             }
