@@ -31,6 +31,8 @@ const KEY_BYTES: u64 = 8;
 /// which can't be told apart here, may take a hundred.
 const KEYS_MIN: u64 = 10_000;
 
+/// So many of the highest keys are looked at first: people delete what they have entered of late.
+const HIGHEST: u64 = 10_000;
 /// Keys lie close together where one in so many numbers is one.
 const SPARSE: u64 = 2;
 
@@ -86,6 +88,8 @@ pub struct KeyReader<'t> {
     table: &'t Table,
     key: Vec<String>,
     above: Vec<i128>,
+    /// Where the way ends; empty: after the last key.
+    until: Vec<i128>,
     /// The lowest and the highest key, once asked for.
     ends: Option<(i64, i64)>,
     /// Whether keys lie close together, as far as is known.
@@ -111,6 +115,7 @@ impl Source {
             table,
             key,
             above: Vec::new(),
+            until: Vec::new(),
             ends: None,
             is_dense: true,
             pace: Pace::new(
@@ -124,7 +129,26 @@ impl Source {
 }
 
 impl KeyReader<'_> {
-    /// The next piece; `None` after the last, which goes up to no bound.
+    /// The highest keys, which are left out from then on; `None` where the first piece has them all. To be
+    /// asked for first.
+    pub async fn highest(&mut self) -> Result<Option<KeyPiece>> {
+        let wait = self.gait.wait();
+        self.gait.pause(wait).await?;
+        let table = quote(self.table.name.as_str());
+        let descending: Vec<String> = self.key.iter().map(|k| format!("{k} desc")).collect();
+        let (names, order) = (self.key.join(", "), descending.join(", "));
+        let Some(above) =
+            self.list(&format!("select {names} from {table} order by {order} limit {HIGHEST}, 1")).await?.pop()
+        else {
+            return Ok(None);
+        };
+        let mut piece = KeyPiece { above, up_to: Vec::new(), within: None, image: String::new() };
+        self.count(&mut piece).await?;
+        self.until.clone_from(&piece.above);
+        Ok(Some(piece))
+    }
+
+    /// The next piece; `None` after the last.
     pub async fn piece(&mut self) -> Result<Option<KeyPiece>> {
         if self.done {
             return Ok(None);
@@ -141,7 +165,7 @@ impl KeyReader<'_> {
         let (bytes, waited) = (count * KEY_BYTES * self.key.len() as u64, begun.elapsed());
         self.pace.learn(count, bytes, waited);
         self.gait.learn(count, bytes, self.pace.beyond(waited));
-        self.done = piece.up_to.is_empty();
+        self.done = piece.up_to == self.until;
         self.above.clone_from(&piece.up_to);
         Ok(Some(piece))
     }
@@ -161,17 +185,16 @@ impl KeyReader<'_> {
         };
         let above = self.above.first().map_or(i128::from(lowest) - 1, |above| *above);
         let end = above + i128::from(wanted);
-        piece.up_to = (end < i128::from(highest)).then_some(end).into_iter().collect();
-        let from = format!("{table} where {}", piece.condition(&self.key));
-        let sql = format!("select count(*), {IMAGE} from (select {key} as k from {from}) piece");
-        let (count, image) = self.ask(sql).await?.ok_or_else(uncounted)?;
-        piece.image = image;
+        let last = self.until.first().copied().unwrap_or(highest.into());
+        piece.up_to = if end < last { vec![end] } else { self.until.clone() };
+        let count = self.count(piece).await?;
         self.is_dense = count >= wanted / SPARSE;
         Ok(count)
     }
 
     /// Counts the next keys of one column, however far apart, and finds where they end.
     async fn count_sparse(&mut self, piece: &mut KeyPiece, wanted: u64) -> Result<u64> {
+        piece.up_to.clone_from(&self.until);
         let key = &self.key[0];
         let from = format!("{} where {}", quote(self.table.name.as_str()), piece.condition(&self.key));
         let sql = format!(
@@ -180,7 +203,9 @@ impl KeyReader<'_> {
         let row: Option<(u64, String, Option<i64>)> = self.ask(sql).await?;
         let (count, image, highest) = row.ok_or_else(uncounted)?;
         piece.image = image;
-        piece.up_to = highest.filter(|_| count >= wanted).map(i128::from).into_iter().collect();
+        if let Some(highest) = highest.filter(|_| count >= wanted) {
+            piece.up_to = vec![highest.into()];
+        }
         Ok(count)
     }
 
@@ -188,10 +213,19 @@ impl KeyReader<'_> {
     async fn count_mixed(&mut self, piece: &mut KeyPiece, wanted: u64) -> Result<u64> {
         // The end comes first: keys that come and go meanwhile belong to this piece or to the next.
         let (names, table) = (self.key.join(", "), quote(self.table.name.as_str()));
+        piece.up_to.clone_from(&self.until);
         let condition = piece.condition(&self.key);
         let end = format!("select {names} from {table} where {condition} order by {names} limit {}, 1", wanted - 1);
-        piece.up_to = self.list(&end).await?.pop().unwrap_or_default();
-        let (number, condition) = (self.number(), piece.condition(&self.key));
+        if let Some(end) = self.list(&end).await?.pop() {
+            piece.up_to = end;
+        }
+        self.count(piece).await
+    }
+
+    /// Counts the keys of a piece whose bounds are known.
+    async fn count(&mut self, piece: &mut KeyPiece) -> Result<u64> {
+        let (number, table) = (self.number(), quote(self.table.name.as_str()));
+        let condition = piece.condition(&self.key);
         let sql = format!("select count(*), {IMAGE} from (select {number} as k from {table} where {condition}) piece");
         let (count, image) = self.ask(sql).await?.ok_or_else(uncounted)?;
         piece.image = image;

@@ -1,7 +1,8 @@
 //! Finds rows that are gone from the source, by keys alone.
 //!
 //! Both servers count and sum the keys of one piece after another, and of a piece that differs those of each
-//! bucket; only in buckets that differ are keys looked at one by one. A delta does this whenever the source has fewer rows than there ought to be.
+//! bucket; only in buckets that differ are keys looked at one by one. A delta does this whenever the source
+//! has fewer rows than there ought to be, and until it has found as many as are missing.
 //! Memory: the keys of one piece, from both sides.
 
 use super::{
@@ -22,39 +23,41 @@ use tracing::debug;
 const BUCKETS_LISTED_MAX: usize = 8;
 
 impl Job<'_> {
-    /// Whether the source has lost rows: with what a delta has staged there would be more of them than the
-    /// source counts. Rows in quarantine are the source's alone; as long as one is there that the source has
-    /// deleted since, keys are compared each time, and the next comparison of all rows releases it. Only
-    /// MyISAM counts exactly; what other engines lose, a reconciliation finds. Where such rows are kept as
+    /// How many rows the source has lost: with what a delta has staged there would be so many more of them
+    /// than the source counts. Rows in quarantine are the source's alone; as long as one is there that the
+    /// source has deleted since, keys are compared each time, and the next comparison of all rows releases it.
+    /// Only MyISAM counts exactly; what other engines lose, a reconciliation finds. Where such rows are kept as
     /// they are, nobody asks.
-    pub(super) async fn has_lost_rows(&self, staging: &mut Staging<'_>) -> Result<bool> {
+    pub(super) async fn lost_rows(&self, staging: &mut Staging<'_>) -> Result<u64> {
         let asks =
             self.deletes != Deletes::Ignore && self.table.engine == Engine::MyIsam && plan::has_integer_key(self.table);
         let Some(state) = self.state.filter(|_| asks) else {
-            return Ok(false);
+            return Ok(0);
         };
         let quarantined = self.warehouse.session().await?.quarantined(&self.table.name).await?;
         let expected = state.row_count.unsigned_abs() + staging.count_new().await? + quarantined;
         // A row that is set aside now may hide one that is gone: better look once too often.
-        Ok(expected + staging.refused_now() > self.table.rows)
+        Ok((expected + staging.refused_now()).saturating_sub(self.table.rows))
     }
 
-    /// Stages the deletion of every row whose key the source no longer has. How many rows the warehouse
-    /// has, counted on the way.
-    pub(super) async fn stage_deletes(&self, staging: &mut Staging<'_>) -> Result<u64> {
+    /// Stages the deletion of the rows whose keys the source no longer has, the highest first, until so many
+    /// are found as it has lost. How many rows the warehouse has, counted on the way, where that was all of
+    /// them.
+    pub(super) async fn stage_deletes(&self, staging: &mut Staging<'_>, lost: u64) -> Result<Option<u64>> {
         let session = self.warehouse.session().await?;
         let mut reader = self.source.key_reader(self.table).await?;
-        let (mut pieces, mut differing, mut gone, mut rows) = (0u64, 0u64, 0u64, 0);
-        let mut next = reader.piece().await?;
-        while let Some(piece) = next {
+        let (mut pieces, mut gone, mut rows) = (0u64, 0, 0);
+        let mut next = match reader.highest().await? {
+            Some(piece) => Some(piece),
+            None => reader.piece().await?,
+        };
+        while let Some(piece) = next.take_if(|_| gone < lost) {
             pieces += 1;
-            let (here, image);
-            ((here, image), next) = tokio::try_join!(self.count(&session, &piece), reader.piece())?;
-            rows += here;
+            let ((here, image), following) = tokio::try_join!(self.count(&session, &piece), reader.piece())?;
+            (rows, next) = (rows + here, following);
             if image == piece.image {
                 continue;
             }
-            differing += 1;
             for part in self.differing(&session, &mut reader, piece).await? {
                 let there: HashSet<Vec<i128>> = reader.keys(&part).await?.into_iter().collect();
                 for key in self.keys(&session, &part).await?.into_iter().filter(|k| !there.contains(k)) {
@@ -63,8 +66,8 @@ impl Job<'_> {
                 }
             }
         }
-        debug!(table = %self.table.name, pieces, differing, gone, "keys compared");
-        Ok(rows)
+        debug!(table = %self.table.name, pieces, lost, gone, "keys compared");
+        Ok(next.is_none().then_some(rows))
     }
 
     /// The parts of a piece in which both sides differ: few buckets, or the piece itself.

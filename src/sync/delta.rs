@@ -37,8 +37,9 @@ impl Job<'_> {
             return self.reconcile().await;
         }
         let mut found = Found::all(Action::Delta, fed, Vec::new());
-        if self.has_lost_rows(&mut staging).await? {
-            found.rows_before = Some(self.stage_deletes(&mut staging).await?);
+        let lost = self.lost_rows(&mut staging).await?;
+        if lost > 0 {
+            found.rows_before = self.stage_deletes(&mut staging, lost).await?;
         }
         self.apply(staging, found).await
     }

@@ -110,6 +110,40 @@ async fn a_delta_finds_deleted_rows_by_keys_of_several_columns_and_above_the_sig
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keys_are_looked_for_among_the_highest_and_then_from_the_lowest_on() {
+    let bench = Servers::fresh("gone_highest").await;
+    let stamp = "ts timestamp not null default current_timestamp on update current_timestamp";
+    bench
+        .source(&format!(
+            "create table t (k int primary key, {stamp}) engine=MyISAM; \
+             insert into t select seq, '2020-01-01' from seq_1_to_25000; \
+             create table u (a int, b int, {stamp}, primary key (a, b)) engine=MyISAM; \
+             insert into u select seq div 7, seq % 7, '2020-01-01' from seq_1_to_25000;"
+        ))
+        .await;
+    let syncer = syncer_with(&bench, |config| {
+        config.tables.extend(["t", "u"].map(|t| (t.to_owned(), in_mode(SyncMode::Merge))));
+    })
+    .await;
+    let mut rows = 25_000;
+    for table in ["t", "u"] {
+        syncer.sync_table(&table.into(), SyncOptions::default()).await.expect("the table is loaded");
+    }
+    // Among the highest alone, below them alone, at their edge, in both.
+    for gone in [&[24_990, 25_000][..], &[1, 9_000], &[15_000, 15_001], &[2, 3, 12_000, 24_000]] {
+        rows -= gone.len() as u64;
+        let list = gone.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        bench.source(&format!("delete from t where k in ({list}); delete from u where a * 7 + b in ({list})")).await;
+        for table in ["t", "u"].map(TableName::from) {
+            let outcome = syncer.sync_table(&table, SyncOptions::default()).await.expect("the table is synced");
+            assert_eq!((outcome.action, outcome.rows_deleted), (Action::Delta, gone.len() as u64), "{table}: {list}");
+            let found = syncer.verify_table(&table).await.expect("compared");
+            assert!(found.none() && found.rows == rows, "{table}: {list}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cycle_writes_no_more_rows_than_have_changed() {
     let bench = Servers::fresh("clean").await;
     bench.source("create table t (k int primary key, v int) engine=MyISAM; insert into t select seq, seq from seq_1_to_5000;").await;
