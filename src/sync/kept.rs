@@ -249,11 +249,9 @@ impl Job<'_> {
             }
             (_, false) => columns.push((LOADED_AT.to_owned(), loaded_at)),
         }
-        // Columns of people, and those that the source once had: the new table has been given them.
+        // Columns of people, and those that the source once had: the new table has been given them, if it could be.
         let given = old.columns.keys().filter(|name| self.is_extra(name)).map(|name| quote(name));
-        if old.key == self.table.key_columns().map(|c| c.raw_name().into_owned()).collect::<Vec<_>>()
-            && !old.key.is_empty()
-        {
+        if self.has_key_of(old) {
             columns.extend(given.map(|name| (name.clone(), format!("o.{name}"))));
         }
         let (names, values): (Vec<String>, Vec<String>) = columns.into_iter().unzip();

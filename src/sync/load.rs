@@ -13,7 +13,7 @@ use crate::{
     domain::{Column, Engine},
     error::{Error, Kind, Result},
     source::Order,
-    warehouse::{Dependents, Session, Transaction, Trappings, dependents, literal, quote, relation},
+    warehouse::{Dependents, RawTable, Session, Transaction, Trappings, dependents, literal, quote, relation},
 };
 use bytes::Bytes;
 use tracing::warn;
@@ -92,16 +92,21 @@ impl Job<'_> {
         if extra.is_empty() {
             return Ok(());
         }
-        let key: Vec<String> = self.table.key_columns().map(|c| c.raw_name().into_owned()).collect();
         let names: Vec<&str> = extra.iter().map(|(name, _)| name.as_str()).collect();
-        let alike = |c: &Column| raw.columns.get(&*c.raw_name()).is_some_and(|of| *of == c.warehouse().to_string());
-        if raw.key.is_empty() || raw.key != key || !self.table.key_columns().all(alike) {
+        if !self.has_key_of(raw) {
             warn!(table = %self.table.name, columns = names.join(", "), "not carried over: the key has changed, or there is none");
             return Ok(());
         }
         transaction
             .batch(&self.raw().carry(new, &extra), &format!("carrying columns of {} over", self.table.name))
             .await
+    }
+
+    /// Whether the raw table has the key that the table has now, in every type.
+    pub(super) fn has_key_of(&self, raw: &RawTable) -> bool {
+        let key: Vec<String> = self.table.key_columns().map(|c| c.raw_name().into_owned()).collect();
+        let alike = |c: &Column| raw.columns.get(&*c.raw_name()).is_some_and(|of| *of == c.warehouse().to_string());
+        !raw.key.is_empty() && raw.key == key && self.table.key_columns().all(alike)
     }
 
     /// Takes the old raw table away and lets `give_name` give the new one its name; what hangs on the old

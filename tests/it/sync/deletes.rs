@@ -169,3 +169,19 @@ async fn a_changed_rule_counts_from_the_next_sync_on_and_loads_nothing() {
     let compared = std::iter::repeat_n(Action::Reconcile, actions.len() - 1);
     assert!(actions.iter().copied().eq(std::iter::once(Action::Load).chain(compared)), "{actions:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_row_goes_along_though_its_key_is_another_type_and_a_column_is_gone() {
+    let bench = Servers::fresh("soft_retyped").await;
+    bench
+        .source("create table t (k int primary key, v int, w int); insert into t values (1, 10, 100), (2, 20, 200);")
+        .await;
+    let syncer = syncer_by(&bench, Deletes::Soft, None).await;
+    sync(&syncer, PLAIN).await;
+    bench.source("alter table t drop column w; delete from t where k = 2;").await;
+    sync(&syncer, PLAIN).await;
+    bench.source("alter table t modify k bigint;").await;
+    assert_eq!(sync(&syncer, FULL).await.action, Action::Load);
+    assert_eq!(rows(&bench).await, "1 10, 2 20 gone");
+    assert_equal(&syncer, 1).await;
+}
