@@ -38,7 +38,7 @@ pub use cell::Cell;
 pub use checksum::{Checksum, ChecksumReader, Digest, digest};
 pub use key_spread::KeySpread;
 pub use keys::{KeyPiece, KeyReader, is_plain};
-pub use log::{Changed, Changes, Untold};
+pub use log::{Changed, Changes, LogFacts, Untold};
 pub use mysql_async::Value;
 pub use order::Order;
 pub use pool::Source;

@@ -2,7 +2,7 @@
 //!
 //! Gathers facts and judges nothing; `amalgam doctor` does.
 
-use super::{Source, failure::failure, transactions};
+use super::{Source, failure::failure, log::LogFacts, transactions};
 use crate::{
     domain::Clock,
     error::{Error, Kind, Result},
@@ -36,6 +36,8 @@ pub struct Preflight {
     pub binlog: bool,
     /// `binlog_format`.
     pub binlog_format: String,
+    /// What else there is to know of the binary log.
+    pub log: LogFacts,
     /// The server's clock minus this machine's.
     pub clock_ahead: TimeDelta,
     /// `time_zone`; `SYSTEM` already replaced by what the system has.
@@ -92,6 +94,7 @@ impl Source {
             data_bytes,
             binlog: number(&row, 5) == 1,
             binlog_format: text(&row, 6),
+            log: LogFacts::of(&mut connection).await?,
             clock_ahead,
             time_zone,
             sql_mode: text(&row, 4),

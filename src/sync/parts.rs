@@ -4,8 +4,9 @@
 //! index, gives it its name in the raw schema, and writes the table's state.
 //! Read is as the rows lie in the file, while their keys ascend and nobody waits for the table; else by key.
 //! Guarantee: a load that was interrupted, by whatever, goes on after the last part. What changed behind
-//! its back is found right afterwards: watermark and fingerprint are those of the load's first beginning.
-//! Where neither can find it (rows of lower keys further on in a file that was not read to its end; rows
+//! its back is found right afterwards: watermark, place in the source's log and fingerprint are those of the load's
+//! first beginning.
+//! Where none can find it (rows of lower keys further on in a file that was not read to its end; rows
 //! that an engine without an exact count has lost meanwhile), there are none, so that both sides are compared.
 
 use super::{
@@ -18,7 +19,7 @@ use super::{
     quarantine::{self, REFUSED_MAX, encoded_integers},
 };
 use crate::{
-    domain::Engine,
+    domain::{Engine, SyncMode},
     error::Result,
     source::Order,
     warehouse::{LoadProgress, Session, Transaction},
@@ -53,8 +54,11 @@ impl Job<'_> {
             let (reading, mut batches) = self.feed(Order::Key { after: load.last_key.clone() }, Ends::WithTheTable);
             tokio::try_join!(reading, self.take_parts(session, &mut load, &mut batches))?;
         }
-        // What left the table while the load lay idle is told by MyISAM's count alone.
-        let to_compare = load.may_have_gaps || resumed && self.table.engine != Engine::MyIsam;
+        // What left the table while the load lay idle is told by the source's log, where it is followed from the
+        // load's beginning on; else by MyISAM's count alone.
+        let is_followed = self.mode == SyncMode::Stream && load.log.is_some();
+        let is_told = is_followed || self.table.engine == Engine::MyIsam;
+        let to_compare = load.may_have_gaps || resumed && !is_told;
         let look_again = resumed || to_compare;
         if resumed && !self.source.is_alone() {
             // It may be that of another server.

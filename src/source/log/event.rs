@@ -11,9 +11,9 @@ const HEADER_BYTES: usize = 19;
 const FORMAT: u8 = 15;
 /// Whoever does not know such an event may pass it over.
 const IGNORABLE: u16 = 0x80;
-/// Made for whoever is connected, and not of the log: without a checksum, as the connection has asked.
+/// Made for whoever is connected, and not of the log.
 const ARTIFICIAL: u16 = 0x20;
-/// A checksum behind an event of the log.
+/// A checksum behind an event.
 const CHECKSUM_BYTES: usize = 4;
 
 /// One event.
@@ -23,12 +23,20 @@ pub(super) struct Event<'p> {
     pub body: Body<'p>,
 }
 
+/// A statement, and the database of the session that did it.
+pub(super) struct Statement<'p> {
+    pub database: &'p [u8],
+    pub text: &'p [u8],
+}
+
 /// What an event says.
 pub(super) enum Body<'p> {
     /// A statement.
-    Statement(&'p [u8]),
-    /// Another file follows.
-    File(&'p [u8]),
+    Statement(Statement<'p>),
+    /// Another file follows: because this one was ended, or because the reading goes on there.
+    File { name: &'p [u8], is_end: bool },
+    /// The server ended, and its file with it.
+    Stop,
     /// A file begins, whose events have so many bytes of a checksum behind them.
     Format { checksum_bytes: usize },
     /// The server has lost events.
@@ -54,18 +62,17 @@ impl<'p> Event<'p> {
         let (mut header, kind) = (header, header[4]);
         let at = u32::from_le_bytes(take(&mut header)?);
         let flags = u16::from_le_bytes([packet[17], packet[18]]);
-        let body = if kind == FORMAT || flags & ARTIFICIAL != 0 {
-            body
-        } else {
-            &body[..body.len().checked_sub(checksum_bytes)?]
-        };
+        // Its own checksum is told with the others'.
+        let checksum_bytes = if kind == FORMAT { 0 } else { checksum_bytes };
+        let body = &body[..body.len().checked_sub(checksum_bytes)?];
         let body = match kind {
             2 => Body::Statement(statement(body)?),
+            3 => Body::Stop,
             // Eight bytes of an offset, then the name.
-            4 => Body::File(body.get(8..)?),
+            4 => Body::File { name: body.get(8..)?, is_end: flags & ARTIFICIAL == 0 },
             FORMAT => Body::Format { checksum_bytes: checksum_bytes_of(body)? },
             // Marks, numbers of transactions, and what accompanies statements: no event of the log's own.
-            3 | 5 | 13 | 14 | 16 | 27 | 29 | 160 | 161 | 162 | 163 | 164 => Body::Nothing,
+            5 | 13 | 14 | 16 | 27 | 29 | 160 | 161 | 162 | 163 | 164 => Body::Nothing,
             19 => layout(body)?,
             23..=25 | 30..=32 => {
                 let id = number(body.get(..6)?);
@@ -91,11 +98,13 @@ fn checksum_bytes_of(body: &[u8]) -> Option<usize> {
     }
 }
 
-/// The text of a statement.
-fn statement(mut body: &[u8]) -> Option<&[u8]> {
+/// Lengths, what the session had set, the database and a zero, the text.
+fn statement(mut body: &[u8]) -> Option<Statement<'_>> {
     let [_, _, _, _, _, _, _, _, database, _, _, low, high] = take::<13>(&mut body)?;
-    let variables = usize::from(u16::from_le_bytes([low, high]));
-    body.get(variables + usize::from(database) + 1..)
+    split(&mut body, u16::from_le_bytes([low, high]).into())?;
+    let database = split(&mut body, database.into())?;
+    take::<1>(&mut body)?;
+    Some(Statement { database, text: body })
 }
 
 fn layout(mut body: &[u8]) -> Option<Body<'_>> {

@@ -22,8 +22,10 @@ pub(super) struct Following<'t> {
     /// Where it begins; that file must be the one it was.
     since: Option<&'t LogPosition>,
     file: String,
+    /// The file that has begun and was not ended.
+    open: Option<String>,
     begun: BTreeMap<String, u32>,
-    /// Behind the events of the present file.
+    /// Behind the events of the present file, and those that lead to the next.
     checksum_bytes: usize,
     /// The table's layouts by their numbers; `None`: not understood.
     layouts: HashMap<u64, Option<Vec<Width>>>,
@@ -39,6 +41,7 @@ impl<'t> Following<'t> {
             key: table.key.iter().map(|&at| (at, is_unsigned(table.columns[at].source_type))).collect(),
             since,
             file: String::new(),
+            open: None,
             begun: BTreeMap::new(),
             checksum_bytes: 0,
             layouts: HashMap::new(),
@@ -56,6 +59,13 @@ impl<'t> Following<'t> {
         self.begun.get(file).copied()
     }
 
+    /// Before the first event of another reading of the log.
+    pub(super) fn begin(&mut self) {
+        self.open = None;
+        // What comes before the first file has none.
+        self.checksum_bytes = 0;
+    }
+
     /// Takes an event in.
     ///
     /// # Errors
@@ -64,9 +74,16 @@ impl<'t> Following<'t> {
         let Event { at, body } = Event::parse(packet, self.checksum_bytes).ok_or(Untold::NotUnderstood)?;
         match body {
             Body::Nothing => Ok(()),
-            Body::Statement(text) => statement::judge(text, self.table.name.as_str()),
-            Body::File(name) => {
+            Body::Statement(statement) => statement::judge(&statement, self.database, self.table.name.as_str()),
+            Body::File { name, is_end } => {
                 self.file = String::from_utf8_lossy(name).into_owned();
+                if is_end {
+                    self.open = None;
+                }
+                Ok(())
+            }
+            Body::Stop => {
+                self.open = None;
                 Ok(())
             }
             Body::Format { checksum_bytes } => {
@@ -101,6 +118,10 @@ impl<'t> Following<'t> {
         // Its server may have begun to number tables anew.
         self.layouts.clear();
         self.begun.insert(self.file.clone(), at);
+        // Whoever begins another file without having ended the last one has died in between.
+        if self.open.replace(self.file.clone()).is_some_and(|open| open != self.file) {
+            return Err(Untold::Died);
+        }
         match self.since {
             Some(since) if since.file == self.file && since.begun != at => Err(Untold::BegunAnew),
             _ => Ok(()),

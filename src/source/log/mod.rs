@@ -9,10 +9,12 @@
 //! Refuses: staying. The log is asked for what there is, and the connection ends.
 
 mod event;
+mod facts;
 mod following;
 mod statement;
 mod untold;
 
+pub use facts::LogFacts;
 pub use untold::Untold;
 
 use super::{Cell, Source, failure::failure, identifier::quote, snapshot::Snapshot, wire::Connection};
@@ -25,6 +27,9 @@ use mysql_async::prelude::Queryable;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 const PLACE: &str = include_str!("../queries/log_place.sql");
+/// File, offset, and the databases that alone are logged, or are not. It takes a right that nothing else needs
+/// (`BINLOG MONITOR`).
+const FILTERS: &str = "show master status";
 /// An engine without transactions shows rows when their statement lets go of the table: so often, and so long
 /// apart, is looked whether nobody is in it.
 const LOOKS_MAX: u32 = 20;
@@ -132,6 +137,7 @@ impl Source {
     async fn follow_log(&self, (file, offset): &Place, following: &mut Following<'_>) -> Result<Result<(), Untold>> {
         let Ok(offset) = u32::try_from(*offset) else { return Ok(Err(Untold::Gone)) };
         let mut connection = self.reading().await?;
+        following.begin();
         if let Err(error) = connection.dump(file, offset).await {
             return refused(&error).map(Err);
         }
@@ -151,20 +157,21 @@ impl Source {
     /// Where the log stands, if it tells of the table at all.
     async fn place(&self, table: &Table) -> Result<Result<Place, Untold>> {
         let mut connection = self.reading().await?;
-        if table.engine == Engine::InnoDb {
-            let sql = format!("show create table {}", quote(table.name.as_str()));
-            let definition = connection
-                .first(&sql, |cells| match cells.get(1)? {
-                    Cell::Bytes(text) => Some(String::from_utf8_lossy(text).into_owned()),
-                    _ => None,
-                })
-                .await
-                .map_err(|e| failure(&e, &format!("looking at the definition of {}", table.name)))?;
-            if cascades(&definition.unwrap_or_default()) {
-                return Ok(Err(Untold::Cascades));
-            }
+        if cascades(&mut connection, table).await? {
+            return Ok(Err(Untold::Cascades));
+        }
+        if leaves_out(&mut connection).await? {
+            return Ok(Err(Untold::LeftOut));
         }
         place_of(&mut connection).await
+    }
+
+    /// Whether a foreign key changes rows of a table by itself, which is not logged.
+    ///
+    /// # Errors
+    /// What a connection or a query can meet.
+    pub async fn cascades(&self, table: &Table) -> Result<bool> {
+        cascades(&mut self.reading().await?, table).await
     }
 
     /// Whether nobody is in a table, so that all that is logged of it can be seen.
@@ -188,6 +195,23 @@ impl Source {
     }
 }
 
+/// Whether the server is known to leave databases out of its log. Which statements those are depends on the
+/// databases that their sessions were in, so any is one too many.
+async fn leaves_out(connection: &mut Connection) -> Result<bool> {
+    let asked = connection
+        .first(FILTERS, |cells| {
+            let is_set = |at: usize| matches!(cells.get(at), Some(Cell::Bytes(list)) if !list.is_empty());
+            Some(is_set(2) || is_set(3))
+        })
+        .await;
+    match asked {
+        Ok(asked) => Ok(asked.unwrap_or_default()),
+        // Without the right nobody can know; a server without a log is told by the next question.
+        Err(mysql_async::Error::Server(_)) => Ok(false),
+        Err(error) => Err(failure(&error, "asking the source what it leaves out of its log")),
+    }
+}
+
 /// Where a session stands in the log.
 async fn place_of(connection: &mut Connection) -> Result<Result<Place, Untold>> {
     let text = |cell: Option<&Cell<'_>>| match cell {
@@ -196,11 +220,12 @@ async fn place_of(connection: &mut Connection) -> Result<Result<Place, Untold>> 
     };
     let asked = connection
         .first(PLACE, |cells| {
-            let is_logged = cells.first()?.number::<i64>()? == 1;
-            Some((is_logged, text(cells.get(1)), text(cells.get(2)), text(cells.get(3))))
+            let is_on = |at: usize| Some(cells.get(at)?.number::<i64>()? == 1);
+            let is_whole = is_on(4)? || text(cells.get(5)).is_empty();
+            Some((is_on(0)?, is_whole, text(cells.get(1)), text(cells.get(2)), text(cells.get(3))))
         })
         .await;
-    let (is_logged, format, file, offset) = match asked {
+    let (is_logged, is_whole, format, file, offset) = match asked {
         Ok(Some(asked)) => asked,
         // MySQL has neither these variables nor this table.
         Ok(None) | Err(mysql_async::Error::Server(_)) => return Ok(Err(Untold::NotLogged)),
@@ -209,13 +234,30 @@ async fn place_of(connection: &mut Connection) -> Result<Result<Place, Untold>> 
     Ok(match offset.parse() {
         _ if !is_logged || file.is_empty() => Err(Untold::NotLogged),
         _ if format != "ROW" => Err(Untold::NotByRow),
+        _ if !is_whole => Err(Untold::NotPassedOn),
         Ok(offset) => Ok((file, offset)),
         Err(_) => Err(Untold::NotLogged),
     })
 }
 
+/// Asks for the definition: `information_schema` tells foreign keys only to who may do more than read.
+async fn cascades(connection: &mut Connection, table: &Table) -> Result<bool> {
+    if table.engine != Engine::InnoDb {
+        return Ok(false);
+    }
+    let sql = format!("show create table {}", quote(table.name.as_str()));
+    let definition = connection
+        .first(&sql, |cells| match cells.get(1)? {
+            Cell::Bytes(text) => Some(String::from_utf8_lossy(text).into_owned()),
+            _ => None,
+        })
+        .await
+        .map_err(|e| failure(&e, &format!("looking at the definition of {}", table.name)))?;
+    Ok(changes_by_itself(&definition.unwrap_or_default()))
+}
+
 /// Whether a foreign key changes rows of a table of that definition.
-fn cascades(definition: &str) -> bool {
+fn changes_by_itself(definition: &str) -> bool {
     CASCADES.iter().any(|words| definition.contains(words))
 }
 
@@ -235,8 +277,10 @@ mod tests {
 
     #[test]
     fn a_foreign_key_that_changes_rows_by_itself_is_told_from_one_that_forbids() {
-        assert!(cascades("foreign key (`p`) REFERENCES `u` (`k`) ON DELETE CASCADE"));
-        assert!(cascades("foreign key (`p`) REFERENCES `u` (`k`) ON DELETE NO ACTION ON UPDATE SET NULL"));
-        assert!(!cascades("`s` timestamp ON UPDATE current_timestamp(), REFERENCES `u` (`k`) ON DELETE NO ACTION"));
+        assert!(changes_by_itself("foreign key (`p`) REFERENCES `u` (`k`) ON DELETE CASCADE"));
+        assert!(changes_by_itself("foreign key (`p`) REFERENCES `u` (`k`) ON DELETE NO ACTION ON UPDATE SET NULL"));
+        assert!(!changes_by_itself(
+            "`s` timestamp ON UPDATE current_timestamp(), REFERENCES `u` (`k`) ON DELETE NO ACTION"
+        ));
     }
 }

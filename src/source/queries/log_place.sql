@@ -4,4 +4,6 @@ select cast(@@global.log_bin as signed), cast(@@global.binlog_format as char),
        (select cast(variable_value as char) from information_schema.session_status
         where variable_name = 'BINLOG_SNAPSHOT_FILE'),
        (select cast(variable_value as char) from information_schema.session_status
-        where variable_name = 'BINLOG_SNAPSHOT_POSITION')
+        where variable_name = 'BINLOG_SNAPSHOT_POSITION'),
+       -- Whether it logs what it gets as a replica, and what it has got as one.
+       cast(@@global.log_slave_updates as signed), cast(@@global.gtid_slave_pos as char)
