@@ -8,7 +8,8 @@ use super::{
 use crate::{
     error::Kind,
     orchestrator::{is_late, late_before, short},
-    state::{ModelHealth, RunFailure, SchemaChangeRecord, State, TableHealth},
+    source::Untold,
+    state::{ModelHealth, NotFollowed, RunFailure, SchemaChangeRecord, State, TableHealth},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -41,6 +42,8 @@ struct Status {
     tables_failing: usize,
     /// Replicas of the source, and how many tables were last read from each; the others from the primary.
     tables_of_replicas: BTreeMap<String, i64>,
+    /// Tables that are to follow the source's binary log, and were compared or loaded with their last sync.
+    tables_not_followed: Vec<NotFollowed>,
     /// Tables with rows that have no place in the warehouse, and how many rows.
     rows_quarantined: BTreeMap<String, i64>,
     models: usize,
@@ -134,6 +137,7 @@ async fn read(state: &State, now: DateTime<Utc>, late: Option<DateTime<Utc>>, al
         tables_late: count(&tables, "late"),
         tables_failing: count(&tables, "failing"),
         tables_of_replicas: state.tables_of_replicas().await?,
+        tables_not_followed: state.not_followed().await?,
         rows_quarantined: state.quarantined().await?,
         models: models.len(),
         models_failing: count(&models, "failing"),
@@ -210,6 +214,13 @@ fn show(status: &Status, context: &Context) -> anyhow::Result<()> {
     }
     for (replica, tables) in &status.tables_of_replicas {
         text.push_str(&format!("replica {replica}  {tables} of {} tables were last read there\n", status.tables));
+    }
+    for NotFollowed { name, synced_at, reason } in &status.tables_not_followed {
+        let why = Untold::parse(reason).map_or_else(|| reason.clone(), |untold| untold.to_string());
+        text.push_str(&format!(
+            "\ntable {name} did not follow the binary log {}: {why}\n",
+            ago(*synced_at, status.now)
+        ));
     }
     for (table, rows) in &status.rows_quarantined {
         text.push_str(&format!(

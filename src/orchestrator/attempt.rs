@@ -215,7 +215,7 @@ impl Attempt {
 
 impl Done {
     fn table(outcome: &SyncOutcome) -> Self {
-        let note = match outcome.action {
+        let mut note = match outcome.action {
             Action::Skip => "unchanged".to_owned(),
             Action::Load => format!("{} rows loaded", outcome.rows_inserted),
             Action::Delta | Action::Reconcile => {
@@ -229,7 +229,13 @@ impl Done {
                 )
             }
         };
-        Self { unchanged: outcome.action == Action::Skip, outcome: json!(outcome), note }
+        let mut record = json!(outcome);
+        if let Some(untold) = outcome.untold {
+            let reason = format!("the binary log was not followed: {untold}");
+            note.push_str(&format!("; {reason}"));
+            record["reason"] = json!(reason);
+        }
+        Self { unchanged: outcome.action == Action::Skip, outcome: record, note }
     }
 
     fn model(outcome: &BuildOutcome) -> Self {

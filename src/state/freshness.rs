@@ -56,6 +56,17 @@ pub struct ModelHealth {
     pub error: Option<String>,
 }
 
+/// A table that is to follow the source's binary log, and did not with its last sync.
+#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+pub struct NotFollowed {
+    /// Its name.
+    pub name: String,
+    /// When it was synced.
+    pub synced_at: DateTime<Utc>,
+    /// Why, by a word.
+    pub reason: String,
+}
+
 impl State {
     /// How every table does, by name.
     ///
@@ -91,6 +102,16 @@ impl State {
             .during("counting tables read from a replica")
             .await?;
         Ok(rows.into_iter().collect())
+    }
+
+    /// The tables that did not follow the source's binary log with their last sync, though they are to, by name.
+    ///
+    /// # Errors
+    /// The server fails.
+    pub async fn not_followed(&self) -> Result<Vec<NotFollowed>> {
+        let sql = "select source_table as name, synced_at, not_followed as reason from amalgam.table_state \
+                   where not_followed is not null order by 1";
+        sqlx::query_as(sql).fetch_all(&mut *self.connection().await?).during("reading who follows the log").await
     }
 
     /// How every model does, by name.

@@ -15,7 +15,7 @@ mod schedules;
 mod schema_changes;
 mod tasks;
 
-pub use freshness::{ModelHealth, SubjectKind, TableHealth};
+pub use freshness::{ModelHealth, NotFollowed, SubjectKind, TableHealth};
 pub use history::{AttemptRecord, RunFailure, RunRecord, TaskRecord};
 pub use lease::{Acquired, Lease};
 pub use runs::{NewEdge, NewRun, NewTask, Plan, RunRow};

@@ -15,7 +15,7 @@ use crate::{
     config,
     domain::{Deletes, Fingerprint, LogPosition, SyncMode, Table, Watermark},
     error::{Error, Kind, Result},
-    source::Source,
+    source::{Source, Untold},
     warehouse::{NewTableState, TableState, Transaction, Warehouse},
 };
 use chrono::{DateTime, Utc};
@@ -50,6 +50,8 @@ pub(super) struct Job<'a> {
     /// How far the source's log was followed, or had come before anything was read, in `stream` mode; `None`
     /// where that isn't known.
     pub log: Option<LogPosition>,
+    /// Why the source's log was not followed, in `stream` mode.
+    pub untold: Option<Untold>,
     /// Whether a load looks for rows that the warehouse refuses: slower, and only where there are any.
     pub sift: bool,
     /// Whether checksums are not trusted.
@@ -177,6 +179,7 @@ impl Job<'_> {
             reconciled: found.action != Action::Delta,
             server: self.source.name(),
             position: found.position.as_deref(),
+            not_followed: self.untold.map(Untold::as_str),
         };
         transaction.note_schema_changes(&self.table.name, &self.drift.changes).await?;
         transaction.save_table_state(&self.table.name, &new).await?;

@@ -61,15 +61,15 @@ impl Raw<'_> {
         )
     }
 
-    /// Deletes, or stamps, the rows whose keys are gone.
+    /// Deletes, or stamps, the rows whose keys are gone, or lets them be.
     pub(super) fn delete_gone(&self) -> String {
         let (name, same_key) = (self.name(), self.same_key("t", "g"));
         match self.deletes {
             Deletes::Soft => {
                 format!("update {name} t set {} from {GONE} g where {same_key} and {}", stamp(), self.is_live("t"))
             }
-            // Under `ignore`, nobody looks for such keys: the table is empty.
-            Deletes::Hard | Deletes::Ignore => format!("delete from {name} t using {GONE} g where {same_key}"),
+            Deletes::Hard => format!("delete from {name} t using {GONE} g where {same_key}"),
+            Deletes::Ignore => format!("delete from {name} where false"),
         }
     }
 

@@ -156,7 +156,7 @@ impl Syncer {
             self.source.heed_quiet_hours()?;
         }
         if plan.mode == SyncMode::Stream && matches!(plan.action, Action::Load | Action::Reconcile) {
-            job.find_log_position().await?;
+            job.find_log_position(options.reconcile || plan.action == Action::Load).await?;
         }
         let outcome = match plan.action {
             Action::Skip => SyncOutcome::of(Action::Skip),
@@ -173,7 +173,7 @@ impl Syncer {
             Action::Reconcile => job.reconcile().await?,
         };
         job.tell_drift(&outcome, &self.metrics);
-        Ok(outcome)
+        Ok(SyncOutcome { untold: job.untold, ..outcome })
     }
 
     /// Compares one table with the source, value for value, and changes nothing.
@@ -214,8 +214,8 @@ impl Syncer {
         self.config.tables.iter().find(|(name, _)| name.eq_ignore_ascii_case(table.as_str())).map(|(_, o)| o)
     }
 
-    /// Whether a table is to be kept in step by the source's log.
-    fn is_streamed(&self, table: &TableName) -> bool {
+    /// Whether the configuration has a table follow the source's log; where it can't, [`Syncer::mode`] says why.
+    pub fn is_streamed(&self, table: &TableName) -> bool {
         self.by_hand_of(table).and_then(|o| o.mode) == Some(SyncMode::Stream)
     }
 
@@ -265,6 +265,7 @@ impl Syncer {
                 times.taken_at
             },
             log: None,
+            untold: None,
             sift: false,
             every_row: options.every_row,
         };

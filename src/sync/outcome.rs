@@ -5,6 +5,7 @@
 use super::RuledColumn;
 use crate::{
     domain::{SyncMode, Table, TableName},
+    source::Untold,
     telemetry::Metrics,
 };
 use serde::Serialize;
@@ -49,6 +50,8 @@ pub struct SyncOutcome {
     /// Whether more is to be read at once: a load went on that an earlier sync had begun, or rows may be
     /// missing from it.
     pub look_again: bool,
+    /// Why a table that is to follow the source's log did not.
+    pub untold: Option<Untold>,
     /// Rows read from the source.
     pub rows_read: u64,
     /// Rows that are new in the warehouse.
@@ -77,6 +80,7 @@ impl SyncOutcome {
         Self {
             action,
             look_again: false,
+            untold: None,
             rows_read: 0,
             rows_inserted: 0,
             rows_updated: 0,
@@ -92,6 +96,7 @@ impl SyncOutcome {
 
     /// Takes in what a later step of the same sync did.
     pub(super) fn add(&mut self, later: &Self) {
+        self.untold = later.untold.or(self.untold);
         self.rows_read += later.rows_read;
         self.rows_inserted += later.rows_inserted;
         self.rows_updated += later.rows_updated;
@@ -114,6 +119,9 @@ impl SyncOutcome {
     /// Puts what was done with a table into the metrics.
     pub(super) fn count(&self, table: &TableName, metrics: &Metrics) {
         let name = table.as_str();
+        if let Some(untold) = self.untold {
+            metrics.log_not_followed.with_label_values(&[untold.as_str()]).inc();
+        }
         metrics.rows_read.with_label_values(&[name]).inc_by(self.rows_read);
         for (operation, rows) in
             [("insert", self.rows_inserted), ("update", self.rows_updated), ("delete", self.rows_deleted)]

@@ -123,7 +123,8 @@ pub(super) fn choose_action(situation: &Situation<'_>, options: SyncOptions) -> 
     let is_proven = state.fingerprint.is_some()
         && state.fingerprint == situation.table.fingerprint
         && state.server.as_deref() == situation.server;
-    let is_left_behind = situation.mode == SyncMode::Stream && situation.now - state.synced_at > LOG_PLACE_KEPT;
+    let has_place = situation.mode == SyncMode::Stream && matches!(state.watermark, Some(Watermark::Log(_)));
+    let is_left_behind = has_place && situation.now - state.synced_at > LOG_PLACE_KEPT;
     if follows && drift.is_none() && is_proven && !is_left_behind {
         return (Action::Skip, format!("not written at the source since {}", state.synced_at.format("%F %T UTC")));
     }
@@ -175,7 +176,7 @@ fn delta_or_reconcile(situation: &Situation<'_>, state: &TableState) -> (Action,
 mod tests {
     use super::*;
     use crate::{
-        domain::{Column, Fingerprint},
+        domain::{Column, Fingerprint, LogPosition},
         warehouse::Shape,
     };
 
@@ -266,6 +267,18 @@ mod tests {
         assert_eq!(action(&payment(1_000_000), SyncMode::Merge, None, 9, options), Action::Load);
         let reconcile = SyncOptions { reconcile: true, ..SyncOptions::default() };
         assert_eq!(action(&payment(1_000_000), SyncMode::Merge, Some(&seen), 9, reconcile), Action::Reconcile);
+    }
+
+    #[test]
+    fn a_place_of_the_log_is_moved_on_though_its_table_is_quiet() {
+        let place = LogPosition { file: "binlog.000007".to_owned(), offset: 4, begun: 0 };
+        let followed = state(Some(Watermark::Log(place)));
+        let (table, options) = (&payment(1_000_000), SyncOptions::default());
+        let (hour, kept) =
+            (LOG_PLACE_KEPT.num_seconds(), |now| action(table, SyncMode::Stream, Some(&followed), now, options));
+        assert_eq!([kept(hour), kept(hour + 1)], [Action::Skip, Action::Delta]);
+        // Where there is no place, a comparison would only find that nothing has changed.
+        assert_eq!(action(table, SyncMode::Stream, Some(&state(None)), hour + 1, options), Action::Skip);
     }
 
     #[test]

@@ -300,13 +300,14 @@ impl<'t> Raw<'t> {
         )
     }
 
-    /// Releases from quarantine the rows that are staged, because they have been mended.
+    /// Releases from quarantine the rows that are staged, because they have been mended, and those that are gone.
     pub(super) fn release_staged(&self) -> String {
-        let key: Vec<String> = self.key().iter().map(|k| format!("s.{k}")).collect();
+        let key = self.key().join(", ");
         format!(
-            "delete from amalgam.quarantine q using {STAGED} s where q.source_table = {} and q.row_key = concat_ws(',', {})",
-            literal(self.table.name.as_str()),
-            key.join(", ")
+            "delete from amalgam.quarantine q using \
+             (select concat_ws(',', {key}) as row_key from {STAGED} union all select concat_ws(',', {key}) from {GONE}) s \
+             where q.source_table = {} and q.row_key = s.row_key",
+            literal(self.table.name.as_str())
         )
     }
 

@@ -12,7 +12,7 @@ use super::{
     staging::Staging,
 };
 use crate::{
-    domain::{Deletes, Watermark},
+    domain::Watermark,
     error::{Error, Kind, Result},
     source::Untold,
     sync::Action,
@@ -20,11 +20,21 @@ use crate::{
 use tracing::{info, warn};
 
 impl Job<'_> {
-    /// Notes how far the log has come, before everything is read.
-    pub(super) async fn find_log_position(&mut self) -> Result<()> {
+    /// Notes how far the log has come, before everything is read; and why it is, unless that is `known`.
+    pub(super) async fn find_log_position(&mut self, known: bool) -> Result<()> {
         match self.source.log_position(self.table).await? {
             Ok(position) => self.log = Some(position),
             Err(untold) => self.tell(untold),
+        }
+        if known || self.untold.is_some() {
+            return Ok(());
+        }
+        let has_place = matches!(self.state.and_then(|s| s.watermark.as_ref()), Some(Watermark::Log(_)));
+        // With a place and the same shape, it is for another rule for deletes.
+        if self.drift.compare.is_some() {
+            self.tell(Untold::Altered);
+        } else if !has_place {
+            self.tell(Untold::NoPlace);
         }
         Ok(())
     }
@@ -60,20 +70,20 @@ impl Job<'_> {
             });
             tokio::try_join!(reading, taking)?.0
         };
-        if self.deletes != Deletes::Ignore {
-            for key in &gone {
-                staging.delete_key(key, self.table).await?;
-            }
+        for key in &gone {
+            staging.delete_key(key, self.table).await?;
         }
         self.apply(staging, Found::all(Action::Delta, fed, Vec::new())).await
     }
 
-    fn tell(&self, untold: Untold) {
+    /// Says, and keeps, why the log is not followed.
+    fn tell(&mut self, untold: Untold) {
         let table = &self.table.name;
         if untold.is_a_fault() {
-            warn!(%table, reason = %untold, "the log does not tell what has changed; everything is compared");
+            warn!(%table, reason = %untold, "the log does not tell what has changed; everything is read");
         } else {
-            info!(%table, reason = %untold, "the log does not tell what has changed; everything is compared");
+            info!(%table, reason = %untold, "the log does not tell what has changed; everything is read");
         }
+        self.untold = Some(untold);
     }
 }

@@ -25,6 +25,8 @@ pub struct Metrics {
     pub rows_written: IntCounterVec,
     /// Chunks of tables that were compared, by `outcome` (quiet, walked). Set by `sync/`.
     pub chunks: IntCounterVec,
+    /// Syncs of tables that are to follow the source's binary log and did not, by `reason`. Set by `sync/`.
+    pub log_not_followed: IntCounterVec,
     /// Values replaced because the warehouse can't hold them, by `table` and `rule`. Set by `sync/`.
     pub values_coerced: IntCounterVec,
     /// What was done about tables whose shape had changed, by `change` (added, widened, redeclared, dropped,
@@ -114,6 +116,11 @@ impl Metrics {
                 "amalgam_chunks_compared_total",
                 "Chunks of tables compared: quiet ones were passed over, of the others all rows were read.",
                 &["outcome"],
+            ),
+            log_not_followed: r.counters(
+                "amalgam_log_not_followed_total",
+                "Syncs of tables that are to follow the source's binary log, and compared or loaded all rows instead, by why.",
+                &["reason"],
             ),
             values_coerced: r.counters(
                 "amalgam_values_coerced_total",

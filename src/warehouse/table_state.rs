@@ -89,6 +89,8 @@ pub struct NewTableState<'a> {
     pub server: Option<&'a str>,
     /// What the primary had logged when the read had ended, where it was read.
     pub position: Option<&'a str>,
+    /// The word of why it did not follow the source's log, where it is to.
+    pub not_followed: Option<&'a str>,
 }
 
 impl Session {
@@ -173,6 +175,7 @@ impl Transaction<'_> {
             &consistency,
             &new.server,
             &new.position,
+            &new.not_followed,
         ];
         let written = match &new.seen_revision {
             None => self.execute(INSERT, &parameters, doing).await?,

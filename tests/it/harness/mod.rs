@@ -45,6 +45,9 @@ pub(crate) async fn servers() -> Servers {
     Servers { shared: tokio::task::spawn_blocking(start).await.expect("the servers start") }
 }
 
+/// Flags of a source whose binary log can be followed.
+pub(crate) const ROWS_LOGGED: [&str; 3] = ["--log-bin=binlog", "--server-id=1", "--binlog-format=ROW"];
+
 /// Starts a server of a test's own, to be stopped and started at will. It ends with its value.
 pub(crate) fn start(kind: Kind, name: &str) -> Server {
     Server::start(kind, &Options::throw_away(folder(name))).expect("a private server starts")

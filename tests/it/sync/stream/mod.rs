@@ -1,19 +1,28 @@
 //! Tables that are kept in step by the source's binary log.
 
-use super::{RECONCILE, assert_equal, differences, in_mode, sync, syncer_with};
+mod place;
+mod reasons;
+
+use super::{RECONCILE, assert_equal, differences, in_mode, sync, syncer_that_counts, syncer_with};
 use crate::{
-    harness::{Bench, Servers, run_at_source, start_with, until},
+    harness::{Bench, ROWS_LOGGED, Servers, run_at_source, start_with, until},
     proxy::{Fault, Proxy},
 };
 use amalgam::{
     config::TableOverride,
     demo::servers::{Kind, Server},
     domain::{Deletes, SyncMode, TableName},
+    source::Untold,
     sync::{Action, SyncOptions, SyncOutcome, Syncer},
+    telemetry::Metrics,
 };
 use mysql_async::prelude::Queryable;
+use std::sync::Arc;
 
 const PLAIN: SyncOptions = SyncOptions { full: false, reconcile: false, every_row: false };
+/// Who writes while the log is followed, and how often.
+const CLERKS: u64 = 3;
+const STATEMENTS: u32 = 700;
 
 /// A source with a binary log of rows.
 struct Logged {
@@ -27,13 +36,18 @@ impl Logged {
     }
 
     async fn with(name: &str, more: &[&str]) -> Self {
-        let flags = [&["--log-bin=binlog", "--server-id=1", "--binlog-format=ROW"][..], more].concat();
+        let flags = [&ROWS_LOGGED[..], more].concat();
         let server = start_with(Kind::MariaDb, "logged", &flags);
         Self { bench: Servers::fresh_at(name, &server).await, server }
     }
 
     async fn syncer(&self) -> Syncer {
         self.syncer_for(&["t"]).await
+    }
+
+    /// One for table `t`, and what it counts.
+    async fn counting(&self) -> (Syncer, Arc<Metrics>) {
+        syncer_that_counts(&self.bench, |c| drop(c.tables.insert("t".to_owned(), in_mode(SyncMode::Stream)))).await
     }
 
     async fn syncer_for(&self, tables: &[&str]) -> Syncer {
@@ -52,6 +66,13 @@ impl Logged {
             .text("select coalesce(watermark::text, 'none') from amalgam.table_state where source_table = 't'")
             .await
     }
+}
+
+/// Syncs that did not follow the log, by why.
+fn not_followed(metrics: &Metrics) -> Vec<(&'static str, u64)> {
+    let counted = |untold: &Untold| metrics.log_not_followed.with_label_values(&[untold.as_str()]).get();
+    let all = Untold::ALL.iter().map(|untold| (untold.as_str(), counted(untold)));
+    all.filter(|(_, count)| *count > 0).collect()
 }
 
 /// What a sync did, and how many rows it read, inserted, changed and deleted.
@@ -150,7 +171,13 @@ async fn what_an_open_transaction_has_written_comes_whole_when_it_is_committed()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_names_the_table_has_it_compared_and_the_log_is_followed_again() {
     let logged = Logged::new("stream_statements").await;
-    logged.bench.source("create table t (k int primary key, v int); insert into t values (1, 1), (2, 2), (3, 3)").await;
+    logged
+        .bench
+        .source(
+            "create table t (k int primary key, v int); insert into t values (1, 1), (2, 2), (3, 3); \
+             create view seen as select k, v from t",
+        )
+        .await;
     let syncer = logged.syncer().await;
     sync(&syncer, PLAIN).await;
     for (statement, rows) in [
@@ -160,6 +187,7 @@ async fn a_statement_that_names_the_table_has_it_compared_and_the_log_is_followe
         ("insert into t values (3, 3, 3); alter table t drop column v, add column v int after k", 3),
         ("create table n like t; insert into n values (9, 9, 9); drop table t; rename table n to t", 1),
         ("set session binlog_format = 'STATEMENT'; update t set v = 10", 1),
+        ("set session binlog_format = 'STATEMENT'; update seen set v = 11", 1),
     ] {
         logged.bench.source(statement).await;
         sync(&syncer, PLAIN).await;
@@ -168,7 +196,7 @@ async fn a_statement_that_names_the_table_has_it_compared_and_the_log_is_followe
             .bench
             .source(
                 "create table other (x int); insert into other values (1); drop table other; \
-                 insert into t (k) values (50); update t set v = coalesce(v, 0) + 1; delete from t where k = 50",
+                 create or replace view of_others as select 1; insert into t (k) values (50); update t set v = coalesce(v, 0) + 1; delete from t where k = 50",
             )
             .await;
         assert_eq!(told(&sync(&syncer, PLAIN).await), (Action::Delta, [rows, 0, rows, 0]), "after {statement}");
@@ -285,33 +313,46 @@ async fn a_sync_that_failed_takes_the_same_events_in_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_written_after_a_load_in_parts_has_begun_is_told_whatever_is_cut_off() {
-    let logged = Logged::new("stream_cut").await;
-    logged
-        .bench
-        .source(
-            "create table t (k int primary key, v varchar(200)) engine=InnoDB; \
-             insert into t select seq, repeat('x', 200) from seq_1_to_3000",
-        )
-        .await;
-    let proxy = Proxy::before(logged.server.port()).await;
-    let syncer = syncer_with(&logged.bench, |config| {
-        config.tables.insert("t".to_owned(), in_mode(SyncMode::Stream));
-        config.sync.load_part_bytes = 1;
-        config.sync.batch_bytes_max = 1 << 16;
-        config.source.port = proxy.port();
-    })
-    .await;
-    assert_eq!(sync(&syncer, PLAIN).await.action, Action::Load);
-    let mut cut = 0;
-    for bytes in [100, 500, 1500, 3000, 6000, 20_000] {
-        logged.bench.source("update t set v = concat(k, repeat('y', 100)) where k % 9 = 3; delete from t where k = (select min(k) from t)").await;
-        proxy.set(Fault::Reset(bytes));
-        cut += u32::from(syncer.sync_table(&TableName::from("t"), PLAIN).await.is_err());
-        proxy.set(Fault::None);
-        logged.bench.source(&format!("insert into t values (10000 + {bytes}, 'z')")).await;
-        assert_eq!(sync(&syncer, PLAIN).await.action, Action::Delta, "{bytes}");
-        assert_equal(&syncer, 3000).await;
+async fn whatever_is_written_while_the_log_is_followed_comes_with_one_of_the_next_syncs() {
+    for engine in ["MyISAM", "InnoDB"] {
+        let logged = Logged::new("stream_clerks").await;
+        let table = format!("create table t (k int primary key, v int) engine={engine};");
+        logged.bench.source(&(table + "insert into t select seq, 0 from seq_1_to_200")).await;
+        let (syncer, metrics) = logged.counting().await;
+        sync(&syncer, PLAIN).await;
+        let mut clerks = tokio::task::JoinSet::new();
+        for seed in 0..CLERKS {
+            let mut connection = logged.bench.at_source().await;
+            clerks.spawn(async move {
+                let mut random = fastrand::Rng::with_seed(seed);
+                for _ in 0..STATEMENTS {
+                    // Where two clerks stand in each other's way, one is told to begin anew.
+                    let _ = connection.query_drop(statement(&mut random)).await;
+                }
+            });
+        }
+        let mut syncs = 0;
+        while clerks.try_join_next().is_none_or(|ended| ended.is_ok()) && !clerks.is_empty() {
+            sync(&syncer, PLAIN).await;
+            syncs += 1;
+        }
+        clerks.join_all().await;
+        assert!(syncs > 2, "{engine}: {syncs}");
+        sync(&syncer, PLAIN).await;
+        let rows = logged.bench.source_texts("select count(*) from t").await[0][0].clone().unwrap_or_default();
+        assert_equal(&syncer, rows.parse().expect("a count")).await;
+        assert_eq!(not_followed(&metrics), [], "{engine}");
     }
-    assert!(cut > 2, "{cut}");
+}
+
+/// What a clerk does next.
+fn statement(random: &mut fastrand::Rng) -> String {
+    let (key, value) = (random.u32(0..400), random.u32(..1000));
+    match random.u8(0..7) {
+        0..=1 => format!("replace into t values ({key}, {value})"),
+        2..=3 => format!("update t set v = {value} where k between {key} and {key} + 3"),
+        4 => format!("delete from t where k = {key}"),
+        5 => format!("update ignore t set k = k + 400 where k = {key}"),
+        _ => ["begin", "commit", "rollback", "flush binary logs"][random.usize(0..4)].to_owned(),
+    }
 }
