@@ -4,6 +4,7 @@
 //! there is one.
 
 mod finding;
+mod log;
 mod source;
 mod tables;
 mod warehouse;
@@ -49,7 +50,10 @@ async fn examine(context: &Context) -> anyhow::Result<Vec<Finding>> {
             source::judge(facts, &config.source, &mut on_source);
             let syncer = context.syncer()?;
             match syncer.discover().await {
-                Ok(catalog) => tables::judge(&catalog, facts, &syncer, &mut on_source),
+                Ok(catalog) => {
+                    tables::judge(&catalog, facts, &syncer, &mut on_source);
+                    log::examine(&catalog, facts, &from, &syncer, &mut on_source).await;
+                }
                 Err(error) => on_source.failed("tables", &error),
             }
         }

@@ -120,7 +120,7 @@ fn covers(on: &str, database: &str) -> bool {
 }
 
 /// `user@host` quoted, for a statement.
-fn account(account: &str) -> String {
+pub(super) fn account(account: &str) -> String {
     let (user, host) = account.rsplit_once('@').unwrap_or((account, "%"));
     format!("'{}'@'{}'", user.replace('\'', "''"), host.replace('\'', "''"))
 }

@@ -1,11 +1,7 @@
 //! Judges the source's tables by what the configuration wants of them. Pure: from facts to findings.
 
 use super::{finding::Findings, output};
-use crate::{
-    domain::{Catalog, SyncMode},
-    source::{Grant, Preflight},
-    sync::Syncer,
-};
+use crate::{domain::Catalog, source::Preflight, sync::Syncer};
 use std::cmp::Reverse;
 
 /// A table of fewer rows is read in a moment, index or not.
@@ -16,43 +12,6 @@ const NAMED_MAX: usize = 10;
 pub(super) fn judge(catalog: &Catalog, facts: &Preflight, syncer: &Syncer, into: &mut Findings) {
     types(catalog, syncer, into);
     stamps(catalog, facts, syncer, into);
-    streams(catalog, facts, syncer, into);
-}
-
-/// Tables that are to follow the binary log: without what that needs, each change has them compared.
-fn streams(catalog: &Catalog, facts: &Preflight, syncer: &Syncer, into: &mut Findings) {
-    let streamed = catalog.tables.iter().filter(|table| syncer.mode(table).0 == SyncMode::Stream).count();
-    if streamed == 0 {
-        return;
-    }
-    let right = |grant: &Grant| {
-        grant.on == "*.*"
-            && grant.privileges.iter().any(|p| matches!(p.as_str(), "REPLICATION SLAVE" | "ALL PRIVILEGES"))
-    };
-    let lacks = match () {
-        () if !facts.is_mariadb => {
-            Some(("MariaDB, whose log tells what a reader sees", "choose another mode for them"))
-        }
-        () if !facts.binlog => Some(("log_bin", "start MariaDB with log_bin and binlog_format = ROW")),
-        () if facts.binlog_format != "ROW" => {
-            Some(("binlog_format = ROW", "SET GLOBAL binlog_format = 'ROW', and in its configuration"))
-        }
-        () if !facts.grants.iter().any(right) => {
-            Some(("the right to read the log", "GRANT REPLICATION SLAVE ON *.* TO Amalgam's user"))
-        }
-        () => None,
-    };
-    let told = output::counted(streamed, "table");
-    match lacks {
-        None => into.ok("binlog followed", format!("by {told}")),
-        Some((what, remedy)) => {
-            into.warn(
-                "binlog followed",
-                format!("{told} should follow it, but lack {what}: each change has them compared"),
-                remedy,
-            );
-        }
-    }
 }
 
 /// Columns that become another type by rule.

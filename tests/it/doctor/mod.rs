@@ -1,5 +1,7 @@
 //! `amalgam doctor`: what is well, what is wrong and what is to be done, on real servers.
 
+mod log;
+
 use super::harness::{Bench, Servers};
 use serde_json::Value;
 
