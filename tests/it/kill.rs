@@ -1,7 +1,8 @@
-//! `kill -9` at any moment of a load, a delta or a comparison: nothing is lost, and no reader ever sees half
-//! a table.
+//! `kill -9` at any moment of a load, a delta or a comparison, or while the source's log is followed: nothing is
+//! lost, and no reader ever sees half a table.
 
-use crate::harness::{Bench, Servers, until};
+use crate::harness::{Bench, ROWS_LOGGED, Servers, start_with, until};
+use amalgam::demo::servers;
 use std::{
     process::Stdio,
     time::{Duration, Instant},
@@ -71,17 +72,47 @@ async fn killed_at_random_moments_of_deltas_and_comparisons_nothing_is_lost() {
     let bench = Servers::fresh("kill_later").await;
     bench.source(&practice()).await;
     assert!(run(&bench, &["run"]).wait().await.expect("it ends").success());
-    let mut random = fastrand::Rng::with_seed(SEED);
     let ways: [&[&str]; 2] = [&["run"], &["sync", "--reconcile"]];
-    let mut delay_max = [Duration::ZERO; 2];
+    kill_some(&bench, &ways, run).await;
+    for way in ways {
+        assert!(run(&bench, way).wait().await.expect("it ends").success());
+    }
+    check(&bench, TABLES).await;
+    verify(&bench).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_random_moments_while_the_log_is_followed_nothing_is_lost() {
+    let server = start_with(servers::Kind::MariaDb, "logged", &ROWS_LOGGED);
+    let bench = Servers::fresh_at("kill_stream", &server).await;
+    let keyed = practice().replace("default 0", "primary key auto_increment");
+    let half: String = (0..TABLES / 2).map(|n| format!("alter table t{n} engine=InnoDB;")).collect();
+    bench.source(&(keyed + &half)).await;
+    assert!(run_streamed(&bench, &["run"]).wait().await.expect("it ends").success());
+    kill_some(&bench, &[&["run"]], run_streamed).await;
+    assert!(run_streamed(&bench, &["run"]).wait().await.expect("it ends").success());
+    check(&bench, TABLES).await;
+    // No comparison has mended what was missed.
+    let done =
+        "select outcome ->> 'action', count(*)::text from amalgam.task where state = 'succeeded' group by 1 order by 1";
+    let done = bench.texts(done).await;
+    let actions: Vec<_> = done.iter().map(|row| row[0].as_deref().unwrap_or_default()).collect();
+    assert_eq!(actions, ["delta", "load"], "{done:?}");
+    verify(&bench).await;
+}
+
+/// Writes and runs in turns, one way after the other, and kills until it was enough.
+async fn kill_some(bench: &Bench, ways: &[&[&str]], run: fn(&Bench, &[&str]) -> tokio::process::Child) {
+    let mut random = fastrand::Rng::with_seed(SEED);
+    let mut delay_max = vec![Duration::ZERO; ways.len()];
     let (mut kills, mut turns) = (0, 0);
     while kills < KILLS_LATER {
         assert!(turns < 4 * KILLS_LATER, "{kills} kills in {turns} turns");
-        let at = turns % 2;
+        let at = turns % ways.len();
         turns += 1;
         bench.source(&edits(&mut random)).await;
         let begun = Instant::now();
-        let mut child = run(&bench, ways[at]);
+        let mut child = run(bench, ways[at]);
         // The first of each way is let be, to know how long it takes.
         let delay = if delay_max[at].is_zero() { Duration::MAX } else { delay_max[at].mul_f64(random.f64()) };
         if let Ok(status) = tokio::time::timeout(delay, child.wait()).await {
@@ -91,15 +122,10 @@ async fn killed_at_random_moments_of_deltas_and_comparisons_nothing_is_lost() {
         }
         child.kill().await.expect("it runs until it is killed");
         kills += 1;
-        until("the server notices that its client is gone", || gone(&bench)).await;
-        check(&bench, TABLES).await;
+        until("the server notices that its client is gone", || gone(bench)).await;
+        check(bench, TABLES).await;
     }
     println!("seed {SEED}, {kills} kills in {turns} turns, which take up to {delay_max:?}");
-    for way in ways {
-        assert!(run(&bench, way).wait().await.expect("it ends").success());
-    }
-    check(&bench, TABLES).await;
-    verify(&bench).await;
 }
 
 /// In every table new rows, and edits and deletes of which no stamp tells.
@@ -146,6 +172,14 @@ fn run(bench: &Bench, command_line: &[&str]) -> tokio::process::Child {
         1 => "mode = \"append\"",
         _ => "mode = \"replace\"",
     };
+    run_with(bench, settings, command_line)
+}
+
+fn run_streamed(bench: &Bench, command_line: &[&str]) -> tokio::process::Child {
+    run_with(bench, |_| "mode = \"stream\"", command_line)
+}
+
+fn run_with(bench: &Bench, settings: fn(usize) -> &'static str, command_line: &[&str]) -> tokio::process::Child {
     let modes: String = (0..TABLES).map(|n| format!("[tables.t{n}]\n{}\n", settings(n))).collect();
     let mut command = bench.amalgam_with(&format!(
         "[sync]\nparallel_tables = 3\nbatch_bytes_max = 65536\nload_part_bytes = 100000\n{modes}"

@@ -34,51 +34,6 @@ async fn what_is_written_after_a_load_in_parts_has_begun_is_told_whatever_is_cut
     assert!(cut > 2, "{cut}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_load_that_goes_on_follows_the_log_from_its_first_beginning() {
-    // The last is so large that it is read as it lies in its file.
-    for (engine, rows, compared) in
-        [("MyISAM", 6000, None), ("InnoDB", 6000, None), ("MyISAM", 9000, Some(("no_place", 1)))]
-    {
-        let told = format!("{engine} {rows}");
-        let logged = Logged::new("stream_parts").await;
-        logged
-            .bench
-            .source(&format!(
-                "create table t (k int primary key, v varchar(200)) engine={engine}; \
-                 insert into t select seq, repeat('x', 150) from seq_1_to_{rows}"
-            ))
-            .await;
-        let proxy = Proxy::before(logged.server.port()).await;
-        let (syncer, metrics) = syncer_that_counts(&logged.bench, |config| {
-            (config.source.port, config.source.range_rows) = (proxy.port(), 100);
-            (config.sync.batch_bytes_max, config.sync.load_part_bytes) = (10_000, 50_000);
-            config.tables.insert("t".to_owned(), in_mode(SyncMode::Stream));
-        })
-        .await;
-        for interrupted in 0..2 {
-            proxy.set(Fault::Close(350_000));
-            syncer.sync_table(&TableName::from("t"), PLAIN).await.expect_err("it is cut off");
-            proxy.set(Fault::None);
-            // Rows that are in already, those that are not yet, and those that go or come behind its back.
-            logged
-                .bench
-                .source(&format!(
-                    "update t set v = 'edited' where k % 10 = {interrupted}; delete from t where k % 100 = {interrupted}; \
-                     insert into t values (-{interrupted} - 1, 'new'), (20000 + {interrupted}, 'new'); flush binary logs"
-                ))
-                .await;
-        }
-        let begun = "select log_position ->> 'file' from amalgam.load";
-        assert_eq!(logged.bench.text(begun).await, "binlog.000001", "{told}");
-        assert_eq!(sync(&syncer, PLAIN).await.action, Action::Load, "{told}");
-        assert_equal(&syncer, rows - rows / 50 + 4).await;
-        assert_eq!(not_followed(&metrics), Vec::from_iter(compared), "{told}");
-        logged.bench.source("delete from t where k = 50").await;
-        assert_eq!(told_of(&syncer).await, (Action::Delta, [0, 0, 0, 1]), "{told}");
-    }
-}
-
 async fn told_of(syncer: &Syncer) -> (Action, [u64; 4]) {
     told(&sync(syncer, PLAIN).await)
 }
