@@ -1,9 +1,10 @@
 //! What has changed in a table's shape since it was last read.
 //!
 //! Pure. An added column is added; a wider one is widened in place, and so is every view on it; a dropped
-//! one is kept and null from then on; after a change that the raw column holds as well, but that may have
-//! changed values without a stamp (a shorter varchar), all rows are compared; anything else loads the
-//! table again, beside the present one. So does a raw table that somebody else has altered.
+//! one is kept and null from then on, and rows that it kept in quarantine are looked at again; after a change
+//! that the raw column holds as well, but that may have changed values without a stamp (a shorter varchar),
+//! all rows are compared; anything else loads the table again, beside the present one. So does a raw table that
+//! somebody else has altered.
 //! Carried out by [`super::reshape`], [`super::reconcile`] and [`super::load`].
 
 use crate::{
@@ -100,7 +101,10 @@ pub(super) fn compare(before: &Shape, now: &Table, raw: &RawTable) -> Drift {
         drift.compare = Some(told);
     }
     if !dropped.is_empty() {
-        drift.note(ChangeKind::Dropped, format!("the source no longer has {}", dropped.join(", ")));
+        let told = format!("the source no longer has {}", dropped.join(", "));
+        drift.note(ChangeKind::Dropped, told.clone());
+        // It may be what has kept rows in quarantine.
+        drift.compare.get_or_insert(told);
     }
     drift
 }

@@ -267,6 +267,29 @@ async fn a_row_in_quarantine_is_tried_again_when_its_column_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_row_in_quarantine_is_tried_again_when_its_column_goes() {
+    let bench = Servers::fresh("column_gone").await;
+    bench
+        .source(
+            "create table t (k int primary key, v text, ts timestamp not null default current_timestamp on update current_timestamp);
+             insert into t values (1, concat('a', char(0)), '2020-01-01'), (2, 'fine', '2020-01-01');",
+        )
+        .await;
+    let syncer = syncer_with(&bench, |config| {
+        config.source.bad_text = BadText::Quarantine;
+        let mode = TableOverride { mode: Some(SyncMode::Merge), ..TableOverride::default() };
+        config.tables.insert("t".to_owned(), mode);
+    })
+    .await;
+    assert_eq!(sync(&syncer, SyncOptions::default()).await.rows_quarantined, 1);
+    bench.source("alter table t drop v;").await;
+    let outcome = sync(&syncer, SyncOptions::default()).await;
+    assert_eq!((outcome.action, outcome.rows_inserted, outcome.rows_quarantined), (Action::Reconcile, 1, 0));
+    assert_eq!(quarantine(&bench).await.len(), 0);
+    assert_equal_but(&syncer, 2, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_row_in_quarantine_is_tried_again_when_it_is_edited() {
     let bench = Servers::fresh("retried").await;
     bench
