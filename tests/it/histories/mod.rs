@@ -2,25 +2,27 @@
 //!
 //! A history makes a few tables of random types, keys and engines, then writes to them and alters them
 //! between syncs that are cut off, slowed, called off and refused. Two kinds: in a *told* history each
-//! mode is only given what it promises to find (`merge` stamped edits, `append` new keys and emptied logs),
-//! and plain syncs must end equal; in a *silent* one anything happens, and a reconciliation must. Rows that the
-//! source has deleted may be kept, by rule; those that are set aside may not, in no version.
+//! mode is only given what it promises to find (`merge` stamped edits, `append` new keys and emptied logs,
+//! `replace` and `stream` anything), and plain syncs must end equal; in a *silent* one anything happens, and a
+//! reconciliation must. Rows that the source has deleted may be kept, by rule; those that are set aside may not,
+//! in no version. All share one source, whose binary log is rotated and purged by any of them.
 //! `HISTORIES` (200 unless told otherwise) and `HISTORY_SEED` (printed where one fails) are read from the environment.
 
 mod script;
 mod values;
 
 use crate::{
-    harness::{Bench, Servers},
+    harness::{Bench, ROWS_LOGGED, Servers, start_with},
     proxy::{Fault, Proxy},
 };
 use amalgam::{
     config::{Config, TableOverride, TypeRule},
-    domain::{BadText, Deletes, TableName},
+    demo::servers::{self, Server},
+    domain::{BadText, Deletes, SyncMode, TableName},
     error::{Error, Kind},
-    source::Source,
+    source::{Source, Untold},
     state::State,
-    sync::{Differences, SyncOptions, Syncer},
+    sync::{Action, Differences, SyncOptions, SyncOutcome, Syncer},
     telemetry::Metrics,
     warehouse::Warehouse,
 };
@@ -38,22 +40,53 @@ const HEALED_TRIES: usize = 5;
 async fn random_histories_end_with_both_sides_equal() {
     let number = |name: &str, otherwise| std::env::var(name).map_or(otherwise, |n| n.parse().expect("a number"));
     let (histories, first): (u64, u64) = (number("HISTORIES", 200), number("HISTORY_SEED", SEED));
+    let flags = [&ROWS_LOGGED[..], &["--max-binlog-size=256K"]].concat();
+    let server = Arc::new(start_with(servers::Kind::MariaDb, "histories", &flags));
     let mut lanes = tokio::task::JoinSet::new();
     for lane in 0..LANES {
+        let server = Arc::clone(&server);
         lanes.spawn(async move {
+            let mut streamed = Streamed::default();
             for seed in (first..first + histories).skip(lane).step_by(LANES) {
-                history(seed).await;
+                history(seed, &server, &mut streamed).await;
             }
+            streamed
         });
     }
+    let mut streamed = Streamed::default();
     while let Some(ended) = lanes.join_next().await {
-        ended.expect("a history tells its seed where it fails");
+        let lane = ended.expect("a history tells its seed where it fails");
+        streamed.followed += lane.followed;
+        streamed.compared += lane.compared;
+    }
+    println!("{histories} histories from seed {first}; of tables that follow the log: {streamed:?}");
+    assert!(histories < 100 || streamed.followed > histories / 10, "{streamed:?}");
+}
+
+/// Syncs of tables that are to follow the log.
+#[derive(Clone, Copy, Debug, Default)]
+struct Streamed {
+    followed: u64,
+    compared: u64,
+}
+
+impl Streamed {
+    fn count(&mut self, table: &Table, outcome: &SyncOutcome, seed: u64) {
+        if table.mode != SyncMode::Stream {
+            return;
+        }
+        assert_ne!(outcome.untold, Some(Untold::NotUnderstood), "seed {seed} {}", table.name);
+        match (outcome.action, outcome.untold) {
+            (Action::Delta, None) => self.followed += 1,
+            (_, Some(_)) => self.compared += 1,
+            _ => {}
+        }
     }
 }
 
-async fn history(seed: u64) {
+async fn history(seed: u64, server: &Server, streamed: &mut Streamed) {
     let mut script = Script::new(seed);
-    let bench = Servers::fresh("history").await;
+    let bench = Servers::fresh_at("history", server).await;
     let (source, warehouse) =
         (Proxy::before(bench.config().source.port).await, Proxy::before(bench.config().warehouse.port).await);
     let mut config = bench.config();
@@ -88,23 +121,36 @@ async fn history(seed: u64) {
             proxy.set(*fault);
         }
         let syncer = syncer(&config);
-        let names: Vec<TableName> = script.tables().iter().map(|t| t.name.as_str().into()).collect();
-        for name in names {
+        for at in 0..script.tables().len() {
+            let name: TableName = script.tables()[at].name.as_str().into();
             let options = SyncOptions { full: script.one_in(12), reconcile: script.one_in(6), every_row: false };
             let patience = Duration::from_millis(script.pick(&[30, 150, 600]));
             // Called off at any moment, as by a crash: what is dropped must leave nothing half done.
             let Ok(ended) = tokio::time::timeout(patience, syncer.sync_table(&name, options)).await else { continue };
-            if let Err(error) = ended {
-                let in_trouble = troubles.iter().any(|(_, fault)| *fault != Fault::None);
-                assert!(in_trouble && excused(&error), "seed {seed} step {step} {name}: {:?} {error}", error.kind);
+            match ended {
+                Ok(outcome) => streamed.count(&script.tables()[at], &outcome, seed),
+                Err(error) => {
+                    let in_trouble = troubles.iter().any(|(_, fault)| *fault != Fault::None);
+                    assert!(in_trouble && excused(&error), "seed {seed} step {step} {name}: {:?} {error}", error.kind);
+                }
             }
         }
         source.set(Fault::None);
         warehouse.set(Fault::None);
     }
     let syncer = syncer(&config);
+    for at in 0..script.tables().len() {
+        if script.tables()[at].mode == SyncMode::Stream {
+            end_equal(&syncer, &script.tables()[at], script.is_told(), config.sync.deletes, seed).await;
+            // Both sides are equal, and the log alone tells what comes then.
+            bench.source(&script.write(at)).await;
+            let (outcome, _) = end_equal(&syncer, &script.tables()[at], true, config.sync.deletes, seed).await;
+            streamed.count(&script.tables()[at], &outcome, seed);
+        }
+    }
     for table in script.tables() {
-        let found = end_equal(&syncer, table, script.is_told(), config.sync.deletes, seed).await;
+        let (outcome, found) = end_equal(&syncer, table, script.is_told(), config.sync.deletes, seed).await;
+        streamed.count(table, &outcome, seed);
         if found.quarantined + found.kept == 0 {
             assert_told_alike(&bench, table, seed).await;
         }
@@ -120,7 +166,7 @@ async fn history(seed: u64) {
                 table.name
             );
         }
-        if !script.is_told() {
+        if !script.is_told() || table.mode == SyncMode::Stream {
             let listed = format!("select count(*) from amalgam.quarantine where source_table = '{}'", table.name);
             let listed: u64 = bench.text(&listed).await.parse().expect("a count");
             // Equal rows of a table without key are one entry.
@@ -140,21 +186,21 @@ fn syncer(config: &Arc<Config>) -> Syncer {
     Syncer::new(source, warehouse, Arc::clone(config), Arc::new(Metrics::default()))
 }
 
-/// What a comparison finds at the end.
-async fn end_equal(syncer: &Syncer, table: &Table, told: bool, rule: Deletes, seed: u64) -> Differences {
+/// What the last sync did, and what a comparison finds at the end.
+async fn end_equal(syncer: &Syncer, table: &Table, told: bool, rule: Deletes, seed: u64) -> (SyncOutcome, Differences) {
     let name = table.name.as_str().into();
     let options = SyncOptions { reconcile: !told, ..SyncOptions::default() };
     let mut last = None;
     for _ in 0..HEALED_TRIES {
         match syncer.sync_table(&name, options).await {
-            Ok(_) => {
+            Ok(outcome) => {
                 let found = syncer.verify_table(&name).await;
                 let found = found.unwrap_or_else(|e| panic!("seed {seed} {name}: {e}"));
                 let kept = if rule == Deletes::Ignore { found.kept } else { 0 };
                 let equal =
                     Differences { rows: found.rows, quarantined: found.quarantined, kept, ..Differences::default() };
                 assert_eq!(found, equal, "seed {seed} {name} ({:?})", table.mode);
-                return found;
+                return (outcome, found);
             }
             Err(error) => last = Some(error),
         }

@@ -94,17 +94,27 @@ impl Script {
         sql
     }
 
+    /// Further rows, edits and deletes of one table that finds all of them.
+    pub(super) fn write(&mut self, at: usize) -> String {
+        let (rng, table) = (&mut self.rng, &mut self.tables[at]);
+        [PREAMBLE.to_owned(), table.insert(rng, "now()"), table.update(rng, false), table.delete(rng)].concat()
+    }
+
     /// What is written and altered before the next sync.
     pub(super) fn step(&mut self) -> String {
         let mut sql = PREAMBLE.to_owned();
         for at in 0..self.tables.len() {
+            // Changes of shape end it before.
+            let end = ["commit;\n", "commit;\n", "rollback;\n", "", "", ""][self.rng.usize(0..6)];
+            sql += if end.is_empty() { "" } else { "begin;\n" };
             for _ in 0..self.rng.usize(0..6) {
                 let (told, rng) = (self.told, &mut self.rng);
                 let table = &mut self.tables[at];
+                let finds_all = matches!(table.mode, SyncMode::Replace | SyncMode::Stream);
                 sql += &match rng.u8(0..22) {
                     0..=7 => table.insert(rng, "now()"),
-                    8..=12 if !told || table.mode != SyncMode::Append => table.update(rng, told),
-                    13..=15 if !told || table.mode == SyncMode::Replace => table.delete(rng),
+                    8..=12 if !told || table.mode != SyncMode::Append => table.update(rng, told && !finds_all),
+                    13..=15 if !told || finds_all => table.delete(rng),
                     // A log that was emptied is noticed, and its keys begin anew.
                     16 if !told || table.mode != SyncMode::Merge => format!("truncate table {};\n", table.name),
                     17 => table.add_column(rng),
@@ -115,7 +125,14 @@ impl Script {
                     _ => String::new(),
                 };
             }
+            sql += end;
         }
+        // Of the whole server: other histories meet it too.
+        sql += match self.rng.u8(0..24) {
+            0..=2 => "flush binary logs;\n",
+            3 => "flush binary logs; purge binary logs before now() + interval 1 day;\n",
+            _ => "",
+        };
         sql
     }
 }
@@ -127,8 +144,8 @@ impl Table {
     fn any(number: usize, rng: &mut Rng) -> Self {
         let key = [Key::Increasing, Key::Increasing, Key::Pair, Key::Text, Key::None][rng.usize(0..5)];
         let modes: &[SyncMode] = match key {
-            Key::Increasing => &[SyncMode::Merge, SyncMode::Append, SyncMode::Replace],
-            Key::Pair | Key::Turned => &[SyncMode::Merge, SyncMode::Replace],
+            Key::Increasing => &[SyncMode::Merge, SyncMode::Append, SyncMode::Replace, SyncMode::Stream],
+            Key::Pair | Key::Turned => &[SyncMode::Merge, SyncMode::Replace, SyncMode::Stream],
             Key::Text | Key::None => &[SyncMode::Replace],
         };
         let mode = modes[rng.usize(0..modes.len())];
