@@ -21,6 +21,8 @@ pub(super) struct Drift {
     pub widened: Vec<String>,
     /// Why all rows must be compared, in words.
     pub compare: Option<String>,
+    /// That columns are gone, in words: rows that they have kept in quarantine fit now.
+    pub dropped: Option<String>,
     /// Why the raw table no longer fits, in words.
     pub reload: Option<String>,
     /// All of it, for log and history.
@@ -103,8 +105,7 @@ pub(super) fn compare(before: &Shape, now: &Table, raw: &RawTable) -> Drift {
     if !dropped.is_empty() {
         let told = format!("the source no longer has {}", dropped.join(", "));
         drift.note(ChangeKind::Dropped, told.clone());
-        // It may be what has kept rows in quarantine.
-        drift.compare.get_or_insert(told);
+        drift.dropped = Some(told);
     }
     drift
 }
@@ -275,7 +276,7 @@ mod tests {
         assert!(gained.added == ["b"] && gained.compare.is_some());
         assert_eq!(kinds(&gained), [ChangeKind::Added]);
         let lost = with(&[("k", "bigint(20)")]);
-        assert!(!lost.alters() && lost.compare.is_none());
+        assert!(!lost.alters() && lost.compare.is_none() && lost.dropped.is_some());
         assert_eq!(kinds(&lost), [ChangeKind::Dropped]);
         for other in [
             &[("k", "bigint(20)"), ("a", "int(11)")][..],

@@ -112,6 +112,9 @@ pub(super) fn choose_action(situation: &Situation<'_>, options: SyncOptions) -> 
     if let Some(why) = &drift.compare {
         return (Action::Reconcile, why.clone());
     }
+    if let Some(why) = drift.dropped.as_ref().filter(|_| state.quarantined > 0) {
+        return (Action::Reconcile, format!("{why}, and rows in quarantine may fit now"));
+    }
     if options.reconcile {
         return (Action::Reconcile, "asked to compare everything".to_owned());
     }
@@ -124,7 +127,7 @@ pub(super) fn choose_action(situation: &Situation<'_>, options: SyncOptions) -> 
         && state.fingerprint == situation.table.fingerprint
         && state.server.as_deref() == situation.server;
     let has_place = situation.mode == SyncMode::Stream && matches!(state.watermark, Some(Watermark::Log(_)));
-    let is_left_behind = has_place && situation.now - state.synced_at > LOG_PLACE_KEPT;
+    let is_left_behind = has_place && situation.now - state.source_read_at > LOG_PLACE_KEPT;
     if follows && drift.is_none() && is_proven && !is_left_behind {
         return (Action::Skip, format!("not written at the source since {}", state.synced_at.format("%F %T UTC")));
     }
@@ -213,6 +216,8 @@ mod tests {
             revision: 1,
             row_count: 1,
             synced_at: at(0),
+            source_read_at: at(0),
+            quarantined: 0,
             deletes: Deletes::Hard,
             server: None,
             position: None,
@@ -246,6 +251,19 @@ mod tests {
         assert_eq!(choose_mode(&innodb, None).0, SyncMode::Replace);
         assert_eq!(choose_mode(&log("procedurelog", true), None).0, SyncMode::Merge);
         assert_eq!(choose_mode(&log("sheetfield", false), None).0, SyncMode::Replace);
+    }
+
+    #[test]
+    fn a_column_that_goes_has_its_table_compared_where_rows_wait_in_quarantine() {
+        let (table, mode) = (&payment(1), SyncMode::Merge);
+        let drift = Drift { dropped: Some("the source no longer has v".to_owned()), ..Drift::default() };
+        for (quarantined, expected) in [(0, Action::Delta), (1, Action::Reconcile)] {
+            let state = TableState { quarantined, fingerprint: None, ..state(Some(Watermark::Stamp(at(0)))) };
+            let (state, drift, deletes, now) = (Some(&state), &drift, Deletes::Hard, at(9));
+            let situation =
+                Situation { table, mode, state, drift, deletes, now, overlap: TimeDelta::seconds(60), server: None };
+            assert_eq!(choose_action(&situation, SyncOptions::default()).0, expected, "{quarantined}");
+        }
     }
 
     #[test]

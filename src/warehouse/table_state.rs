@@ -41,6 +41,10 @@ pub struct TableState {
     pub row_count: i64,
     /// When it was last brought in step, by the warehouse's clock.
     pub synced_at: DateTime<Utc>,
+    /// The same by the source's clock, when the read began.
+    pub source_read_at: DateTime<Utc>,
+    /// Rows that are set aside.
+    pub quarantined: i64,
     /// What became of rows that the source had deleted.
     pub deletes: Deletes,
     /// The server that it was last read from; `None`: the primary.
@@ -131,6 +135,8 @@ impl Session {
                     })?,
                     server: row.get(8),
                     position: row.get(9),
+                    source_read_at: row.get(10),
+                    quarantined: row.get(11),
                     raw: raw.remove(&*in_warehouse(name.as_str())),
                 };
                 Ok((name, state))

@@ -34,6 +34,47 @@ async fn what_is_written_after_a_load_in_parts_has_begun_is_told_whatever_is_cut
     assert!(cut > 2, "{cut}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_goes_on_follows_the_log_from_its_first_beginning() {
+    let rows = 3000;
+    for engine in ["MyISAM", "InnoDB"] {
+        let logged = Logged::new("stream_parts").await;
+        // Analyzed, or InnoDB would not yet know that it is large.
+        logged
+            .bench
+            .source(&format!(
+                "create table t (k int primary key, v varchar(200)) engine={engine}; \
+                 insert into t select seq, repeat('x', 150) from seq_1_to_{rows}; analyze table t"
+            ))
+            .await;
+        let proxy = Proxy::before(logged.server.port()).await;
+        let (syncer, metrics) = syncer_that_counts(&logged.bench, |config| {
+            (config.source.port, config.source.range_rows) = (proxy.port(), 100);
+            (config.sync.batch_bytes_max, config.sync.load_part_bytes) = (10_000, 50_000);
+            config.tables.insert("t".to_owned(), in_mode(SyncMode::Stream));
+        })
+        .await;
+        proxy.set(Fault::Close(300_000));
+        syncer.sync_table(&TableName::from("t"), PLAIN).await.expect_err("it is cut off");
+        proxy.set(Fault::None);
+        // Rows that are in already, those that are not yet, and those that go or come behind its back.
+        logged
+            .bench
+            .source(
+                "update t set v = 'edited' where k % 10 = 1; delete from t where k % 100 = 0; \
+                 insert into t values (-1, 'new'), (20000, 'new'); flush binary logs",
+            )
+            .await;
+        let begun = "select log_position ->> 'file' from amalgam.load";
+        assert_eq!(logged.bench.text(begun).await, "binlog.000001", "{engine}");
+        assert_eq!(sync(&syncer, PLAIN).await.action, Action::Load, "{engine}");
+        assert_equal(&syncer, rows - rows / 100 + 2).await;
+        assert_eq!(not_followed(&metrics), [], "{engine}");
+        logged.bench.source("delete from t where k = 50").await;
+        assert_eq!(told_of(&syncer).await, (Action::Delta, [0, 0, 0, 1]), "{engine}");
+    }
+}
+
 async fn told_of(syncer: &Syncer) -> (Action, [u64; 4]) {
     told(&sync(syncer, PLAIN).await)
 }
@@ -50,7 +91,7 @@ async fn the_place_of_a_quiet_table_moves_on_lest_the_log_be_purged_behind_it() 
         logged.bench.source("flush binary logs").await;
         assert_eq!(sync(&syncer, PLAIN).await.action, Action::Skip, "{engine}");
         assert!(logged.watermark().await.contains("binlog.000001"), "{engine}");
-        let an_hour_ago = "update amalgam.table_state set synced_at = synced_at - interval '61 minutes'";
+        let an_hour_ago = "update amalgam.table_state set source_read_at = source_read_at - interval '61 minutes'";
         logged.bench.warehouse(an_hour_ago).await;
         assert_eq!(told_of(&syncer).await, (Action::Delta, [0; 4]), "{engine}");
         assert!(logged.watermark().await.contains("binlog.000002"), "{engine}");
