@@ -1,6 +1,6 @@
 //! Discovery: all tables in a handful of queries.
 
-use super::{Source, failure::failure};
+use super::Source;
 use crate::{
     domain::{Catalog, Column, Engine, Fingerprint, Table, TableName},
     error::{Error, Kind, Result},
@@ -56,10 +56,10 @@ impl Source {
 
     /// The server's clock.
     pub(super) async fn time(&self, connection: &mut Conn) -> Result<DateTime<Utc>> {
-        let micros: i64 = connection
-            .query_first("select cast(unix_timestamp(now(6)) * 1000000 as signed)")
-            .await
-            .map_err(|e| failure(&e, "asking the source for the time"))?
+        let asked = connection.query_first("select cast(unix_timestamp(now(6)) * 1000000 as signed)");
+        let micros: i64 = self
+            .answered(asked, "asking the source for the time")
+            .await?
             .ok_or_else(|| Error::new(Kind::Internal, "the source has no time"))?;
         DateTime::from_timestamp_micros(micros)
             .ok_or_else(|| Error::new(Kind::Internal, "the source's time is out of range"))
@@ -77,10 +77,7 @@ impl Source {
         if only.is_some_and(<[_]>::is_empty) {
             return Ok(Vec::new());
         }
-        connection
-            .exec(sql.replace("/*only*/", &filter), Params::from(parameters))
-            .await
-            .map_err(|e| failure(&e, doing))
+        self.answered(connection.exec(sql.replace("/*only*/", &filter), Params::from(parameters)), doing).await
     }
 }
 

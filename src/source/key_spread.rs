@@ -17,7 +17,8 @@ impl KeySpread {
     /// apart with 64 bits and a sign, or there is but one.
     pub fn over(lowest: i128, highest: i128) -> Option<Self> {
         let all = KeyRange { from: i64::try_from(lowest).ok()?, to: i64::try_from(highest).ok()? };
-        let distance = all.to.checked_sub(all.from).filter(|distance| *distance > 0)?;
+        // PostgreSQL reads the lowest number of 64 bits as one that has no room in them.
+        let distance = all.to.checked_sub(all.from).filter(|distance| *distance > 0 && all.from > i64::MIN)?;
         Some(Self { all, width: distance / BUCKETS + 1 })
     }
 
@@ -44,7 +45,7 @@ mod tests {
 
     #[test]
     fn every_value_lies_in_one_bucket() {
-        for (lowest, highest) in [(1, 50_000), (-5, 6), (7, 8), (i64::MIN, -1), (0, i64::MAX)] {
+        for (lowest, highest) in [(1, 50_000), (-5, 6), (7, 8), (i64::MIN + 1, -1), (0, i64::MAX)] {
             let spread = KeySpread::over(lowest.into(), highest.into()).expect("64 bits suffice");
             let buckets = (highest - lowest) / spread.width;
             assert!(buckets < BUCKETS, "{lowest}..{highest}");
@@ -61,6 +62,7 @@ mod tests {
     #[test]
     fn values_that_are_too_far_apart_are_not_spread() {
         assert_eq!(KeySpread::over(i64::MIN.into(), 0), None);
+        assert_eq!(KeySpread::over(i64::MIN.into(), -1), None);
         assert_eq!(KeySpread::over(0, u64::MAX.into()), None);
         assert_eq!(KeySpread::over(3, 3), None);
     }

@@ -10,7 +10,7 @@ use super::{
     identifier::quote,
     key_spread::KeySpread,
     pace::{Bounds, Pace},
-    pool::Lent,
+    pool::{Lent, answered},
     throttle::Gait,
 };
 use crate::{
@@ -21,7 +21,10 @@ use mysql_async::{
     Row, Value,
     prelude::{FromRow, Queryable},
 };
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// What the keys of one piece take at most, about, should they have to be listed.
 const KEYS_BYTES: u64 = 4 << 20;
@@ -85,6 +88,7 @@ pub fn is_plain(table: &Table) -> bool {
 /// Goes along the keys of one table, whose primary key is made of integers.
 pub struct KeyReader<'t> {
     connection: Lent,
+    silence_max: Duration,
     table: &'t Table,
     key: Vec<String>,
     above: Vec<i128>,
@@ -112,6 +116,7 @@ impl Source {
         let key_bytes = KEY_BYTES * key.len() as u64;
         Ok(KeyReader {
             connection: self.connection().await?,
+            silence_max: self.silence_max,
             table,
             key,
             above: Vec::new(),
@@ -125,6 +130,16 @@ impl Source {
             gait: self.gait(),
             done: false,
         })
+    }
+}
+
+impl Source {
+    /// How many rows a MyISAM table has now, which its server knows.
+    pub async fn count(&self, table: &Table) -> Result<u64> {
+        let sql = format!("select count(*) from {}", quote(table.name.as_str()));
+        let doing = format!("counting the rows of {}", table.name);
+        let mut connection = self.connection().await?;
+        self.answered(connection.query_first(sql), &doing).await?.ok_or_else(uncounted)
     }
 }
 
@@ -142,8 +157,10 @@ impl KeyReader<'_> {
         else {
             return Ok(None);
         };
+        let begun = Instant::now();
         let mut piece = KeyPiece { above, up_to: Vec::new(), within: None, image: String::new() };
-        self.count(&mut piece).await?;
+        let count = self.count(&mut piece).await?;
+        self.paid(HIGHEST + count, begun);
         self.until.clone_from(&piece.above);
         Ok(Some(piece))
     }
@@ -162,9 +179,8 @@ impl KeyReader<'_> {
             true => self.count_sparse(&mut piece, wanted).await?,
             false => self.count_mixed(&mut piece, wanted).await?,
         };
-        let (bytes, waited) = (count * KEY_BYTES * self.key.len() as u64, begun.elapsed());
-        self.pace.learn(count, bytes, waited);
-        self.gait.learn(count, bytes, self.pace.beyond(waited));
+        self.pace.learn(count, self.bytes(count), begun.elapsed());
+        self.paid(count, begun);
         self.done = piece.up_to == self.until;
         self.above.clone_from(&piece.up_to);
         Ok(Some(piece))
@@ -246,34 +262,53 @@ impl KeyReader<'_> {
     pub async fn buckets(&mut self, piece: &KeyPiece, spread: &KeySpread) -> Result<BTreeMap<i64, String>> {
         let wait = self.gait.wait();
         self.gait.pause(wait).await?;
+        let begun = Instant::now();
         let piece = KeyPiece { within: Some(spread.all()), ..piece.clone() };
         let sql = format!(
-            "select bucket, {IMAGE} from (select cast({} as signed) as bucket, {} as k from {} where {}) piece group by bucket",
+            "select bucket, count(*), {IMAGE} from \
+             (select cast({} as signed) as bucket, {} as k from {} where {}) piece group by bucket",
             spread.number(&self.key[0], "div"),
             self.number(),
             quote(self.table.name.as_str()),
             piece.condition(&self.key)
         );
-        let buckets: Vec<(i64, String)> = self.connection.query(sql).await.map_err(|e| failure(&e, &self.doing()))?;
-        Ok(buckets.into_iter().collect())
+        let buckets: Vec<(i64, u64, String)> =
+            answered(self.silence_max, self.connection.query(sql)).await.map_err(|e| failure(&e, &self.doing()))?;
+        self.paid(buckets.iter().map(|(_, count, _)| count).sum(), begun);
+        Ok(buckets.into_iter().map(|(number, _, image)| (number, image)).collect())
     }
 
     /// The keys of a piece, in order.
     pub async fn keys(&mut self, piece: &KeyPiece) -> Result<Vec<Vec<i128>>> {
         let wait = self.gait.wait();
         self.gait.pause(wait).await?;
+        let begun = Instant::now();
         let (names, table) = (self.key.join(", "), quote(self.table.name.as_str()));
-        let sql = format!("select {names} from {table} where {} order by {names}", piece.condition(&self.key));
-        self.list(&sql).await
+        let condition = piece.condition(&self.key);
+        let sql = format!("select {names} from {table} where {condition} order by {names}");
+        let keys = self.list(&sql).await?;
+        self.paid(keys.len() as u64, begun);
+        Ok(keys)
+    }
+
+    /// Takes in what a statement has read, and whether it took longer than it was meant to.
+    fn paid(&mut self, keys: u64, begun: Instant) {
+        let late = self.pace.beyond(begun.elapsed());
+        self.gait.learn(keys, self.bytes(keys), late);
+    }
+
+    fn bytes(&self, keys: u64) -> u64 {
+        keys * KEY_BYTES * self.key.len() as u64
     }
 
     async fn list(&mut self, sql: &str) -> Result<Vec<Vec<i128>>> {
-        let rows: Vec<Row> = self.connection.exec(sql, ()).await.map_err(|e| failure(&e, &self.doing()))?;
+        let rows: Vec<Row> =
+            answered(self.silence_max, self.connection.exec(sql, ())).await.map_err(|e| failure(&e, &self.doing()))?;
         rows.into_iter().map(|row| row.unwrap().iter().map(integer).collect()).collect()
     }
 
     async fn ask<R: FromRow + Send + 'static>(&mut self, sql: String) -> Result<Option<R>> {
-        self.connection.query_first(sql).await.map_err(|e| failure(&e, &self.doing()))
+        answered(self.silence_max, self.connection.query_first(sql)).await.map_err(|e| failure(&e, &self.doing()))
     }
 
     fn doing(&self) -> String {

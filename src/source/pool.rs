@@ -16,6 +16,7 @@ use crate::{
 };
 use mysql_async::{Conn, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts};
 use std::{
+    io,
     ops::{Deref, DerefMut},
     sync::Arc,
     time::Duration,
@@ -43,6 +44,8 @@ pub struct Source {
     pub(super) database: String,
     pub(super) range_rows: u64,
     pub(super) range_time: Duration,
+    /// Whoever says nothing for so long has gone.
+    pub(super) silence_max: Duration,
     /// What watches over long statements.
     pub(super) watches: TaskTracker,
     pub(super) snapshot_time: Duration,
@@ -134,6 +137,7 @@ impl Source {
             connections_max: config.connections_max,
             throttle: Arc::new(Throttle::new(config)),
             range_time: Duration::from_millis(config.range_milliseconds),
+            silence_max: wire::silence_max(config),
             watches: TaskTracker::new(),
             connect_seconds_max: config.connect_seconds_max,
             place: match &config.socket {
@@ -203,6 +207,16 @@ impl Source {
         }
     }
 
+    /// Waits for an answer no longer than any statement may take: a server whose TCP still answers may say
+    /// nothing for ever.
+    pub(super) async fn answered<T>(
+        &self,
+        answer: impl Future<Output = mysql_async::Result<T>>,
+        doing: &str,
+    ) -> Result<T> {
+        answered(self.silence_max, answer).await.map_err(|e| failure(&e, doing))
+    }
+
     fn connecting(&self) -> String {
         format!("connecting to the {} at {}", if self.is_replica { "replica" } else { "source" }, self.place)
     }
@@ -216,6 +230,15 @@ impl Source {
             let _ = server.pool.clone().disconnect().await;
         }
     }
+}
+
+/// The same for who has no source at hand.
+pub(super) async fn answered<T>(
+    silence_max: Duration,
+    answer: impl Future<Output = mysql_async::Result<T>>,
+) -> mysql_async::Result<T> {
+    let silent = || io::Error::new(io::ErrorKind::ConnectionAborted, "the server has gone silent");
+    timeout(silence_max, answer).await.unwrap_or_else(|_| Err(silent().into()))
 }
 
 fn spare(connections_max: usize, tables: usize) -> Arc<Semaphore> {

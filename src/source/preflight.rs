@@ -78,7 +78,7 @@ impl Source {
             .query_first("show session status like 'Ssl_cipher'")
             .await
             .map_err(|e| failure(&e, "asking the source for its cipher"))?;
-        let sees_transactions = match transactions::oldest(&mut connection).await {
+        let sees_transactions = match transactions::oldest(self.silence_max, &mut connection).await {
             Err(error) if error.kind == Kind::SourceDenied => false,
             other => other.map(|_| true)?,
         };

@@ -1,6 +1,6 @@
 //! Where the primary stands, asked before its replica is read in its place.
 
-use super::{Source, failure::failure, position::Position, refusal::Refusal, transactions::MARGIN};
+use super::{Source, position::Position, refusal::Refusal, transactions::MARGIN};
 use crate::error::{Error, Kind, Result};
 use chrono::{DateTime, TimeDelta, Utc};
 use mysql_async::{Conn, Row, prelude::Queryable};
@@ -38,9 +38,9 @@ impl Source {
             return Ok(Err(Refusal::PrimaryUnseen));
         }
         let statement: Option<Option<i64>> =
-            connection.query_first(STATEMENT).await.map_err(|e| failure(&e, "looking for long statements"))?;
+            self.answered(connection.query_first(STATEMENT), "looking for long statements").await?;
         let statement = TimeDelta::milliseconds(statement.flatten().unwrap_or(0).max(0)) + MARGIN;
-        Ok(log(&mut connection).await?.map(|(position, server_id)| Moment {
+        Ok(self.log(&mut connection).await?.map(|(position, server_id)| Moment {
             taken_at,
             settled_at: taken_at - writer.max(statement),
             position,
@@ -53,26 +53,26 @@ impl Source {
     pub async fn logged(&self) -> Option<String> {
         self.replica.as_ref()?;
         let mut connection = self.connection().await.ok()?;
-        let (position, _) = log(&mut connection).await.ok()?.ok()?;
+        let (position, _) = self.log(&mut connection).await.ok()?.ok()?;
         Some(position.to_string())
     }
-}
 
-/// Position and number of the server.
-async fn log(connection: &mut Conn) -> Result<Result<(Position, u64), Refusal>> {
-    let row: Row = match connection.query_first(LOG).await.map_err(|e| failure(&e, "asking the source for its log")) {
-        Ok(Some(row)) => row,
-        // MySQL has no such variable.
-        Ok(None) => return Ok(Err(Refusal::NothingLogged)),
-        Err(Error { kind: Kind::SourceQuery, .. }) => return Ok(Err(Refusal::NothingLogged)),
-        Err(error) => return Err(error),
-    };
-    let text = |at: usize| row.get_opt::<String, usize>(at).and_then(std::result::Result::ok).unwrap_or_default();
-    let number = row.get_opt::<u64, usize>(2).and_then(std::result::Result::ok).unwrap_or_default();
-    Ok(match Position::parse(&text(0)) {
-        None => Err(Refusal::NothingLogged),
-        // Written to a MyISAM table within a transaction, a row can be seen long before it is logged.
-        Some(_) if text(1) == "STATEMENT" => Err(Refusal::StatementsLogged),
-        Some(position) => Ok((position, number)),
-    })
+    /// Position and number of the server.
+    async fn log(&self, connection: &mut Conn) -> Result<Result<(Position, u64), Refusal>> {
+        let row: Row = match self.answered(connection.query_first(LOG), "asking the source for its log").await {
+            Ok(Some(row)) => row,
+            // MySQL has no such variable.
+            Ok(None) => return Ok(Err(Refusal::NothingLogged)),
+            Err(Error { kind: Kind::SourceQuery, .. }) => return Ok(Err(Refusal::NothingLogged)),
+            Err(error) => return Err(error),
+        };
+        let text = |at: usize| row.get_opt::<String, usize>(at).and_then(std::result::Result::ok).unwrap_or_default();
+        let number = row.get_opt::<u64, usize>(2).and_then(std::result::Result::ok).unwrap_or_default();
+        Ok(match Position::parse(&text(0)) {
+            None => Err(Refusal::NothingLogged),
+            // Written to a MyISAM table within a transaction, a row can be seen long before it is logged.
+            Some(_) if text(1) == "STATEMENT" => Err(Refusal::StatementsLogged),
+            Some(position) => Ok((position, number)),
+        })
+    }
 }

@@ -3,7 +3,7 @@
 //! Their rows bear stamps of when they were written, and can be seen only when they are committed: a
 //! watermark must not pass them. Seen with the right `PROCESS`; without it, only the overlap helps.
 
-use super::{Source, failure::failure};
+use super::{Source, failure::failure, pool::answered};
 use crate::error::{Kind, Result};
 use chrono::TimeDelta;
 use mysql_async::{Conn, prelude::Queryable};
@@ -57,7 +57,7 @@ impl Source {
         if self.transactions_denied.holds() {
             return Ok(None);
         }
-        match oldest(connection).await {
+        match oldest(self.silence_max, connection).await {
             Err(error) if error.kind == Kind::SourceDenied => {
                 self.transactions_denied.note();
                 Ok(None)
@@ -71,8 +71,8 @@ impl Source {
 ///
 /// # Errors
 /// [`Kind::SourceDenied`] without the right.
-pub(super) async fn oldest(connection: &mut Conn) -> Result<Option<TimeDelta>> {
-    let age: Option<Option<i64>> = match connection.query_first(OLDEST).await {
+pub(super) async fn oldest(silence_max: Duration, connection: &mut Conn) -> Result<Option<TimeDelta>> {
+    let age: Option<Option<i64>> = match answered(silence_max, connection.query_first(OLDEST)).await {
         Err(mysql_async::Error::Server(error)) if error.code == UNKNOWN_TABLE => None,
         asked => asked.map_err(|e| failure(&e, "looking for open transactions"))?,
     };

@@ -3,7 +3,8 @@
 //! Both servers count and sum the keys of one piece after another, and of a piece that differs those of each
 //! bucket; only in buckets that differ are keys looked at one by one. A delta does this whenever the source
 //! has fewer rows than there ought to be, and until it has found as many as are missing.
-//! Memory: the keys of one piece, from both sides.
+//! Memory: [`LISTED_MAX`] keys from each side. A piece of which the warehouse has more, as after a purge, is
+//! divided until it has fewer.
 
 use super::{
     job::{Job, count},
@@ -11,7 +12,7 @@ use super::{
     staging::Staging,
 };
 use crate::{
-    domain::{Deletes, Engine},
+    domain::{Deletes, Engine, KeyRange},
     error::{Error, Kind, Result},
     source::{KeyPiece, KeyReader, KeySpread},
     warehouse::Session,
@@ -19,8 +20,20 @@ use crate::{
 use std::collections::{BTreeMap, HashSet};
 use tracing::debug;
 
-/// Where more buckets of a piece differ, the whole piece is listed at once.
+/// Where more buckets of a piece differ, the piece is listed at once, if it may be.
 const BUCKETS_LISTED_MAX: usize = 8;
+/// So few keys are listed at once in any case.
+const FEW: u64 = 1000;
+/// No more are ever listed at once.
+const LISTED_MAX: u64 = 100_000;
+
+/// Where keys were found gone.
+pub(super) enum Gone {
+    /// Staged. How many rows the warehouse has, counted on the way, where that was all of them.
+    Staged(Option<u64>),
+    /// Not all: keys that can't be divided are too many to be listed.
+    TooMany,
+}
 
 impl Job<'_> {
     /// How many rows the source has lost: with what a delta has staged there would be so many more of them
@@ -37,13 +50,18 @@ impl Job<'_> {
         let quarantined = self.warehouse.session().await?.quarantined(&self.table.name).await?;
         let expected = state.row_count.unsigned_abs() + staging.count_new().await? + quarantined;
         // A row that is set aside now may hide one that is gone: better look once too often.
-        Ok((expected + staging.refused_now()).saturating_sub(self.table.rows))
+        let lost = (expected + staging.refused_now()).saturating_sub(self.table.rows);
+        if lost == 0 {
+            return Ok(0);
+        }
+        // Rows that came after the table was looked at are staged, and were not counted.
+        let rows_now = self.source.count(self.table).await?;
+        Ok((expected + staging.refused_now()).saturating_sub(rows_now.max(self.table.rows)))
     }
 
     /// Stages the deletion of the rows whose keys the source no longer has, the highest first, until so many
-    /// are found as it has lost. How many rows the warehouse has, counted on the way, where that was all of
-    /// them.
-    pub(super) async fn stage_deletes(&self, staging: &mut Staging<'_>, lost: u64) -> Result<Option<u64>> {
+    /// are found as it has lost.
+    pub(super) async fn stage_deletes(&self, staging: &mut Staging<'_>, lost: u64) -> Result<Gone> {
         let session = self.warehouse.session().await?;
         let mut reader = self.source.key_reader(self.table).await?;
         let (mut pieces, mut gone, mut rows) = (0u64, 0, 0);
@@ -55,32 +73,71 @@ impl Job<'_> {
             pieces += 1;
             let ((here, image), following) = tokio::try_join!(self.count(&session, &piece), reader.piece())?;
             (rows, next) = (rows + here, following);
-            if image == piece.image {
-                continue;
-            }
-            for part in self.differing(&session, &mut reader, piece).await? {
-                let there: HashSet<Vec<i128>> = reader.keys(&part).await?.into_iter().collect();
-                for key in self.keys(&session, &part).await?.into_iter().filter(|k| !there.contains(k)) {
-                    staging.delete_key(&key, self.table).await?;
-                    gone += 1;
+            let mut differing = if image == piece.image { Vec::new() } else { vec![(piece, here)] };
+            while let Some((part, here)) = differing.pop() {
+                if here > FEW {
+                    let Some(spread) = self.spread(&session, &part).await? else {
+                        if here > LISTED_MAX {
+                            return Ok(Gone::TooMany);
+                        }
+                        gone += self.stage_listed(&session, &mut reader, staging, &part).await?;
+                        continue;
+                    };
+                    let buckets = self.differing(&session, &mut reader, &part, &spread).await?;
+                    if buckets.len() <= BUCKETS_LISTED_MAX || here > LISTED_MAX {
+                        differing.extend(buckets);
+                        continue;
+                    }
                 }
+                gone += self.stage_listed(&session, &mut reader, staging, &part).await?;
             }
         }
         debug!(table = %self.table.name, pieces, lost, gone, "keys compared");
-        Ok(next.is_none().then_some(rows))
+        Ok(Gone::Staged(next.is_none().then_some(rows)))
     }
 
-    /// The parts of a piece in which both sides differ: few buckets, or the piece itself.
-    async fn differing(&self, session: &Session, reader: &mut KeyReader<'_>, piece: KeyPiece) -> Result<Vec<KeyPiece>> {
-        // What only the source has is not gone: the warehouse's keys alone are looked for.
-        let Some((lowest, highest)) = self.ends(session, &piece).await? else { return Ok(Vec::new()) };
-        let Some(spread) = KeySpread::over(lowest, highest) else { return Ok(vec![piece]) };
-        let there = reader.buckets(&piece, &spread).await?;
-        let here = self.buckets(session, &piece, &spread).await?;
-        let differing = here.iter().filter(|(number, image)| there.get(number) != Some(image));
-        let parts: Vec<KeyPiece> =
-            differing.map(|(&number, _)| KeyPiece { within: Some(spread.bucket(number)), ..piece.clone() }).collect();
-        Ok(if parts.len() > BUCKETS_LISTED_MAX { vec![piece] } else { parts })
+    /// Lists the keys of a piece on both sides, and stages those that the source lacks; how many.
+    async fn stage_listed(
+        &self,
+        session: &Session,
+        reader: &mut KeyReader<'_>,
+        staging: &mut Staging<'_>,
+        piece: &KeyPiece,
+    ) -> Result<u64> {
+        let here = self.keys(session, piece).await?;
+        let first = || here.iter().filter_map(|key| i64::try_from(*key.first()?).ok());
+        // Only among these may one be gone: the source may have many more above them.
+        let within = first().min().zip(first().max()).map(|(from, to)| KeyRange { from, to });
+        let within = within.filter(|_| first().count() == here.len()).or(piece.within);
+        let there: HashSet<Vec<i128>> = reader.keys(&KeyPiece { within, ..piece.clone() }).await?.into_iter().collect();
+        let mut gone = 0;
+        for key in here.iter().filter(|key| !there.contains(*key)) {
+            staging.delete_key(key, self.table).await?;
+            gone += 1;
+        }
+        Ok(gone)
+    }
+
+    /// How the warehouse's keys of a piece are spread; `None` where they can't be divided. What only the
+    /// source has is not gone, and not looked for.
+    async fn spread(&self, session: &Session, piece: &KeyPiece) -> Result<Option<KeySpread>> {
+        let ends = self.ends(session, piece).await?;
+        Ok(ends.and_then(|(lowest, highest)| KeySpread::over(lowest, highest)))
+    }
+
+    /// The buckets of a piece in which both sides differ, and how many keys the warehouse has in each.
+    async fn differing(
+        &self,
+        session: &Session,
+        reader: &mut KeyReader<'_>,
+        piece: &KeyPiece,
+        spread: &KeySpread,
+    ) -> Result<Vec<(KeyPiece, u64)>> {
+        let there = reader.buckets(piece, spread).await?;
+        let here = self.buckets(session, piece, spread).await?;
+        let differing = here.into_iter().filter(|(number, (_, image))| there.get(number) != Some(image));
+        let bucket = |number| KeyPiece { within: Some(spread.bucket(number)), ..piece.clone() };
+        Ok(differing.map(|(number, (count, _))| (bucket(number), count)).collect())
     }
 
     async fn ends(&self, session: &Session, piece: &KeyPiece) -> Result<Option<(i128, i128)>> {
@@ -90,9 +147,14 @@ impl Job<'_> {
         ends.map(|(lowest, highest)| Ok((number(&lowest)?, number(&highest)?))).transpose()
     }
 
-    async fn buckets(&self, session: &Session, piece: &KeyPiece, spread: &KeySpread) -> Result<BTreeMap<i64, String>> {
+    async fn buckets(
+        &self,
+        session: &Session,
+        piece: &KeyPiece,
+        spread: &KeySpread,
+    ) -> Result<BTreeMap<i64, (u64, String)>> {
         let rows = session.query(&self.raw().key_buckets(piece, spread), &[], &self.reading_keys()).await?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+        rows.iter().map(|row| Ok((row.get(0), (count(row.get(1))?, row.get(2))))).collect()
     }
 
     fn reading_keys(&self) -> String {

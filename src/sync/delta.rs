@@ -9,6 +9,7 @@
 
 use super::{
     Action, SyncOutcome,
+    deletes::Gone,
     feed::Ends,
     job::{Found, Job, NO_KEY},
     staging::Staging,
@@ -39,7 +40,13 @@ impl Job<'_> {
         let mut found = Found::all(Action::Delta, fed, Vec::new());
         let lost = self.lost_rows(&mut staging).await?;
         if lost > 0 {
-            found.rows_before = self.stage_deletes(&mut staging, lost).await?;
+            match self.stage_deletes(&mut staging, lost).await? {
+                Gone::Staged(rows) => found.rows_before = rows,
+                Gone::TooMany => {
+                    drop(staging);
+                    return self.reconcile().await;
+                }
+            }
         }
         self.apply(staging, found).await
     }

@@ -7,6 +7,7 @@ use super::{
     feed::Ends,
     job::{Found, Job},
     plan,
+    raw::Statistics,
     sift::Filling,
 };
 use crate::{
@@ -62,7 +63,9 @@ impl Job<'_> {
         let filling = self.filling(&transaction, &target, true).await?;
         let Some(mut found) = self.fill(filling, order).await? else { return Ok(None) };
         found.position = self.source.logged().await;
-        transaction.batch(&self.raw().finish(&target, self.cursor(), found.rows_kept()), &doing).await?;
+        transaction
+            .batch(&self.raw().finish(&target, self.cursor(), Statistics::of(found.rows_kept())), &doing)
+            .await?;
         if replaces {
             let rename = format!("alter table {target} rename to {}", quote(name));
             let refused: Vec<Bytes> = found.refused.iter().map(|row| row.encoded_key.clone()).collect();

@@ -17,12 +17,13 @@ use super::{
     feed::Ends,
     job::{Begun, Found, Job},
     quarantine::{self, REFUSED_MAX, encoded_integers},
+    raw::Statistics,
 };
 use crate::{
     domain::{Engine, SyncMode},
     error::Result,
     source::Order,
-    warehouse::{LoadProgress, Session, Transaction},
+    warehouse::{LoadProgress, Session, Transaction, literal},
 };
 use bytes::Bytes;
 use std::time::Instant;
@@ -132,17 +133,28 @@ impl Job<'_> {
         Ok(())
     }
 
+    /// A load may take long, and autovacuum gather full statistics of its table meanwhile.
+    async fn statistics(&self, session: &Session, load: &LoadProgress) -> Result<Statistics> {
+        let sql = format!(
+            "select exists (select from pg_stat_all_tables where relid = to_regclass({}) and last_autoanalyze is not null)",
+            literal(&load.target())
+        );
+        let is_there = session.query_one(&sql, &[], "asking for statistics").await?.get(0);
+        Ok(if is_there { Statistics::There } else { Statistics::of(load.rows) })
+    }
+
     async fn end(&self, session: &mut Session, load: LoadProgress, to_compare: bool) -> Result<SyncOutcome> {
         let (schema, name) = (self.warehouse.raw_schema(), &*self.table.raw_name());
         let replaces = self.replaces(session).await?;
         let position = self.source.logged().await;
+        let statistics = self.statistics(session, &load).await?;
         let transaction = session.begin().await?;
         transaction.batch(&self.lock_timeout(), "bounding the wait for locks").await?;
         if load.rows == 0 {
             self.begin(&transaction, &load).await?;
         }
         transaction
-            .batch(&self.raw().finish(&load.target(), self.cursor(), load.rows), &format!("loading {name}"))
+            .batch(&self.raw().finish(&load.target(), self.cursor(), statistics), &format!("loading {name}"))
             .await?;
         if replaces {
             let keys = transaction.refused_in(&self.table.name, load.source_read_at).await?;

@@ -23,14 +23,30 @@ pub(super) const REFUSED: &str = "pg_temp.amalgam_refused";
 /// What the server may take to build a key or an index.
 const INDEX_BYTES: u64 = 256 << 20;
 
-/// Statistics of larger new tables are rough at first: of a wide one, full ones take as long as all its keys
-/// and indexes.
+/// Statistics of larger new tables are rough at first: of a wide one, full ones take twice as long as its key
+/// and its index.
 const ROUGH_ABOVE: u64 = 10_000;
 /// The `default_statistics_target` of rough ones: a tenth of PostgreSQL's own.
 const ROUGH_TARGET: u32 = 10;
 
 /// The image of keys that are called `k`, as the source writes it.
 const KEY_IMAGE: &str = "concat_ws(':', count(*), sum(k), coalesce(bit_xor(k), 0))";
+
+/// Which statistics a new table is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Statistics {
+    Full,
+    Rough,
+    /// None: autovacuum has been there.
+    There,
+}
+
+impl Statistics {
+    /// For a new table of so many rows.
+    pub(super) fn of(rows: u64) -> Self {
+        if rows > ROUGH_ABOVE { Self::Rough } else { Self::Full }
+    }
+}
 
 /// One raw table, as far as SQL needs it.
 pub(super) struct Raw<'t> {
@@ -98,7 +114,7 @@ impl<'t> Raw<'t> {
     ///
     /// Key and index bear names that no other table has, the present one included: both stand beside each
     /// other for a while.
-    pub(super) fn finish(&self, target: &str, cursor: Option<&Column>, rows: u64) -> String {
+    pub(super) fn finish(&self, target: &str, cursor: Option<&Column>, statistics: Statistics) -> String {
         let own = format!("{OWN_INDEX_PREFIX}{:016x}", fastrand::u64(..));
         // Keys of some million rows are sorted in memory then; a larger setting of the server's stays.
         let memory = format!(
@@ -124,12 +140,14 @@ impl<'t> Raw<'t> {
                 quote(&cursor.raw_name())
             ));
         }
-        if rows > ROUGH_ABOVE {
-            steps.push(format!("set local default_statistics_target = {ROUGH_TARGET}"));
-            steps.push(format!("analyze {target} ({})", self.columns().join(", ")));
-            steps.push("set local default_statistics_target to default".to_owned());
-        } else {
-            steps.push(format!("analyze {target}"));
+        match statistics {
+            Statistics::Full => steps.push(format!("analyze {target}")),
+            Statistics::Rough => {
+                steps.push(format!("set local default_statistics_target = {ROUGH_TARGET}"));
+                steps.push(format!("analyze {target} ({})", self.columns().join(", ")));
+                steps.push("set local default_statistics_target to default".to_owned());
+            }
+            Statistics::There => {}
         }
         steps.join(";\n")
     }
@@ -278,7 +296,7 @@ impl<'t> Raw<'t> {
         let key = self.key();
         let piece = KeyPiece { within: Some(spread.all()), ..piece.clone() };
         format!(
-            "select bucket, {KEY_IMAGE} from (select {} as bucket, {} as k from {} t where {} and {}) piece group by bucket",
+            "select bucket, count(*), {KEY_IMAGE} from (select {} as bucket, {} as k from {} t where {} and {}) piece group by bucket",
             spread.number(&format!("{}::bigint", key[0]), "/"),
             self.key_number(&key),
             self.name(),

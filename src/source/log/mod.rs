@@ -183,10 +183,9 @@ impl Source {
             if look > 0 {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
-            let in_use: Option<mysql_async::Row> = connection
-                .query_first(sql.as_str())
-                .await
-                .map_err(|e| failure(&e, &format!("asking who uses {}", table.name)))?;
+            let asked = connection.query_first(sql.as_str());
+            let in_use: Option<mysql_async::Row> =
+                self.answered(asked, &format!("asking who uses {}", table.name)).await?;
             if in_use.is_none() {
                 return Ok(true);
             }

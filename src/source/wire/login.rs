@@ -46,6 +46,11 @@ pub(in crate::source) struct Login {
     silence_max: Duration,
 }
 
+/// Whoever says nothing for so long has gone: no statement may take longer, nor a login.
+pub(in crate::source) fn silence_max(config: &config::Source) -> Duration {
+    Duration::from_secs(config.statement_seconds_max + config.connect_seconds_max)
+}
+
 impl Login {
     /// As configured. `settings` are statements that every session begins with.
     pub(in crate::source) fn new(
@@ -62,7 +67,7 @@ impl Login {
             database: config.database.clone(),
             tls,
             settings,
-            silence_max: Duration::from_secs(config.statement_seconds_max + config.connect_seconds_max),
+            silence_max: silence_max(config),
         }
     }
 

@@ -11,7 +11,7 @@ mod log;
 mod login;
 mod rows;
 
-pub(super) use login::{KEEPALIVE, Login};
+pub(super) use login::{KEEPALIVE, Login, silence_max};
 pub(super) use rows::{Form, Rows, cells};
 
 use bytes::{Buf, BytesMut};

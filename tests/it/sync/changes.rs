@@ -144,6 +144,36 @@ async fn keys_are_looked_for_among_the_highest_and_then_from_the_lowest_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_purge_of_more_keys_than_are_listed_at_once_is_found() {
+    let bench = Servers::fresh("purged").await;
+    let stamp = "ts timestamp not null default current_timestamp on update current_timestamp";
+    bench
+        .source(&format!(
+            "create table t (k bigint primary key, {stamp}) engine=MyISAM; \
+             insert into t select seq, '2020-01-01' from seq_1_to_150000; \
+             create table u (a int, b int, {stamp}, primary key (a, b)) engine=MyISAM; \
+             insert into u select 7, seq, '2020-01-01' from seq_1_to_150000;"
+        ))
+        .await;
+    let syncer = syncer_with(&bench, |config| {
+        config.tables.extend(["t", "u"].map(|t| (t.to_owned(), in_mode(SyncMode::Merge))));
+    })
+    .await;
+    for table in ["t", "u"] {
+        syncer.sync_table(&table.into(), SyncOptions::default()).await.expect("the table is loaded");
+    }
+    // Of keys that begin alike, no part can be told from another: all rows are compared.
+    bench.source("delete from t where k <= 130000; delete from u where b <= 130000").await;
+    for (table, action) in [("t", Action::Delta), ("u", Action::Reconcile)] {
+        let table = TableName::from(table);
+        let outcome = syncer.sync_table(&table, SyncOptions::default()).await.expect("the table is synced");
+        assert_eq!((outcome.action, outcome.rows_deleted), (action, 130_000), "{table}");
+        let found = syncer.verify_table(&table).await.expect("compared");
+        assert!(found.none() && found.rows == 20_000, "{table}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cycle_writes_no_more_rows_than_have_changed() {
     let bench = Servers::fresh("clean").await;
     bench.source("create table t (k int primary key, v int) engine=MyISAM; insert into t select seq, seq from seq_1_to_5000;").await;
