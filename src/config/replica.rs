@@ -97,7 +97,11 @@ impl Source {
             user: own.user.clone().unwrap_or(at.user),
             password: own.password.clone().unwrap_or(at.password),
             tls: own.tls.unwrap_or(at.tls),
-            tls_ca_file: own.tls_ca_file.clone().or(at.tls_ca_file).filter(|_| own.tls != Some(TlsMode::Disable)),
+            tls_ca_file: own
+                .tls_ca_file
+                .clone()
+                .or(at.tls_ca_file)
+                .filter(|_| own.tls.is_none_or(|tls| tls == TlsMode::VerifyFull)),
             ..at
         })
     }

@@ -87,10 +87,11 @@ fn may_vouch(certificate: &CertificateDer<'static>) -> Result<(), rustls::Error>
 pub(super) fn check_authority(section: &str, tls: TlsMode, file: Option<&Path>) -> Option<Problem> {
     let key = format!("{section}.tls_ca_file");
     let file = file?;
-    if tls == TlsMode::Disable {
+    if tls != TlsMode::VerifyFull {
+        let mode = if tls == TlsMode::Disable { "disable" } else { "require, which vouches for nobody" };
         return Some(Problem::new(
             key,
-            format!("is given, but {section}.tls is disable"),
+            format!("is given, but {section}.tls is {mode}"),
             format!("set {section}.tls to verify-full, or take the file away"),
         ));
     }
