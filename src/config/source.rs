@@ -27,7 +27,7 @@ pub struct Source {
     pub port: u16,
     /// Unix socket; used instead of host and port where given.
     pub socket: Option<PathBuf>,
-    /// User; needs `SELECT` only.
+    /// User; needs `SELECT`, and for InnoDB, a replica or the binary log what the doctor names.
     pub user: String,
     /// Its password.
     pub password: Secret,
