@@ -102,7 +102,7 @@ impl Places {
         Ok(self.warehouse(sql)?.trim().to_owned())
     }
 
-    /// The floor, two tables at a time: its own best on two cores.
+    /// The floor, two tables at a time; we take three unless told otherwise.
     pub(super) fn floor(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.args([self.source_url(), self.warehouse_url("bench")]).args(["raw", "2"]);

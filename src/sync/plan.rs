@@ -161,6 +161,9 @@ fn delta_or_reconcile(situation: &Situation<'_>, state: &TableState) -> (Action,
         (SyncMode::Merge, Some(Watermark::Stamp(at))) if situation.now < *at - situation.overlap => {
             (Action::Reconcile, "the source's clock was put back behind the watermark".to_owned())
         }
+        (SyncMode::Merge, Some(Watermark::Stamp(_))) if was_put_back(situation, state) => {
+            (Action::Reconcile, "since the last sync, less time has passed at the source than here".to_owned())
+        }
         (SyncMode::Merge, Some(Watermark::Stamp(at))) => {
             (Action::Delta, format!("rows stamped since {}", (*at - situation.overlap).format("%F %T UTC")))
         }
@@ -173,6 +176,13 @@ fn delta_or_reconcile(situation: &Situation<'_>, state: &TableState) -> (Action,
         (SyncMode::Replace, _) => (Action::Reconcile, "changed at the source".to_owned()),
         (mode, _) => (Action::Reconcile, format!("no watermark for {mode} yet")),
     }
+}
+
+/// Whether the source's clock has gone less far since the last sync than the warehouse's, which is asked first and
+/// began to count later: then rows may bear stamps that had passed already.
+fn was_put_back(situation: &Situation<'_>, state: &TableState) -> bool {
+    let (there, here) = (situation.now - state.source_read_at, state.asked_at - state.synced_at);
+    there + situation.overlap < here
 }
 
 #[cfg(test)]
@@ -217,6 +227,7 @@ mod tests {
             row_count: 1,
             synced_at: at(0),
             source_read_at: at(0),
+            asked_at: at(0),
             quarantined: 0,
             deletes: Deletes::Hard,
             server: None,

@@ -43,6 +43,8 @@ pub struct TableState {
     pub synced_at: DateTime<Utc>,
     /// The same by the source's clock, when the read began.
     pub source_read_at: DateTime<Utc>,
+    /// When this was asked for, by the warehouse's clock.
+    pub asked_at: DateTime<Utc>,
     /// Rows that are set aside.
     pub quarantined: i64,
     /// What became of rows that the source had deleted.
@@ -136,7 +138,8 @@ impl Session {
                     server: row.get(8),
                     position: row.get(9),
                     source_read_at: row.get(10),
-                    quarantined: row.get(11),
+                    asked_at: row.get(11),
+                    quarantined: row.get(12),
                     raw: raw.remove(&*in_warehouse(name.as_str())),
                 };
                 Ok((name, state))

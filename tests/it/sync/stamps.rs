@@ -51,6 +51,30 @@ async fn a_clock_that_was_put_back_at_the_source_is_noticed_and_hides_nothing() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_was_put_back_and_has_passed_the_watermark_again_is_noticed() {
+    let bench = Servers::fresh("putback_long_ago").await;
+    bench.source(&format!("{STAMPED} insert into t (k, v) values (1, 1), (2, 2);")).await;
+    let syncer = syncer_in_mode(&bench, SyncMode::Merge).await;
+    sync(&syncer, PLAIN).await;
+    // As though the last sync had been at twelve by both clocks, the source's then put back by ten minutes, a
+    // row edited at five to twelve, and it were ten past now at the source and twenty past here.
+    bench
+        .warehouse(
+            "update amalgam.table_state set synced_at = now() - interval '20 minutes', \
+             source_read_at = now() - interval '10 minutes', watermark = jsonb_build_object('stamp', \
+             to_char(now() at time zone 'UTC' - interval '10 minutes', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'))",
+        )
+        .await;
+    bench.source("set timestamp = unix_timestamp() - 900; update t set v = 10 where k = 1;").await;
+    let outcome = sync(&syncer, PLAIN).await;
+    assert_eq!((outcome.action, outcome.rows_updated), (Action::Reconcile, 1));
+    bench.source("update t set v = 20 where k = 2;").await;
+    let outcome = sync(&syncer, PLAIN).await;
+    assert_eq!((outcome.action, outcome.rows_updated), (Action::Delta, 1));
+    assert_equal(&syncer, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rows_that_a_writer_stamps_in_the_past_are_found_by_a_comparison() {
     let bench = Servers::fresh("past").await;
     bench.source(&format!("{STAMPED} insert into t (k, v) values (1, 1), (2, 2);")).await;
