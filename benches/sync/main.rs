@@ -26,8 +26,7 @@ fn main() -> Result<()> {
     let rounds: usize = setting("AMALGAM_BENCH_ROUNDS", "2").parse()?;
     let floor = places::build_floor()?;
     let places = Places::start(&scale)?;
-    let mut figures =
-        Figures { extent: String::new(), rounds: Vec::new(), daemon: None, peer: None, wait: None, wide: None };
+    let mut figures = Figures { extent: String::new(), rounds: Vec::new(), daemon: None, wait: None, wide: None };
     for number in 1..=rounds {
         places.fresh_database()?;
         let floor = measured(&mut places.floor(&floor))?;
@@ -43,9 +42,9 @@ fn main() -> Result<()> {
             "round {number}: floor {floor}, first load {load}, unchanged {unchanged} with {unchanged_rows} rows read, \
              verify {verify}, day {day} of {work:?}"
         );
-        figures.rounds.push(Round { floor, load, unchanged, unchanged_rows, verify, day, day_verify, work });
+        let peer = peer::compared(&places)?;
+        figures.rounds.push(Round { floor, load, unchanged, unchanged_rows, verify, day, day_verify, work, peer });
     }
-    figures.peer = peer::compared(&places)?;
     figures.wait = Some(writer::longest_wait(&places)?);
     figures.wide = Some(wide::loaded(&places)?);
     places.fresh_database()?;
