@@ -131,9 +131,7 @@ impl Source {
             done: false,
         })
     }
-}
 
-impl Source {
     /// How many rows a MyISAM table has now, which its server knows.
     pub async fn count(&self, table: &Table) -> Result<u64> {
         let sql = format!("select count(*) from {}", quote(table.name.as_str()));
@@ -149,6 +147,7 @@ impl KeyReader<'_> {
     pub async fn highest(&mut self) -> Result<Option<KeyPiece>> {
         let wait = self.gait.wait();
         self.gait.pause(wait).await?;
+        let begun = Instant::now();
         let table = quote(self.table.name.as_str());
         let descending: Vec<String> = self.key.iter().map(|k| format!("{k} desc")).collect();
         let (names, order) = (self.key.join(", "), descending.join(", "));
@@ -157,7 +156,6 @@ impl KeyReader<'_> {
         else {
             return Ok(None);
         };
-        let begun = Instant::now();
         let mut piece = KeyPiece { above, up_to: Vec::new(), within: None, image: String::new() };
         let count = self.count(&mut piece).await?;
         self.paid(HIGHEST + count, begun);

@@ -75,21 +75,11 @@ impl Job<'_> {
             (rows, next) = (rows + here, following);
             let mut differing = if image == piece.image { Vec::new() } else { vec![(piece, here)] };
             while let Some((part, here)) = differing.pop() {
-                if here > FEW {
-                    let Some(spread) = self.spread(&session, &part).await? else {
-                        if here > LISTED_MAX {
-                            return Ok(Gone::TooMany);
-                        }
-                        gone += self.stage_listed(&session, &mut reader, staging, &part).await?;
-                        continue;
-                    };
-                    let buckets = self.differing(&session, &mut reader, &part, &spread).await?;
-                    if buckets.len() <= BUCKETS_LISTED_MAX || here > LISTED_MAX {
-                        differing.extend(buckets);
-                        continue;
-                    }
+                match self.divided(&session, &mut reader, &part, here).await? {
+                    Some(buckets) => differing.extend(buckets),
+                    None if here > LISTED_MAX => return Ok(Gone::TooMany),
+                    None => gone += self.stage_listed(&session, &mut reader, staging, &part).await?,
                 }
-                gone += self.stage_listed(&session, &mut reader, staging, &part).await?;
             }
         }
         debug!(table = %self.table.name, pieces, lost, gone, "keys compared");
@@ -118,26 +108,29 @@ impl Job<'_> {
         Ok(gone)
     }
 
-    /// How the warehouse's keys of a piece are spread; `None` where they can't be divided. What only the
-    /// source has is not gone, and not looked for.
-    async fn spread(&self, session: &Session, piece: &KeyPiece) -> Result<Option<KeySpread>> {
-        let ends = self.ends(session, piece).await?;
-        Ok(ends.and_then(|(lowest, highest)| KeySpread::over(lowest, highest)))
-    }
-
-    /// The buckets of a piece in which both sides differ, and how many keys the warehouse has in each.
-    async fn differing(
+    /// The buckets of a piece in which both sides differ, and how many keys the warehouse has in each. `None`
+    /// where the piece is better listed as it is: its keys are few, can't be divided, or differ nearly everywhere.
+    /// What only the source has is not gone, and not looked for.
+    async fn divided(
         &self,
         session: &Session,
         reader: &mut KeyReader<'_>,
         piece: &KeyPiece,
-        spread: &KeySpread,
-    ) -> Result<Vec<(KeyPiece, u64)>> {
-        let there = reader.buckets(piece, spread).await?;
-        let here = self.buckets(session, piece, spread).await?;
-        let differing = here.into_iter().filter(|(number, (_, image))| there.get(number) != Some(image));
+        here: u64,
+    ) -> Result<Option<Vec<(KeyPiece, u64)>>> {
+        if here <= FEW {
+            return Ok(None);
+        }
+        let ends = self.ends(session, piece).await?;
+        let Some(spread) = ends.and_then(|(lowest, highest)| KeySpread::over(lowest, highest)) else {
+            return Ok(None);
+        };
+        let at_source = reader.buckets(piece, &spread).await?;
+        let differing = self.buckets(session, piece, &spread).await?.into_iter();
+        let differing = differing.filter(|(number, (_, image))| at_source.get(number) != Some(image));
         let bucket = |number| KeyPiece { within: Some(spread.bucket(number)), ..piece.clone() };
-        Ok(differing.map(|(number, (count, _))| (bucket(number), count)).collect())
+        let buckets: Vec<_> = differing.map(|(number, (count, _))| (bucket(number), count)).collect();
+        Ok((buckets.len() <= BUCKETS_LISTED_MAX || here > LISTED_MAX).then_some(buckets))
     }
 
     async fn ends(&self, session: &Session, piece: &KeyPiece) -> Result<Option<(i128, i128)>> {
