@@ -5,6 +5,7 @@
 //! the statement's time.
 //! Guarantee: an error that leaves this room carries no cell's value.
 
+mod bytes;
 mod cell;
 mod checksum;
 mod describe;

@@ -5,6 +5,8 @@
 //! Guarantee: whatever bytes come, they are understood or they are `None`. A row must fill its event to the
 //! last byte, so that a length that is wrong is noticed.
 
+use crate::source::bytes::{length, split, take};
+
 /// An event's header, before its body.
 const HEADER_BYTES: usize = 19;
 /// The event that a file begins with.
@@ -294,31 +296,6 @@ fn integer(cell: &[u8], width: Width, unsigned: bool) -> Option<i128> {
 /// Bytes of a number without a sign, the lowest first; eight at most.
 fn number(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte))
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (bytes, behind) = rest.split_first_chunk::<N>()?;
-    *rest = behind;
-    Some(*bytes)
-}
-
-fn split<'p>(rest: &mut &'p [u8], bytes: usize) -> Option<&'p [u8]> {
-    let (front, behind) = rest.split_at_checked(bytes)?;
-    *rest = behind;
-    Some(front)
-}
-
-/// A count of one byte, or one that tells how many follow: MariaDB KB, "Protocol Data Types".
-fn length(rest: &mut &[u8]) -> Option<usize> {
-    let [first] = take(rest)?;
-    let bytes = match first {
-        0..=250 => return Some(first.into()),
-        0xfc => 2,
-        0xfd => 3,
-        0xfe => 8,
-        _ => return None,
-    };
-    usize::try_from(number(split(rest, bytes)?)).ok()
 }
 
 #[cfg(test)]

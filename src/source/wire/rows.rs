@@ -1,7 +1,11 @@
 //! The rows of a statement, in the protocol's binary form: MariaDB KB, "Resultset row" § "Binary resultset
 //! row".
 
-use super::{super::cell::Cell, Connection, Outcome, parsed, refusal, unexpected};
+use super::{Connection, Outcome, parsed, refusal, unexpected};
+use crate::source::{
+    bytes::{length, split, take},
+    cell::Cell,
+};
 use mysql_async::{DriverError, Value};
 use mysql_common::{
     constants::{CapabilityFlags, ColumnFlags, ColumnType, Command, MAX_PAYLOAD_LEN},
@@ -195,29 +199,9 @@ fn cell<'p>(form: Form, rest: &mut &'p [u8]) -> Option<Cell<'p>> {
         Form::Span => span(rest)?,
         Form::Bytes => {
             let length = length(rest)?;
-            let (bytes, behind) = rest.split_at_checked(length)?;
-            *rest = behind;
-            Cell::Bytes(bytes)
+            Cell::Bytes(split(rest, length)?)
         }
     })
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (bytes, behind) = rest.split_first_chunk::<N>()?;
-    *rest = behind;
-    Some(*bytes)
-}
-
-/// An integer of one byte, or one that tells how many follow.
-fn length(rest: &mut &[u8]) -> Option<usize> {
-    let [first] = take(rest)?;
-    match first {
-        0..=250 => Some(first.into()),
-        0xfc => take(rest).map(|n| u16::from_le_bytes(n).into()),
-        0xfd => take(rest).map(|[a, b, c]| usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16),
-        0xfe => usize::try_from(u64::from_le_bytes(take(rest)?)).ok(),
-        _ => None,
-    }
 }
 
 /// What is zero at the end is left out.
