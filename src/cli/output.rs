@@ -44,6 +44,18 @@ pub(super) fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
+/// So many of a list are named.
+pub(super) const NAMED_MAX: usize = 10;
+
+/// `a, b`; of a long list the first names, and how many more there are.
+pub(super) fn named(names: &[&str]) -> String {
+    let told = names.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMED_MAX) {
+        0 => told,
+        more => format!("{told} and {more} more"),
+    }
+}
+
 /// Writes to standard output. Whoever stops reading (`| head`) is no failure.
 pub(super) fn write(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();

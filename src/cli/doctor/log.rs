@@ -12,8 +12,6 @@ use std::time::Duration;
 const KEPT_MIN: Duration = Duration::from_secs(24 * 3600);
 /// What is advised: three days, in seconds.
 const KEPT_ADVISED_SECONDS: u64 = 3 * 24 * 3600;
-/// So many tables are named.
-const NAMED_MAX: usize = 10;
 
 pub(super) async fn examine(
     catalog: &Catalog,
@@ -124,10 +122,5 @@ fn kept(facts: &Preflight, into: &mut Findings) {
 }
 
 fn named(tables: &[&Table]) -> String {
-    let names: Vec<&str> = tables.iter().take(NAMED_MAX).map(|table| table.name.as_str()).collect();
-    let more = match tables.len().saturating_sub(NAMED_MAX) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!("{}{more}", names.join(", "))
+    output::named(&tables.iter().map(|table| table.name.as_str()).collect::<Vec<_>>())
 }

@@ -6,8 +6,6 @@ use std::cmp::Reverse;
 
 /// A table of fewer rows is read in a moment, index or not.
 const SCANNED_ROWS_MIN: u64 = 10_000;
-/// So many tables are named.
-const NAMED_MAX: usize = 10;
 
 pub(super) fn judge(catalog: &Catalog, facts: &Preflight, syncer: &Syncer, into: &mut Findings) {
     types(catalog, syncer, into);
@@ -41,10 +39,10 @@ fn stamps(catalog: &Catalog, facts: &Preflight, syncer: &Syncer, into: &mut Find
     }
     scanned.sort_by_key(|(table, _)| Reverse(table.rows));
     let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
-    let named: Vec<_> = scanned.iter().take(NAMED_MAX).collect();
-    let names: Vec<&str> = named.iter().map(|(table, _)| table.name.as_str()).collect();
-    let statements: Vec<String> = named
+    let names: Vec<&str> = scanned.iter().map(|(table, _)| table.name.as_str()).collect();
+    let statements: Vec<String> = scanned
         .iter()
+        .take(output::NAMED_MAX)
         .map(|(table, stamp)| {
             format!(
                 "CREATE INDEX {stamp} ON {} ({})",
@@ -54,11 +52,9 @@ fn stamps(catalog: &Catalog, facts: &Preflight, syncer: &Syncer, into: &mut Find
             )
         })
         .collect();
-    let more = scanned.len().saturating_sub(NAMED_MAX);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     into.warn(
         "stamp indexes",
-        format!("each delta reads every row of {}{more}: no index begins with the stamp", names.join(", ")),
+        format!("each delta reads every row of {}: no index begins with the stamp", output::named(&names)),
         format!(
             "ask the source's administrator for an index, at night, because it locks the table while it is built: {}; or choose another mode: [tables.{}] mode",
             statements.join("; "),
