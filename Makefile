@@ -5,8 +5,10 @@ CARGO ?= cargo
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 # Given on to the program or the tests: make demo ARGS=--keep, make test ARGS=ranks::
 ARGS ?=
+# The suite is built once, with all there is; what is handed out, shown and measured has not all of it (docs/adr/0020).
+ALL := --features otel
 
-.PHONY: help demo test nightly fuzz check bench pages prerequisites demo-prerequisites cargo
+.PHONY: help demo test nightly fuzz check bench deb pages prerequisites demo-prerequisites cargo
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -18,27 +20,37 @@ demo: demo-prerequisites ## an invented practice, a private warehouse and the se
 	@exec $(CARGO) run --quiet --release --locked -- demo $(ARGS)
 
 test: prerequisites ## the whole suite, on real servers of its own
-	$(CARGO) test --locked -- $(ARGS)
+	$(CARGO) test $(ALL) --locked -- $(ARGS)
 
-nightly: prerequisites ## what takes hours: 10,000 random histories, and cells by the million against PostgreSQL
-	CELLS=10000 $(CARGO) test --locked --test it -- encoder::
-	HISTORIES=10000 $(CARGO) test --locked --test it -- histories::
+# How many months of outages are lived through, each another one.
+MONTHS ?= 10
+
+nightly: prerequisites ## what takes hours: 10,000 random histories, cells by the million against PostgreSQL, months of outages
+	TIMETABLES=100000 $(CARGO) test $(ALL) --locked --test it -- timetables::
+	@for month in $$(seq $(MONTHS)); do \
+	  MONTH_HARDER=1 MONTH_SEED=$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ') \
+	    $(CARGO) test $(ALL) --locked --test it -- orchestrator::month:: || exit 1; \
+	done
+	CELLS=10000 $(CARGO) test $(ALL) --locked --test it -- encoder::
+	HISTORIES=10000 $(CARGO) test $(ALL) --locked --test it -- histories::
 
 # How long each target is fuzzed.
 FUZZ_SECONDS ?= 120
 
-fuzz: prerequisites ## random bytes, led by coverage, into the encoder and the readers of COPY
+fuzz: prerequisites ## random bytes, led by coverage, into the encoder and the readers of COPY and of the binary log
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || { echo "fuzz: cargo-fuzz isn't installed; cargo install cargo-fuzz --locked"; exit 1; }
 	@$(CARGO) +nightly --version >/dev/null 2>&1 || { echo "fuzz: libFuzzer wants a nightly compiler; rustup toolchain install nightly"; exit 1; }
 	$(CARGO) +nightly fuzz run decoder -- -max_total_time=$(FUZZ_SECONDS)
+	$(CARGO) +nightly fuzz run log -- -max_total_time=$(FUZZ_SECONDS)
 	$(CARGO) +nightly fuzz run encoder -- -max_total_time=$(FUZZ_SECONDS)
 	@echo "fuzz: what was found worth keeping goes to PostgreSQL"
-	$(CARGO) test --locked --test it -- encoder::
+	$(CARGO) test $(ALL) --locked --test it -- encoder::
 
 check: prerequisites ## format, lints, the code's own pages, licences, scripts
 	$(CARGO) fmt --check
-	$(CARGO) clippy --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps --document-private-items --locked
+	$(CARGO) clippy --all-targets $(ALL) --locked -- -D warnings
+	$(CARGO) clippy --locked -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps $(ALL) --document-private-items --locked
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 	  $(CARGO) deny --locked check licenses bans sources; \
 	else \
@@ -46,11 +58,17 @@ check: prerequisites ## format, lints, the code's own pages, licences, scripts
 	fi
 	@for script in scripts/* .ci/run; do bash -n "$$script" || exit 1; done; echo "check: scripts parse"
 
-bench: prerequisites ## how fast, against the floor of this machine
-	$(CARGO) bench --locked --bench sync -- $(ARGS)
+bench: prerequisites ## how fast, against the floor of this machine; ARGS=sync or ARGS=daemon for one half
+	$(CARGO) bench --profile dist --locked --bench figures -- $(ARGS)
+
+deb: cargo ## the Debian package, by cargo-deb
+	@$(CARGO) deb --version >/dev/null 2>&1 || { echo "deb: cargo-deb isn't installed; cargo install cargo-deb --locked"; exit 1; }
+	$(CARGO) build --profile dist --locked
+	scripts/package target/dist/amalgam
+	$(CARGO) deb --profile dist --no-build --locked
 
 pages: cargo ## write the pages that are made from the program
-	AMALGAM_TEST_REWRITE=1 $(CARGO) test --locked --test it -- types_page::
+	AMALGAM_TEST_REWRITE=1 $(CARGO) test $(ALL) --locked --test it -- types_page:: metrics_page::
 
 prerequisites: cargo
 	@scripts/prerequisites

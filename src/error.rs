@@ -66,6 +66,12 @@ kinds! {
     UnknownSelection = "unknown_selection" => Fail, "`amalgam discover` lists the tables, `amalgam models ls` the models; write a selection as `amalgam models ls --help` says";
     /// Models were asked for, and no dbt project is named.
     NoProject = "no_project" => Fail, "name the folder of dbt_project.yml with --project-dir, or in the configuration with [models] project_dir";
+    /// A schedule was named that isn't there.
+    UnknownSchedule = "unknown_schedule" => Fail, "`amalgam schedules` lists them; the daemon takes them up when it starts";
+    /// A fire was asked for of a schedule that is paused.
+    Paused = "paused" => Fail, "`amalgam schedules resume` lets it go on";
+    /// A notifier was named that isn't configured.
+    UnknownNotifier = "unknown_notifier" => Fail, "name one of the [[notify]] of the configuration";
     /// A run was asked for that isn't remembered.
     UnknownRun = "unknown_run" => Fail, "`amalgam history` lists the last runs, and with -n more of them; runs that ended long ago are forgotten";
     /// A table can't be compared, because it was never synced or its columns have changed since.
@@ -80,6 +86,8 @@ kinds! {
     SourceCrashed = "source_crashed" => Fail, "the table is marked as crashed, after a power cut, say; run REPAIR TABLE on it at the source, or mysqlcheck --repair";
     /// A table or column was there when the work was planned and is gone now.
     SourceChanged = "source_changed" => Retry, "the table was altered or dropped at the source; the next try sees it as it is now";
+    /// A setting of the source's keeps its user from reading.
+    SourceSetting = "source_setting" => Fail, "change the setting that the message names: init_connect must be right for the user of [source] too (MariaDB's error log tells what is wrong with it), and max_join_size large enough";
     /// The source answered with another error.
     SourceQuery = "source_query" => Fail, "look at MariaDB's error log around this time";
     /// A column can't become what the configuration says.
@@ -104,6 +112,18 @@ kinds! {
     WarehouseTimeout = "warehouse_timeout" => Retry, "the warehouse is busy; look for long queries, or raise the timeout";
     /// The warehouse is short of memory, connections or another resource.
     WarehouseBusy = "warehouse_busy" => Retry, "lower [warehouse] connections_max, or raise max_connections or memory on the server";
+    /// The warehouse can only be read.
+    WarehouseReadOnly = "warehouse_read_only" => Halt, "name the primary in [warehouse], if this is a standby (select pg_is_in_recovery()); else unset default_transaction_read_only for the server, the database and the user";
+    /// The warehouse's database has an encoding in which not every text has a place.
+    WarehouseEncoding = "warehouse_encoding" => Halt, "make the warehouse anew, CREATE DATABASE <name> ENCODING 'UTF8' TEMPLATE template0, and name it in [warehouse] database";
+    /// Somebody has put a trigger or a rule on a raw table, which may change or swallow what is written.
+    RawMeddled = "raw_meddled" => Fail, "drop it, or disable it with ALTER TABLE; what it does has its place in a view or a model on the raw table";
+    /// Something that is no table bears a raw table's name.
+    RawOccupied = "raw_occupied" => Fail, "drop it, or give it another name or schema; views and models on the source's tables belong into a schema of their own";
+    /// PostgreSQL has no table of so many columns.
+    TooManyColumns = "too_many_columns" => Fail, "PostgreSQL has no room for it: leave the table out with [sync] exclude";
+    /// Two names of the source would be one in the warehouse.
+    SharedName = "shared_name" => Fail, "leave one of the tables, or the table of the columns, out with [sync] exclude, or have it renamed at the source";
     /// The warehouse answered with another error.
     WarehouseQuery = "warehouse_query" => Fail, "look at PostgreSQL's log around this time";
     /// The warehouse refused a row.
@@ -120,8 +140,12 @@ kinds! {
     Dependent = "dependent" => Fail, "change or drop the view named in the message; nothing was changed";
     /// Another process holds the writer's lock.
     WriterElsewhere = "writer_elsewhere" => Fail, "wait until it has ended, or stop it: one process writes to a warehouse at a time";
+    /// This process was the writer, and another has become it meanwhile.
+    WriterLost = "writer_lost" => Wait, "nothing to do: the other process goes on with what this one had begun";
     /// The work was called off, by a person or by the end of the process.
     Cancelled = "cancelled" => Fail, "nothing to do; the work is taken up again at the next start";
+    /// The process died again and again while it was at work on it.
+    ProcessDied = "process_died" => Fail, "see why the process died (`journalctl -u amalgam`; the kernel's log tells of memory): a row too long for MemoryMax= of the unit, say; raise it, or leave the table out with [sync] exclude; if it was something else that killed the process, nothing: the next run tries again";
     /// The task's time was up.
     Timeout = "timeout" => Retry, "raise [sync] timeout_minutes if the table or model needs longer";
     /// The address for health and metrics can't be listened on.
@@ -132,7 +156,26 @@ kinds! {
     Internal = "internal" => Fail, "this is a fault in Amalgam: report it with the log around this time";
 }
 
+/// One of the two that everything depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// The practice's.
+    Source,
+    /// The warehouse, with the control plane in it.
+    Warehouse,
+}
+
 impl Kind {
+    /// The database that fails whatever it is asked, where a failure of this kind says so.
+    pub fn blames(self) -> Option<Database> {
+        match self {
+            Self::SourceUnreachable | Self::SourceFull | Self::SourceLost => Some(Database::Source),
+            // Not where it is full: what is smaller may still fit.
+            Self::WarehouseUnreachable | Self::WarehouseLost | Self::WarehouseBusy => Some(Database::Warehouse),
+            _ => None,
+        }
+    }
+
     /// The kind of that word; `None` where this version knows none.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.as_str() == word)
@@ -146,10 +189,13 @@ impl Kind {
     /// The kind of an error of PostgreSQL's: PostgreSQL docs, appendix A. For whoever speaks to it.
     pub fn of_sqlstate(code: &str) -> Self {
         match code {
+            // Our own: src/state/migrations/0021_fence.sql.
+            "AM001" => Self::WriterLost,
             // Serialization, deadlock, a lock not had in time; or another was faster to make or to hold a name.
             "40001" | "40P01" | "55P03" | "55006" | "42P07" => Self::WarehouseConflict,
             "28000" | "28P01" | "3D000" => Self::WarehouseAuth,
             "42501" => Self::WarehouseDenied,
+            "25006" => Self::WarehouseReadOnly,
             "53100" => Self::WarehouseFull,
             "57014" => Self::WarehouseTimeout,
             // The server ends, starts, or ends a session that did nothing for too long.

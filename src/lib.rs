@@ -10,7 +10,7 @@
 //! | 5 | [`http`], [`demo`] |
 //! | 4 | [`orchestrator`] |
 //! | 3 | [`sync`], [`models`] |
-//! | 2 | [`source`], [`warehouse`], [`state`] |
+//! | 2 | [`source`], [`warehouse`], [`state`], [`notify`], [`traces`] |
 //! | 1 | [`config`], [`telemetry`], [`error`], [`retry`], [`dag`] |
 //! | 0 | [`domain`] |
 
@@ -23,10 +23,12 @@ pub mod error;
 pub mod http;
 pub mod lifecycle;
 pub mod models;
+pub mod notify;
 pub mod orchestrator;
 pub mod retry;
 pub mod source;
 pub mod state;
 pub mod sync;
 pub mod telemetry;
+pub mod traces;
 pub mod warehouse;

@@ -48,7 +48,8 @@ fn parse_log_format(word: &str) -> Result<LogFormat, String> {
     match word {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
-        _ => Err("either text or json".to_owned()),
+        "journald" => Ok(LogFormat::Journald),
+        _ => Err("text, json or journald".to_owned()),
     }
 }
 
@@ -57,7 +58,8 @@ pub(super) struct Context {
     global: Global,
     clock: Clock,
     config: OnceLock<Arc<Config>>,
-    source: OnceLock<Source>,
+    /// Shared with who closes it when the command has ended, whichever way.
+    source: Arc<OnceLock<Source>>,
     warehouse: OnceLock<Warehouse>,
     metrics: OnceLock<Arc<Metrics>>,
 }
@@ -68,7 +70,7 @@ impl Context {
             global,
             clock: Clock::system(),
             config: OnceLock::new(),
-            source: OnceLock::new(),
+            source: Arc::default(),
             warehouse: OnceLock::new(),
             metrics: OnceLock::new(),
         }
@@ -99,6 +101,12 @@ impl Context {
         if let Some(config) = self.config.get() {
             return Ok(Arc::clone(config));
         }
+        let config = self.read_config()?;
+        Ok(Arc::clone(self.config.get_or_init(|| Arc::new(config))))
+    }
+
+    /// The configuration as it is now, whatever it was when first asked for.
+    pub(super) fn read_config(&self) -> Result<Config, load::Error> {
         let mut config = load::load(&self.sources())?;
         if let Some(filter) = &self.global.log_filter {
             config.log.filter.clone_from(filter);
@@ -106,7 +114,7 @@ impl Context {
         if let Some(format) = self.global.log_format {
             config.log.format = format;
         }
-        Ok(Arc::clone(self.config.get_or_init(|| Arc::new(config))))
+        Ok(config)
     }
 
     /// Refuses to go on within the source's quiet hours; or forgets that there are any.
@@ -133,6 +141,7 @@ impl Context {
         let form = match self.global.log_format.unwrap_or(format) {
             LogFormat::Text => logs::Form::Text,
             LogFormat::Json => logs::Form::Json,
+            LogFormat::Journald => logs::Form::Journald,
         };
         logs::init(form, self.global.log_filter.as_deref().unwrap_or(filter))?;
         Ok(())
@@ -147,6 +156,11 @@ impl Context {
             return Ok(self.source.get_or_init(|| source).clone());
         }
         Ok(self.source.get().expect("it was looked at a line above").clone())
+    }
+
+    /// The practice's database, once it was asked for.
+    pub(super) fn opened_source(&self) -> Arc<OnceLock<Source>> {
+        Arc::clone(&self.source)
     }
 
     /// The warehouse.

@@ -9,7 +9,7 @@ use crate::{
         project,
     },
     domain::{Clock, RunState, TaskKind, TaskState},
-    lifecycle,
+    lifecycle::{self, Reread},
     orchestrator::{Event, Orchestrator, RunRequest, RunSummary, Stop},
     telemetry::Metrics,
 };
@@ -141,7 +141,7 @@ async fn run_on(demo: &Demo, args: &Args, context: &Context, stop: Stop, began: 
     say(&format!("demo: up after {:.1} s; the practice lives, Ctrl-C ends it\n", began.elapsed().as_secs_f64()));
     context.start_logs(&config.log.filter, LogFormat::Text)?;
     let life = live(demo, args, context.clock(), stop.drain.clone());
-    let (served, acts) = tokio::join!(lifecycle::serve(config, context.clock(), stop.clone()), life);
+    let (served, acts) = tokio::join!(lifecycle::serve(config, context.clock(), stop.clone(), Reread::never()), life);
     served?;
     say(&format!("demo: what happened in the practice: {}", told(&acts)));
     Ok(Outcome::Done)

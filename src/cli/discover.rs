@@ -61,5 +61,8 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
         output::write("\n")?;
         context.print_rows(&ruled)?;
     }
-    Ok(Outcome::Done)
+    match syncer.sharing(&catalog).into_iter().next() {
+        Some(error) => Err(error.into()),
+        None => Ok(Outcome::Done),
+    }
 }

@@ -60,7 +60,11 @@ impl RunLine {
     fn new(r: RunRecord, now: DateTime<Utc>) -> Self {
         Self {
             run: r.run_id,
-            began_by: r.schedule.unwrap_or_else(|| "hand".to_owned()),
+            began_by: match (r.schedule, r.cause) {
+                (Some(schedule), Some(cause)) => format!("{schedule} ({cause})"),
+                (Some(schedule), None) => schedule,
+                (None, _) => "hand".to_owned(),
+            },
             state: r.state,
             started: ago(r.started_at, now),
             took: r.ended_at.map(|end| seconds(end - r.started_at)),

@@ -3,6 +3,7 @@
 //! Owns the command line, the runtime, the exit status and the one place where an error is printed.
 //! A command is a file with `Args` and `run`; it gets a [`Context`] and answers with an [`Outcome`].
 
+mod completions;
 mod config;
 mod context;
 mod crew;
@@ -11,12 +12,16 @@ mod discover;
 mod doctor;
 mod failure;
 mod history;
+mod man;
 mod models;
+mod notify;
 mod output;
 mod plan;
 mod run;
+mod schedules;
 mod serve;
 mod status;
+mod support;
 mod sync;
 mod tables;
 mod times;
@@ -81,14 +86,25 @@ enum Command {
     Models(models::Args),
     /// Show what is fresh, what is late, what failed, and what comes next
     Status(status::Args),
+    /// List what is due when; pause a schedule, let it go on, or ask for a run of it
+    Schedules(schedules::Args),
+    /// Try who is told of failures: send a test message, and say what was answered
+    Notify(notify::Args),
     /// List past runs and what became of them
     History(history::Args),
     /// Check both databases, rights, clocks and settings, and say how to mend what is wrong
     Doctor(doctor::Args),
+    /// Gather what somebody who helps from afar needs into one file: no value of a row, no secret
+    Support(support::Args),
     /// Show or check the configuration
     Config(config::Args),
     /// Start an invented practice, a private warehouse and the service on top, to try it all out
     Demo(demo::Args),
+    /// Print what a shell needs to complete commands and flags
+    Completions(completions::Args),
+    /// Write the manual's pages
+    #[command(hide = true)]
+    Man(man::Args),
 }
 
 impl Command {
@@ -116,9 +132,14 @@ impl Command {
             Self::Verify(args) => verify::run(args, context).await,
             Self::Models(args) => models::run(args, context).await,
             Self::Status(args) => status::run(args, context).await,
+            Self::Schedules(args) => schedules::run(args, context).await,
+            Self::Notify(args) => notify::run(args, context).await,
             Self::History(args) => history::run(args, context).await,
             Self::Doctor(args) => doctor::run(args, context).await,
             Self::Config(args) => config::run(args, context).await,
+            Self::Support(args) => support::run(args, context).await,
+            Self::Completions(args) => completions::run(args, context).await,
+            Self::Man(args) => man::run(args, context).await,
             Self::Demo(args) => demo::run(args, context).await,
         }
     }
@@ -136,14 +157,26 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The stack of each thread. Templates are compiled by descent: thousands of branches or operators in one of them, as
+/// a generated model may have, would use the usual two megabytes up, and with them the whole process.
+const STACK_BYTES: usize = 16 << 20;
+
 fn execute(cli: Cli) -> anyhow::Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(available_parallelism().map_or(2, |n| n.get().max(2)))
+        .thread_stack_size(STACK_BYTES)
         .enable_all()
         .build()?;
     let context = Context::new(cli.global);
     cli.command.start_logs(&context)?;
-    let outcome = runtime.block_on(cli.command.run(context));
+    let source = context.opened_source();
+    let outcome = runtime.block_on(async {
+        let outcome = cli.command.run(context).await;
+        if let Some(source) = source.get() {
+            source.close().await;
+        }
+        outcome
+    });
     // A blocking call that hangs (a name that doesn't resolve) must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome

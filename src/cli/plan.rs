@@ -41,7 +41,6 @@ struct ModelRow {
 pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
     let config = context.config()?;
     config.source.require()?;
-    let quiet = context.told_quiet()?;
     let orchestrator = Orchestrator::new(config, context.clock(), context.metrics())?;
     let shows_all = args.all || !args.select.is_empty();
     let request = if args.select.is_empty() {
@@ -49,7 +48,18 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
     } else {
         RunRequest { select: args.select, ..RunRequest::default() }
     };
-    let outlook = orchestrator.outlook(&request).await;
+    tell(&context, &orchestrator, &request, shows_all).await
+}
+
+/// Says what a run would do now that is asked for so.
+pub(super) async fn tell(
+    context: &Context,
+    orchestrator: &Orchestrator,
+    request: &RunRequest,
+    shows_all: bool,
+) -> anyhow::Result<Outcome> {
+    let quiet = context.told_quiet()?;
+    let outlook = orchestrator.outlook(request).await;
     let quiet_until = orchestrator.quiet_until();
     orchestrator.close().await;
     let outlook = outlook?;

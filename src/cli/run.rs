@@ -1,9 +1,14 @@
 //! `amalgam run`: one run of sync and models.
 
-use super::{Context, Outcome, output::Format, times::seconds};
+use super::{
+    Context, Outcome,
+    output::{self, Format},
+    plan,
+    times::seconds,
+};
 use crate::{
-    domain::{RunState, TaskKind, TaskState},
-    error::Kind,
+    domain::{RunId, RunState, TaskKind, TaskState},
+    error::{Kind, Result},
     lifecycle::stop_on_signals,
     orchestrator::{Event, Orchestrator, RunRequest, RunSummary, short},
     state::{RunRecord, TaskRecord},
@@ -30,6 +35,13 @@ pub(super) struct Args {
     /// Compare every selected table with the source in full: finds deletes and edits without a stamp
     #[arg(long)]
     reconcile: bool,
+    /// Make up for a run that has ended, the last one where no number is given: do what failed, was skipped or
+    /// called off in it, and what depends on that
+    #[arg(long, value_name = "RUN", num_args = 0..=1, conflicts_with_all = ["select", "full", "reconcile"])]
+    resume: Option<Option<i64>>,
+    /// Only say what would be done, as `amalgam plan` does
+    #[arg(long)]
+    dry_run: bool,
     /// Read tables within the source's quiet hours too
     #[arg(long)]
     ignore_quiet_hours: bool,
@@ -40,24 +52,47 @@ pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Outc
     let config = context.config()?;
     config.source.require()?;
     let orchestrator = Orchestrator::new(config, context.clock(), context.metrics())?;
+    let request = match args.resume {
+        None => RunRequest { select: args.select, full: args.full, reconcile: args.reconcile },
+        Some(run) => match orchestrator.rest_of(run.map(RunId)).await? {
+            (_, Some(request)) => request,
+            (run, None) => {
+                orchestrator.close().await;
+                output::write(&format!("run {run} ended well: there is nothing to make up for\n"))?;
+                return Ok(Outcome::Done);
+            }
+        },
+    };
+    if args.dry_run {
+        return plan::tell(&context, &orchestrator, &request, false).await;
+    }
     let stop = stop_on_signals(&TaskTracker::new())?;
     let mut watching = JoinSet::new();
     if stderr().is_terminal() {
         watching.spawn(draw(orchestrator.events()));
     }
-    let request = RunRequest { select: args.select, full: args.full, reconcile: args.reconcile };
     let ran = orchestrator.run_once(request, stop).await;
     watching.shutdown().await;
-    let summary = ran?;
-    let record = orchestrator.state().run_record(summary.run).await?;
-    let tasks = orchestrator.state().task_records(summary.run).await?;
+    let recorded = recorded(&orchestrator, ran).await;
     orchestrator.close().await;
+    let (summary, record, tasks) = recorded?;
     match (context.format(), record) {
         (Format::Json, record) => context.print_record(&json!({ "run": record, "tasks": tasks }))?,
-        (Format::Table, Some(record)) => super::output::write(&told(&summary, &record, &tasks))?,
+        (Format::Table, Some(record)) => output::write(&told(&summary, &record, &tasks))?,
         (Format::Table, None) => {}
     }
     Ok(if summary.state == RunState::Succeeded { Outcome::Done } else { Outcome::Failed })
+}
+
+/// What the control plane says of a run.
+async fn recorded(
+    orchestrator: &Orchestrator,
+    ran: Result<RunSummary>,
+) -> Result<(RunSummary, Option<RunRecord>, Vec<TaskRecord>)> {
+    let summary = ran?;
+    let record = orchestrator.state().run_record(summary.run).await?;
+    let tasks = orchestrator.state().task_records(summary.run).await?;
+    Ok((summary, record, tasks))
 }
 
 /// What came of the run, for a person: the failures with their remedies, then the counts.
@@ -126,6 +161,6 @@ async fn draw(mut events: broadcast::Receiver<Event>) {
 fn name(kind: TaskKind, subject: &str) -> String {
     match kind {
         TaskKind::Model => short(subject).to_owned(),
-        TaskKind::Sync | TaskKind::Reconcile => subject.to_owned(),
+        TaskKind::Sync | TaskKind::Reconcile | TaskKind::Maintenance => subject.to_owned(),
     }
 }

@@ -9,7 +9,8 @@ use crate::{
     error::Kind,
     orchestrator::{is_late, late_before, short},
     source::Untold,
-    state::{ModelHealth, NotFollowed, RunFailure, SchemaChangeRecord, State, TableHealth},
+    state::{GoneTable, ModelHealth, NotFollowed, RunFailure, SchemaChangeRecord, State, TableHealth},
+    sync::{GONE_REMEDY, is_chosen},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -40,6 +41,9 @@ struct Status {
     tables_fresh: usize,
     tables_late: usize,
     tables_failing: usize,
+    /// Tables that were kept in step, and that the source did not show when it was last looked at; not among the
+    /// others.
+    tables_gone: Vec<GoneTable>,
     /// Replicas of the source, and how many tables were last read from each; the others from the primary.
     tables_of_replicas: BTreeMap<String, i64>,
     /// Tables that are to follow the source's binary log, and were compared or loaded with their last sync.
@@ -95,7 +99,8 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
     let config = context.config()?;
     let late = late_before(&config, now);
     let quiet_until = config.source.quiet().until(now);
-    let status = Status { quiet_until, ..read(&state, now, late, args.all).await? };
+    let mut status = Status { quiet_until, ..read(&state, now, late, args.all).await? };
+    status.tables_gone.retain(|table| is_chosen(&config.sync, &table.name));
     match context.format() {
         Format::Json => context.print_record(&status)?,
         Format::Table => show(&status, &context)?,
@@ -105,7 +110,9 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
 
 async fn read(state: &State, now: DateTime<Utc>, late: Option<DateTime<Utc>>, all: bool) -> anyhow::Result<Status> {
     let (tables, models) = (state.table_health().await?, state.model_health().await?);
-    let successes = state.last_successes().await?;
+    let runs = state.run_health().await?;
+    let successes: BTreeMap<String, _> =
+        runs.into_iter().filter_map(|run| Some((run.schedule, run.succeeded_at?))).collect();
     let tables: Vec<Subject> = tables.into_iter().map(|t| Subject::table(t, late)).collect();
     let models: Vec<Subject> = models.into_iter().map(Subject::model).collect();
     let count = |subjects: &[Subject], state: &str| subjects.iter().filter(|s| s.state == state).count();
@@ -136,6 +143,7 @@ async fn read(state: &State, now: DateTime<Utc>, late: Option<DateTime<Utc>>, al
         tables_fresh: count(&tables, "fresh"),
         tables_late: count(&tables, "late"),
         tables_failing: count(&tables, "failing"),
+        tables_gone: state.gone_tables().await?,
         tables_of_replicas: state.tables_of_replicas().await?,
         tables_not_followed: state.not_followed().await?,
         rows_quarantined: state.quarantined().await?,
@@ -196,8 +204,12 @@ fn done(change: &str) -> &'static str {
 
 fn show(status: &Status, context: &Context) -> anyhow::Result<()> {
     let told = |moment: Option<DateTime<Utc>>| moment.map(|m| ago(m, status.now));
+    let gone = match status.tables_gone.len() {
+        0 => String::new(),
+        gone => format!("; {gone} gone from the source"),
+    };
     let mut text = format!(
-        "tables  {} fresh, {} late, {} failing, of {}\nmodels  {} good, {} failing\n",
+        "tables  {} fresh, {} late, {} failing, of {}{gone}\nmodels  {} good, {} failing\n",
         status.tables_fresh,
         status.tables_late,
         status.tables_failing,
@@ -214,6 +226,12 @@ fn show(status: &Status, context: &Context) -> anyhow::Result<()> {
     }
     for (replica, tables) in &status.tables_of_replicas {
         text.push_str(&format!("replica {replica}  {tables} of {} tables were last read there\n", status.tables));
+    }
+    for GoneTable { name, synced_at, row_count } in &status.tables_gone {
+        text.push_str(&format!(
+            "\ntable {name} is gone from the source; last synced {}, {row_count} rows stay\n  remedy: {GONE_REMEDY}\n",
+            ago(*synced_at, status.now)
+        ));
     }
     for NotFollowed { name, synced_at, reason } in &status.tables_not_followed {
         let why = Untold::parse(reason).map_or_else(|| reason.clone(), |untold| untold.to_string());

@@ -56,11 +56,17 @@ impl Row {
 pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Outcome> {
     context.heed_quiet_hours(args.ignore_quiet_hours)?;
     let started = Instant::now();
-    context.state()?.migrate().await?;
+    let state = context.state()?;
+    state.migrate().await?;
     let syncer = context.syncer()?;
     let options = SyncOptions { full: args.full, reconcile: args.reconcile, every_row: args.every_row };
+    let looked_at = context.clock().now();
     let plans = syncer.plan(tables::named(&args.tables).as_deref(), options).await?;
     tables::refuse_unknown(&args.tables, plans.iter().map(|p| p.table.name.as_str()))?;
+    if args.tables.is_empty() {
+        let found: Vec<String> = plans.iter().map(|p| p.table.name.to_string()).collect();
+        syncer.tell_gone(&state.note_catalog(looked_at, &found).await?);
+    }
     let unchanged = plans.iter().filter(|p| p.action == Action::Skip).count();
     let todo = crew::largest_first(plans.iter().filter(|p| p.action != Action::Skip).map(|p| &p.table));
     let done = crew::work(&context, "syncing", todo, move |table| {

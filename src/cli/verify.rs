@@ -3,8 +3,8 @@
 use super::{Context, Outcome, crew, output, tables};
 use crate::{
     domain::TableName,
-    error::Kind,
-    sync::{Differences, SyncOptions},
+    error::{Kind, Result},
+    sync::{Differences, SyncOptions, Syncer},
 };
 use serde::Serialize;
 
@@ -23,6 +23,9 @@ pub(super) struct Args {
     ignore_quiet_hours: bool,
 }
 
+/// How often a table is repaired at most: what is written at the source meanwhile differs again.
+const REPAIRS_MAX: u32 = 2;
+
 /// Told under differences.
 const LIVING: &str = "rows written since the last sync count too: on a living practice, run `amalgam sync` first\n";
 
@@ -36,6 +39,20 @@ struct Row {
     quarantined: u64,
     kept: u64,
     repaired: bool,
+}
+
+/// What comparing a table has shown.
+struct Compared {
+    /// Before anything was mended.
+    found: Differences,
+    /// Whether another comparison has shown that all of it was mended.
+    mended: bool,
+}
+
+impl Compared {
+    fn differs_still(&self) -> bool {
+        !self.found.none() && !self.mended
+    }
 }
 
 pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Outcome> {
@@ -52,30 +69,48 @@ pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Outc
     let done = crew::work(&context, "verifying", todo, move |table: TableName| {
         let syncer = syncer.clone();
         async move {
-            match syncer.verify_table(&table).await {
-                Ok(differences) if repair && !differences.none() => {
-                    syncer.sync_table(&table, SyncOptions { reconcile: true, every_row: true, full: false }).await?;
-                    Ok(differences)
-                }
-                Err(error) if repair && error.kind == Kind::NotSynced => {
-                    let rows = syncer.sync_table(&table, SyncOptions::default()).await?.rows_read;
-                    Ok(Differences { rows, missing: rows, ..Differences::default() })
-                }
-                compared => compared,
+            if repair {
+                return mend(&syncer, &table).await;
             }
+            Ok(Compared { found: syncer.verify_table(&table).await?, mended: false })
         }
     })
     .await?;
     report(&args, &context, &done)
 }
 
-fn report(args: &Args, context: &Context, done: &[crew::Done<Differences>]) -> anyhow::Result<Outcome> {
-    let compared: Vec<(&TableName, Differences)> =
-        done.iter().filter_map(|d| d.result.as_ref().ok().map(|r| (&d.table, *r))).collect();
+/// Mends what differs, and compares again: only what is equal then has been mended.
+async fn mend(syncer: &Syncer, table: &TableName) -> Result<Compared> {
+    let found = match syncer.verify_table(table).await {
+        Err(error) if error.kind == Kind::NotSynced => {
+            let rows = syncer.sync_table(table, SyncOptions::default()).await?.rows_read;
+            let found = Differences { rows, missing: rows, ..Differences::default() };
+            if syncer.verify_table(table).await?.none() {
+                return Ok(Compared { found, mended: true });
+            }
+            found
+        }
+        compared => compared?,
+    };
+    for _ in 0..REPAIRS_MAX {
+        if found.none() {
+            break;
+        }
+        syncer.sync_table(table, SyncOptions { reconcile: true, every_row: true, full: false }).await?;
+        if syncer.verify_table(table).await?.none() {
+            return Ok(Compared { found, mended: true });
+        }
+    }
+    Ok(Compared { found, mended: false })
+}
+
+fn report(args: &Args, context: &Context, done: &[crew::Done<Compared>]) -> anyhow::Result<Outcome> {
+    let compared: Vec<(&TableName, &Compared)> =
+        done.iter().filter_map(|d| d.result.as_ref().ok().map(|r| (&d.table, r))).collect();
     let rows: Vec<Row> = compared
         .iter()
-        .filter(|(_, d)| args.all || !d.none())
-        .map(|(table, d)| Row {
+        .filter(|(_, c)| args.all || !c.found.none())
+        .map(|(table, Compared { found: d, mended })| Row {
             table: table.to_string(),
             rows: d.rows,
             missing: d.missing,
@@ -83,36 +118,46 @@ fn report(args: &Args, context: &Context, done: &[crew::Done<Differences>]) -> a
             surplus: d.surplus,
             quarantined: d.quarantined,
             kept: d.kept,
-            repaired: args.repair && !d.none(),
+            repaired: *mended && !d.none(),
         })
         .collect();
     output::rows(context.format(), &rows)?;
-    let differing = compared.iter().filter(|(_, d)| !d.none()).count();
+    let sum = |of: fn(&Differences) -> u64| compared.iter().map(|(_, c)| of(&c.found)).sum::<u64>();
+    let differing = compared.iter().filter(|(_, c)| !c.found.none()).count();
+    let left = compared.iter().filter(|(_, c)| c.differs_still()).count();
     if context.format() == output::Format::Table {
-        let total: u64 = compared.iter().map(|(_, d)| d.rows).sum();
+        let total = sum(|d| d.rows);
         let failed = done.len() - compared.len();
-        let differ = |n: usize| format!("{} differ{}", output::counted(n, "table"), if n == 1 { "s" } else { "" });
+        let verb = |n: usize| if n == 1 { "differs" } else { "differ" };
+        let differ = |n: usize| format!("{} {}", output::counted(n, "table"), verb(n));
         let verdict = match (failed, differing, args.repair) {
             (0, 0, _) => "every value equal".to_owned(),
-            (0, n, true) => format!("{}; mended", differ(n)),
+            (0, n, true) if left == 0 => format!("{}; mended", differ(n)),
+            (0, n, true) => {
+                let mended = n - left;
+                let are = if mended == 1 { "is" } else { "are" };
+                format!("{}; {mended} {are} mended, {left} {} still", differ(n), verb(left))
+            }
             (0, n, false) => format!("{}; `amalgam verify --repair` mends that", differ(n)),
-            (failed, n, _) => format!("{} could not be compared, {}", output::counted(failed, "table"), differ(n)),
+            (failed, n, repair) => {
+                let done = if repair { "compared or repaired" } else { "compared" };
+                format!("{} could not be {done}, {}", output::counted(failed, "table"), differ(n))
+            }
         };
         let tables = output::counted(compared.len(), "table");
         output::write(&format!("{tables}, {total} rows compared: {verdict}\n"))?;
-        let quarantined: u64 = compared.iter().map(|(_, d)| d.quarantined).sum();
+        let quarantined = sum(|d| d.quarantined);
         if quarantined > 0 {
             let rows = output::counted(usize::try_from(quarantined).unwrap_or(usize::MAX), "row");
             output::write(&format!("{rows} in quarantine, not in the warehouse: amalgam.quarantine tells why\n"))?;
         }
-        let kept: u64 = compared.iter().map(|(_, d)| d.kept).sum();
+        let kept = sum(|d| d.kept);
         if kept > 0 {
             output::write(&format!("{kept} more that the source has deleted are kept, as the configuration says\n"))?;
         }
-        if differing > 0 && !args.repair {
+        if left > 0 {
             output::write(LIVING)?;
         }
     }
-    let clean = differing == 0 || args.repair;
-    Ok(if clean { crew::outcome(done) } else { Outcome::Failed })
+    Ok(if left == 0 { crew::outcome(done) } else { Outcome::Failed })
 }

@@ -1,4 +1,4 @@
-//! Expands what a layer gives in short: `url`, `url_file` and `password_file`.
+//! Expands what a layer gives in short: `url`, and the files of secrets.
 //!
 //! Done layer by layer, before they are merged: so a URL in the environment stands above a host in a
 //! file, and a host stands above the URL beside it.
@@ -6,6 +6,7 @@
 //! Guarantee: no problem quotes a secret.
 
 use super::{
+    Notify, Secret,
     origin::{Layer, Origin},
     problem::{Problem, unreadable},
     url::{self, Server},
@@ -23,26 +24,45 @@ const REPLICA: &str = "source.replica";
 const SHARED: [&str; 2] = ["database", "connect_seconds_max"];
 
 /// Secrets that may come as systemd credentials, by the name of the credential's file.
-const CREDENTIALS: [(&str, &str, &str); 6] = [
+const CREDENTIALS: [(&str, &str, &str); 9] = [
     ("source_url", "source", "url"),
     ("source_password", "source", "password"),
     ("source_replica_url", REPLICA, "url"),
     ("source_replica_password", REPLICA, "password"),
     ("warehouse_url", "warehouse", "url"),
     ("warehouse_password", "warehouse", "password"),
+    ("http_token", "http", "token"),
+    ("heartbeat_url", "heartbeat", "url"),
+    ("traces_headers", "traces", "headers"),
 ];
 
 /// Fills the keys that the layer gives in short.
 pub(super) fn expand(layer: &mut Layer, problems: &mut Vec<Problem>) {
+    let mut found = Vec::new();
     for (section, server) in SECTIONS {
         let Some(values) = below(&mut layer.values, section) else { continue };
-        let mut found = Vec::new();
+        read_secrets(section, &["password", "url"], values, &mut found);
         expand_section(section, server, values, &mut found);
-        problems.extend(found.into_iter().map(|problem| {
-            let origin = layer.origin.of_key(&problem.key);
-            problem.at(origin)
-        }));
     }
+    if let Some(values) = below(&mut layer.values, "http") {
+        read_secrets("http", &["token"], values, &mut found);
+    }
+    if let Some(values) = below(&mut layer.values, "heartbeat") {
+        read_secrets("heartbeat", &["url"], values, &mut found);
+    }
+    if let Some(values) = below(&mut layer.values, "traces") {
+        read_secrets("traces", &["headers"], values, &mut found);
+    }
+    if let Some(Value::Array(_, notifiers)) = layer.values.get_mut("notify") {
+        for (index, notifier) in notifiers.iter_mut().enumerate() {
+            let Value::Dict(_, values) = notifier else { continue };
+            read_secrets(&format!("notify.{index}"), &["url", "token", "password"], values, &mut found);
+        }
+    }
+    problems.extend(found.into_iter().map(|problem| {
+        let origin = layer.origin.of_key(&problem.key);
+        problem.at(origin)
+    }));
 }
 
 /// The keys of a section, whose path may have several parts.
@@ -53,22 +73,29 @@ fn below<'v>(values: &'v mut Dict, section: &str) -> Option<&'v mut Dict> {
     })
 }
 
-fn expand_section(section: &str, server: Server, values: &mut Dict, problems: &mut Vec<Problem>) {
-    for secret in ["password", "url"] {
+/// Reads the secrets that are given as files.
+fn read_secrets(section: &str, secrets: &[&str], values: &mut Dict, problems: &mut Vec<Problem>) {
+    for secret in secrets {
         let key = format!("{secret}_file");
         let Some(path) = values.get(&key).and_then(Value::as_str).filter(|p| !p.is_empty()) else { continue };
         let key = format!("{section}.{key}");
-        if values.contains_key(secret) {
+        if values.contains_key(*secret) {
             problems.push(Problem::new(key, format!("{section}.{secret} is given as well"), "give one of the two"));
             continue;
         }
         match read_secret(Path::new(path)) {
+            Ok(text) if text.is_empty() => {
+                problems.push(Problem::new(key, format!("{path} is empty"), "write the secret into it"));
+            }
             Ok(text) => {
-                values.insert(secret.to_owned(), text.into());
+                values.insert((*secret).to_owned(), text.into());
             }
             Err(cause) => problems.push(Problem::new(key, cause, "name a file that this user may read")),
         }
     }
+}
+
+fn expand_section(section: &str, server: Server, values: &mut Dict, problems: &mut Vec<Problem>) {
     // A host that is given means TCP; a socket from a lower layer must not stand above it.
     if server == Server::MariaDb && (values.contains_key("host") || values.contains_key("url")) {
         let without = Value::Empty(Tag::Default, Empty::None);
@@ -107,6 +134,8 @@ pub(super) fn credentials(directory: &Path, problems: &mut Vec<Problem>) -> Vec<
             continue;
         }
         match read_secret(&path) {
+            // The unit has an empty one where the administrator gives none.
+            Ok(text) if text.is_empty() => {}
             Ok(text) => {
                 let values = Dict::from([(key.to_owned(), text.into())]);
                 let values = section
@@ -123,6 +152,30 @@ pub(super) fn credentials(directory: &Path, problems: &mut Vec<Problem>) -> Vec<
     layers
 }
 
+/// What systemd hands over for notifiers, by their names: they have no keys before they are known. It is used where
+/// nothing else is given.
+pub(super) fn notifiers_credentials(directory: &Path, notifiers: &mut [Notify], problems: &mut Vec<Problem>) {
+    for (index, notifier) in notifiers.iter_mut().enumerate() {
+        let name = notifier.name.clone();
+        for (key, secret) in notifier.secrets() {
+            let path = directory.join(format!("notify_{name}_{key}"));
+            // Else the name may lead out of the folder; its own check tells.
+            let is_plain = path.parent() == Some(directory);
+            if !secret.is_empty() || !is_plain || !path.exists() {
+                continue;
+            }
+            match read_secret(&path) {
+                Ok(text) => *secret = Secret::new(text),
+                Err(cause) => problems.push(Problem::new(
+                    format!("notify.{index}.{key}"),
+                    cause,
+                    "see LoadCredential= in the service's unit",
+                )),
+            }
+        }
+    }
+}
+
 /// The secret in a file: its text without the line's end.
 fn read_secret(path: &Path) -> Result<String, String> {
     // The error of a text that is no UTF-8 is not passed on: it may quote bytes.
@@ -130,5 +183,5 @@ fn read_secret(path: &Path) -> Result<String, String> {
     let text = String::from_utf8(text).map_err(|_| format!("{} is no text in UTF-8", path.display()))?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
-    if text.is_empty() { Err(format!("{} is empty", path.display())) } else { Ok(text.to_owned()) }
+    Ok(text.to_owned())
 }

@@ -2,13 +2,14 @@
 //!
 //! Guarantee: what is told never quotes the value of a secret.
 
-use super::{Config, Problem, Schedule, keys::nearest};
+use super::{Config, Notify, Problem, Schedule, keys::nearest};
 use figment::{
     Figment,
     error::{Actual, Kind},
     providers::Serialized,
     value::Value,
 };
+use serde::Serialize;
 
 /// So many wrong values are told; who has more has named the wrong file.
 const PROBLEMS_MAX: usize = 50;
@@ -37,8 +38,12 @@ fn mend(figment: &mut Figment, key: &str) -> bool {
     let path: Vec<&str> = key.split('.').collect();
     let (part, value) = match *path.as_slice() {
         // figment merges lists as a whole: the element is mended in a copy of its list.
-        ["schedule", index, field] => match mended_schedules(figment, index, field) {
+        ["schedule", index, field] => match mended(figment, "schedule", &Schedule::default(), index, field) {
             Some(schedules) => ("schedule".to_owned(), schedules),
+            None => return false,
+        },
+        ["notify", index, field] => match mended(figment, "notify", &Notify::default(), index, field) {
+            Some(notifiers) => ("notify".to_owned(), notifiers),
             None => return false,
         },
         _ => match default_around(&path) {
@@ -61,9 +66,9 @@ fn default_around(path: &[&str]) -> Option<(String, Value)> {
     })
 }
 
-fn mended_schedules(figment: &Figment, index: &str, field: &str) -> Option<Value> {
-    let mut list = figment.find_value("schedule").ok()?.into_array()?;
-    let default = Value::serialize(Schedule::default()).expect("a schedule can be a value").find(field)?;
+fn mended(figment: &Figment, list: &str, default: &impl Serialize, index: &str, field: &str) -> Option<Value> {
+    let mut list = figment.find_value(list).ok()?.into_array()?;
+    let default = Value::serialize(default).expect("an element can be a value").find(field)?;
     match list.get_mut(index.parse::<usize>().ok()?)? {
         Value::Dict(_, fields) => drop(fields.insert(field.to_owned(), default)),
         _ => return None,
@@ -72,7 +77,8 @@ fn mended_schedules(figment: &Figment, index: &str, field: &str) -> Option<Value
 }
 
 fn wrong_value(key: &str, kind: &Kind) -> Problem {
-    let is_secret = key.rsplit('.').next().is_some_and(|name| matches!(name, "password" | "url" | "token" | "secret"));
+    let is_secret =
+        key.rsplit('.').next().is_some_and(|name| matches!(name, "password" | "url" | "token" | "secret" | "headers"));
     match kind {
         Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => {
             Problem::new(key, format!("is {}", describe(actual, is_secret)), format!("give {}", wanted(expected)))

@@ -2,7 +2,7 @@
 //!
 //! Read off the default configuration, so that a new field is known here without being listed.
 
-use super::{Config, Schedule, TableOverride, TypeRule};
+use super::{Config, Notify, Schedule, TableOverride, TypeRule};
 use figment::value::{Dict, Value};
 use serde_json::{Map, Value as Json, json};
 
@@ -34,6 +34,7 @@ impl Keys {
         keys["tables"] = json!({ ANY: TableOverride::default() });
         keys["sync"]["types"] = json!([TypeRule::default()]);
         keys["schedule"] = json!([Schedule::default()]);
+        keys["notify"] = json!([Notify::default()]);
         // Without a default, and yet no text.
         keys["source"]["replica"]["port"] = json!(0);
         keys["models"]["vars"] = json!({ ANY: { ANY: null } });

@@ -5,7 +5,7 @@
 
 use super::{
     Config,
-    expand::{credentials, expand},
+    expand::{credentials, expand, notifiers_credentials},
     extract::extract,
     keys::{Keys, Shape, flatten, nearest},
     origin::{Layer, Origin},
@@ -135,6 +135,9 @@ pub fn load_with_origins(sources: &Sources) -> Result<Loaded, Error> {
     }
     let mut config = extract(figment.clone(), &mut problems);
     let origins = Origins { figment, layers };
+    if let (Some(config), Some(directory)) = (&mut config, &sources.credentials) {
+        notifiers_credentials(directory, &mut config.notify, &mut problems);
+    }
     if let Some(config) = &mut config {
         // What stands in the place of a wrong value is not the operator's.
         let told: BTreeSet<String> = problems.iter().map(|problem| problem.key.clone()).collect();

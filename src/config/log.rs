@@ -28,6 +28,8 @@ pub enum LogFormat {
     Text,
     /// For a machine.
     Json,
+    /// For systemd's journal: JSON, with the level in front as sd-daemon(3) has it.
+    Journald,
 }
 
 impl Log {

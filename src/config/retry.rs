@@ -3,7 +3,7 @@
 use super::{Problem, problem::within};
 use serde::{Deserialize, Serialize};
 
-/// Bounds of the attempts at one task.
+/// Bounds of the attempts at one task, and of all retries of a run.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retry {
@@ -13,11 +13,21 @@ pub struct Retry {
     pub delay_milliseconds_initial: u64,
     /// Milliseconds before any attempt, at most.
     pub delay_milliseconds_max: u64,
+    /// Retries of a run over all its tasks: so many,
+    pub budget_retries: u32,
+    /// and so many for a hundred tasks.
+    pub budget_percent: u32,
 }
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { attempts_max: 5, delay_milliseconds_initial: 500, delay_milliseconds_max: 60_000 }
+        Self {
+            attempts_max: 5,
+            delay_milliseconds_initial: 500,
+            delay_milliseconds_max: 60_000,
+            budget_retries: 20,
+            budget_percent: 20,
+        }
     }
 }
 
@@ -26,6 +36,8 @@ impl Retry {
         let mut problems = Vec::new();
         within(&mut problems, "retry.attempts_max", self.attempts_max, 1..=100);
         within(&mut problems, "retry.delay_milliseconds_max", self.delay_milliseconds_max, 1..=86_400_000);
+        within(&mut problems, "retry.budget_retries", self.budget_retries, 0..=100_000);
+        within(&mut problems, "retry.budget_percent", self.budget_percent, 0..=10_000);
         if self.delay_milliseconds_initial > self.delay_milliseconds_max {
             problems.push(Problem::new(
                 "retry.delay_milliseconds_initial",
@@ -48,7 +60,8 @@ mod tests {
 
     #[test]
     fn the_first_delay_is_not_above_the_longest() {
-        let retry = Retry { attempts_max: 0, delay_milliseconds_initial: 2, delay_milliseconds_max: 1 };
+        let retry =
+            Retry { attempts_max: 0, delay_milliseconds_initial: 2, delay_milliseconds_max: 1, ..Retry::default() };
         assert_eq!(retry.check().len(), 2);
     }
 }

@@ -1,9 +1,12 @@
 //! How far TLS is demanded of either server, whose word is trusted, and what both mean to rustls.
 
-use super::{Problem, problem::unreadable};
+use super::{PeerCertificate, Problem, peer::Watching, problem::unreadable};
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
@@ -25,28 +28,27 @@ pub enum TlsMode {
 
 impl TlsMode {
     /// The client that it asks for; `None` for plain text. Without a file, the system's authorities are trusted.
+    /// What the server shows is told to `peer`.
     ///
     /// # Errors
     /// In words, where the file can't be read or holds no certificate.
-    pub fn client(self, authority: Option<&Path>) -> Result<Option<ClientConfig>, String> {
+    pub fn client(self, authority: Option<&Path>, peer: &PeerCertificate) -> Result<Option<ClientConfig>, String> {
         let provider = Arc::new(ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
-            .map_err(|e| e.to_string())?;
-        Ok(match self {
-            Self::Disable => None,
-            Self::Require => Some(
-                builder
-                    .dangerous()
-                    .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-                    .with_no_client_auth(),
-            ),
+        let verifier: Arc<dyn ServerCertVerifier> = match self {
+            Self::Disable => return Ok(None),
+            Self::Require => Arc::new(AnyCertificate(Arc::clone(&provider))),
             Self::VerifyFull => {
                 let mut store = RootCertStore::empty();
                 store.add_parsable_certificates(authorities(authority)?);
-                Some(builder.with_root_certificates(store).with_no_client_auth())
+                WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider))
+                    .build()
+                    .map_err(|e| e.to_string())?
             }
-        })
+        };
+        let verifier = Arc::new(Watching { verifier, peer: peer.clone() });
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let builder = builder.map_err(|e| e.to_string())?;
+        Ok(Some(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Table {
     pub data_bytes: u64,
     /// What changes whenever the table does; `None` where the engine tells nothing that can be trusted.
     pub fingerprint: Option<Fingerprint>,
+    /// When it was made, altered or rebuilt, in seconds by its server's clock, where the engine tells.
+    pub made_at: Option<i64>,
 }
 
 impl Table {
@@ -69,6 +71,11 @@ impl Table {
     /// The primary key's columns, in key order.
     pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
         self.key.iter().map(|&i| &self.columns[i])
+    }
+
+    /// Whether its primary key is made of integers: both sides order such keys alike.
+    pub fn has_integer_key(&self) -> bool {
+        !self.key.is_empty() && self.key_columns().all(|c| c.source_type.is_integer())
     }
 
     /// The table's only integer key column, where its key is just that.
@@ -100,6 +107,9 @@ pub struct Column {
     pub stamps_edits: bool,
     /// `AUTO_INCREMENT`.
     pub auto_increment: bool,
+    /// Whether it has texts in a character set of which the server can't convert every character to Unicode.
+    #[serde(default)]
+    pub converts_in_part: bool,
     /// What configuration decides about it.
     #[serde(default)]
     pub rule: Rule,
@@ -116,6 +126,7 @@ impl Column {
             nullable: true,
             stamps_edits: false,
             auto_increment: false,
+            converts_in_part: false,
             rule: Rule::default(),
         }
     }
@@ -178,6 +189,15 @@ impl Consistency {
 }
 
 impl Engine {
+    /// Whether it knows at any moment how many rows whoever begins to read would see; others estimate.
+    pub fn counts_exactly(&self) -> bool {
+        match self {
+            Self::MyIsam => true,
+            Self::InnoDb => false,
+            Self::Other(name) => matches!(&**name, "Aria" | "MEMORY"),
+        }
+    }
+
     /// What the engine offers.
     pub fn consistency(&self) -> Consistency {
         match self {

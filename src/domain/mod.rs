@@ -3,8 +3,10 @@
 //! Owns types and pure functions on them. No I/O, no tokio, no SQL client. Every other room may
 //! import from here; this room imports from none.
 
+pub mod alert;
 pub mod catalog;
 pub mod clock;
+mod fence;
 mod hexadecimal;
 mod key_range;
 pub mod local_time;
@@ -17,8 +19,10 @@ mod schema_change;
 pub mod source_type;
 pub mod watermark;
 
+pub use alert::{Alert, AlertKey, Condition, Severity, Told};
 pub use catalog::{Catalog, Column, Consistency, Deletes, Engine, Fingerprint, SyncMode, Table};
 pub use clock::Clock;
+pub use fence::Fence;
 pub use hexadecimal::hexadecimal;
 pub use key_range::KeyRange;
 pub use mapping::{BadText, Mapping, Rule};

@@ -30,7 +30,7 @@ impl fmt::Display for TaskId {
 macro_rules! words {
     ($(#[$doc:meta])* $type:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum $type { $($(#[$vdoc])* $variant),+ }
 
@@ -115,8 +115,17 @@ words!(
         Reconcile = "reconcile",
         /// Builds, tests and publishes one model.
         Model = "model",
+        /// Keeps the control plane in order.
+        Maintenance = "maintenance",
     }
 );
+
+impl TaskKind {
+    /// Whether it asks the source.
+    pub fn reads_source(self) -> bool {
+        matches!(self, Self::Sync | Self::Reconcile)
+    }
+}
 
 words!(
     /// What started a run.

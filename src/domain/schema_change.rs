@@ -20,6 +20,9 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
+    /// Every change, in the order of declaration.
+    pub const ALL: &'static [Self] = &[Self::Added, Self::Widened, Self::Redeclared, Self::Dropped, Self::Reloaded];
+
     /// The word used in logs, metrics and the database.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! Health and metrics over HTTP.
+//! Health and metrics over HTTP, and who asks for runs.
 //!
 //! | path | answers |
 //! |---|---|
@@ -7,21 +7,26 @@
 //! | `/readyz` | 200 while both databases answer and the schema is up to date, else 503, with the reason |
 //! | `/healthz` | what there is to know, as JSON |
 //! | `/metrics` | Prometheus' text format |
+//! | `POST /schedules/{name}/fire` | asks for a run of a schedule, by whoever shows `http.token` |
 //!
-//! Owns no knowledge of its own: it asks the orchestrator and the control plane.
+//! Owns no knowledge of its own: it asks the orchestrator and the control plane. Guarantee: whoever connects, how often
+//! and however slowly, neither the descriptors nor the control plane's connections that the daemon needs are taken.
 
+mod connections;
+mod fire;
 mod freshness;
 mod summary;
 
 use crate::orchestrator::{Health, Orchestrator};
 use axum::{
     Json, Router,
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
+use connections::Bounded;
 use serde_json::json;
 use std::sync::Arc;
 use tokio::{
@@ -37,8 +42,8 @@ const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 struct Shared {
     orchestrator: Orchestrator,
     health: watch::Receiver<Health>,
-    /// One scrape at a time renews what is read from the control plane.
-    scrape: Mutex<()>,
+    /// One at a time reads from the control plane: the daemon's own work needs its few connections.
+    reading: Mutex<()>,
 }
 
 type App = Arc<Shared>;
@@ -50,16 +55,17 @@ pub async fn serve(
     health: watch::Receiver<Health>,
     stop: CancellationToken,
 ) {
-    let app = Arc::new(Shared { orchestrator, health, scrape: Mutex::default() });
+    let app = Arc::new(Shared { orchestrator, health, reading: Mutex::default() });
     let router = Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/startupz", get(startupz))
         .route("/readyz", get(readyz))
         .route("/healthz", get(summary::healthz))
         .route("/metrics", get(metrics))
+        .route("/schedules/{name}/fire", post(fire::fire))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), count))
         .with_state(app);
-    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
+    let served = axum::serve(Bounded::new(listener), router).with_graceful_shutdown(stop.cancelled_owned()).await;
     if let Err(error) = served {
         error!(%error, "health and metrics are served no longer");
     }
@@ -82,16 +88,16 @@ fn not_yet(health: &Health) -> Response {
 }
 
 async fn metrics(State(app): State<App>) -> Response {
-    let _one = app.scrape.lock().await;
+    let _one = app.reading.lock().await;
     freshness::renew(&app.orchestrator).await;
     ([(header::CONTENT_TYPE, METRICS_TYPE)], app.orchestrator.metrics().text()).into_response()
 }
 
 /// Counts what is answered. What no route knows shares one label, so that nobody can fill the metrics.
 async fn count(State(app): State<App>, request: Request, next: Next) -> Response {
-    const KNOWN: [&str; 5] = ["/livez", "/startupz", "/readyz", "/healthz", "/metrics"];
-    let path = KNOWN.into_iter().find(|known| *known == request.uri().path()).unwrap_or("other");
+    // The route, and not what was asked for.
+    let path = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let response = next.run(request).await;
-    app.orchestrator.metrics().http_requests.with_label_values(&[path, response.status().as_str()]).inc();
+    app.orchestrator.metrics().http_requests.with_label_values(&[&path, response.status().as_str()]).inc();
     response
 }

@@ -12,7 +12,11 @@ const READ_SECONDS_MAX: u64 = 3;
 
 pub(super) async fn healthz(State(app): State<App>) -> Json<Value> {
     let health = app.health.borrow().clone();
-    let known = tokio::time::timeout(Duration::from_secs(READ_SECONDS_MAX), known(&app)).await;
+    let reading = async {
+        let _one = app.reading.lock().await;
+        known(&app).await
+    };
+    let known = tokio::time::timeout(Duration::from_secs(READ_SECONDS_MAX), reading).await;
     let known = known.ok().and_then(Result::ok).unwrap_or(Value::Null);
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),

@@ -9,15 +9,16 @@ use super::{
     ledger::{self, Inputs, Success, Versions},
     manifest::Node,
     materialize::{self, Made, Work},
+    seen::Seen,
     testing, wall_clock,
 };
 use crate::{
     domain::ModelId,
-    error::{Error, Kind, Result},
+    error::{Error, Kind, Policy, Result},
     warehouse::{Session, Transaction},
 };
 use chrono::{DateTime, NaiveTime, Utc};
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 /// What is known before anything is done.
 pub(super) struct Plan {
@@ -59,15 +60,38 @@ impl Models {
         testing::run(&transaction, &self.manifest, node, &under, now, &self.metrics).await
     }
 
-    /// What a build of one model would do now, and why.
-    pub async fn plan(&self, model: &ModelId, full_refresh: bool) -> Result<(bool, String)> {
-        let node = self.manifest.node(model)?;
+    /// What a build of each of these models would do now, and why, by its unique id. What is wrong with a model
+    /// itself is a reason to build it: its task tells.
+    ///
+    /// # Errors
+    /// The warehouse fails.
+    pub async fn plan(&self, models: &[ModelId], is_migrated: bool) -> Result<BTreeMap<String, (bool, String)>> {
+        let nodes = models.iter().map(|model| self.manifest.node(model)).collect::<Result<Vec<_>>>()?;
+        let nodes: Vec<(&Node, Inputs)> =
+            nodes.into_iter().map(|node| (node, Inputs::of(&self.manifest, node))).collect();
+        let seen = match Seen::of(&self.warehouse.session().await?, &nodes).await {
+            // Where nothing has ever run, there is no record of a build to look at.
+            Err(error) if error.kind == Kind::WarehouseQuery && !is_migrated => Seen::default(),
+            seen => seen?,
+        };
+        let mut planned = BTreeMap::new();
+        for (node, inputs) in &nodes {
+            let decided = match self.planned(node, inputs, &seen) {
+                Ok(decided) => decided,
+                Err(error) if error.policy() == Policy::Fail => (true, error.to_string()),
+                Err(error) => return Err(error),
+            };
+            planned.insert(node.id.as_str().to_owned(), decided);
+        }
+        Ok(planned)
+    }
+
+    fn planned(&self, node: &Node, inputs: &Inputs, seen: &Seen) -> Result<(bool, String)> {
         node.sound()?;
         if node.materialized == Materialized::Ephemeral {
             return Ok((false, "ephemeral: a part of the queries that read it".to_owned()));
         }
-        let mut session = self.warehouse.session().await?;
-        Ok(match self.look(node, full_refresh, &mut session).await?.decision {
+        Ok(match self.decided(node, false, inputs, seen)?.decision {
             Decision::Nothing(reason) => (false, reason),
             Decision::Test(reason) | Decision::Build(reason) => (true, reason),
         })
@@ -76,7 +100,7 @@ impl Models {
     /// `tried` is what is built, once that is known.
     async fn try_build(&self, node: &Node, full_refresh: bool, tried: &mut Option<Plan>) -> Result<BuildOutcome> {
         let mut session = self.warehouse.session().await?;
-        let plan = tried.insert(self.look(node, full_refresh, &mut session).await?);
+        let plan = tried.insert(self.look(node, full_refresh, &session).await?);
         let reason = match &plan.decision {
             Decision::Nothing(reason) => return Ok(nothing(reason)),
             Decision::Test(reason) | Decision::Build(reason) => reason.clone(),
@@ -134,8 +158,17 @@ impl Models {
         if incremental { work.increment(transaction).await } else { work.replace(transaction).await }
     }
 
-    /// Looks at everything that decides whether a model is built.
-    pub(super) async fn look(&self, node: &Node, full_refresh: bool, session: &mut Session) -> Result<Plan> {
+    /// Looks at everything that decides whether a model is built: before anything is, so that what changes meanwhile
+    /// is seen as a change the next time.
+    pub(super) async fn look(&self, node: &Node, full_refresh: bool, session: &Session) -> Result<Plan> {
+        let since = Instant::now();
+        let looked = [(node, Inputs::of(&self.manifest, node))];
+        let seen = Seen::of(session, &looked).await?;
+        let [(node, inputs)] = looked;
+        Ok(Plan { since, ..self.decided(node, full_refresh, &inputs, &seen)? })
+    }
+
+    fn decided(&self, node: &Node, full_refresh: bool, inputs: &Inputs, seen: &Seen) -> Result<Plan> {
         let (since, now) = (Instant::now(), self.clock.now());
         // Compiled as if the day had just begun, so that the checksum of a model that shows when the
         // run started changes once a day and not each time.
@@ -143,23 +176,18 @@ impl Models {
         let manner = Manner { incremental: false, full_refresh: false, started };
         let sql = self.manifest.compile(node, manner)?;
         let checksum = checksum_of(node, &sql);
-        let inputs = Inputs::of(&self.manifest, node);
         // A view that can't be compiled stays as it is, and so does what is read through it.
         let of_view = |id| self.manifest.compile(self.manifest.node(id).ok()?, manner).ok();
         let views: Vec<String> = inputs.views.iter().filter_map(of_view).collect();
         let clock = wall_clock::seen(views.iter().chain([&sql]).map(String::as_str), now);
-        let versions = inputs.versions(session, clock).await?;
-        let entry = ledger::read(session, &node.id).await?;
-        let transaction = session.begin().await?;
-        let relkind = materialize::relkind(&transaction, &node.relation).await?;
-        drop(transaction);
+        let versions = seen.versions(inputs, clock);
         let decision = decide(&Known {
             materialized: node.materialized,
-            entry: entry.as_ref(),
+            entry: seen.entry(node),
             checksum: &checksum,
-            inputs: &inputs,
+            inputs,
             versions: &versions,
-            relkind,
+            relkind: seen.relkind(&node.relation),
             full_refresh,
         });
         Ok(Plan { decision, checksum, versions, started: now, since })

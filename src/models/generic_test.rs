@@ -81,6 +81,9 @@ pub enum TestStatus {
 }
 
 impl TestStatus {
+    /// Every verdict, in the order of declaration.
+    pub const ALL: &'static [Self] = &[Self::Pass, Self::Warn, Self::Fail, Self::Skip];
+
     /// The word in metrics and on screens.
     pub fn as_str(self) -> &'static str {
         match self {

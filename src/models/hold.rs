@@ -21,13 +21,13 @@ impl Models {
     /// The failure that a build would end with again; `None` where it is worth a try. Changes nothing.
     pub async fn held(&self, model: &ModelId) -> Result<Option<Error>> {
         let node = self.manifest.node(model)?;
-        let mut session = self.warehouse.session().await?;
+        let session = self.warehouse.session().await?;
         let Some(failure) = ledger::failure(&session, &node.id).await? else { return Ok(None) };
         if !Inputs::of(&self.manifest, node).untracked.is_empty() {
             return Ok(None);
         }
         // What is wrong with the model before it is built costs nothing to find again.
-        let Ok(now) = self.look(node, false, &mut session).await else { return Ok(None) };
+        let Ok(now) = self.look(node, false, &session).await else { return Ok(None) };
         Ok(still_fails(&failure, &now.checksum, &now.versions, self.clock.now()))
     }
 }
@@ -35,7 +35,8 @@ impl Models {
 fn still_fails(failure: &Failure, checksum: &str, versions: &Versions, now: DateTime<Utc>) -> Option<Error> {
     let kind = Kind::parse(&failure.kind)?;
     let is_same = failure.checksum.as_deref() == Some(checksum) && failure.versions.as_ref() == Some(versions);
-    let is_recent = now - failure.at < TimeDelta::minutes(HOLD_MINUTES_MAX);
+    // One of a time to come was written down by a clock that has been put back since.
+    let is_recent = (TimeDelta::zero()..TimeDelta::minutes(HOLD_MINUTES_MAX)).contains(&(now - failure.at));
     (is_same && is_recent && kind.policy().0 != Policy::Retry).then(|| {
         let at = failure.at.format("%Y-%m-%d %H:%M:%S");
         Error::new(kind, format!("{} (tried at {at} UTC; nothing it reads has changed since)", failure.text))
@@ -72,6 +73,7 @@ mod tests {
         assert_eq!(held.kind, Kind::ModelSql);
         assert!(held.to_string().starts_with("no such column (tried at 1970-01-01 00:00:00 UTC"), "{held}");
         assert!(still_fails(&sql, "c", &versions(1), at(60)).is_none());
+        assert!(still_fails(&sql, "c", &versions(1), at(-1)).is_none(), "the clock was put back");
         assert!(still_fails(&sql, "d", &versions(1), at(1)).is_none());
         assert!(still_fails(&sql, "c", &versions(2), at(1)).is_none());
         assert!(still_fails(&Failure { checksum: None, ..sql }, "c", &versions(1), at(1)).is_none());

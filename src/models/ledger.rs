@@ -73,25 +73,6 @@ impl Inputs {
             }
         }
     }
-
-    /// The versions as they are now. Read before anything is built, so that what changes meanwhile
-    /// is seen as a change the next time.
-    pub(super) async fn versions(&self, session: &Session, clock: Option<String>) -> Result<Versions> {
-        let sql = "select 'table:' || source_table, data_version from amalgam.table_state where source_table = any ($1) \
-                   union all \
-                   select 'model:' || model_id, data_version from amalgam.model_state where model_id = any ($2)";
-        let tables: Vec<&str> = self.tables.iter().map(String::as_str).collect();
-        let models: Vec<&str> = self.models.iter().map(String::as_str).collect();
-        let rows = session.query(sql, &[&tables, &models], "reading the versions of a model's inputs").await?;
-        let mut versions: Versions =
-            rows.iter().map(|row| (row.get::<_, String>(0), row.get::<_, i64>(1).into())).collect();
-        if let Some(clock) = clock {
-            versions.insert("clock".to_owned(), clock.into());
-        }
-        // In order, so that two of them compare.
-        versions.sort_keys();
-        Ok(versions)
-    }
 }
 
 /// What the last build of a model left.
@@ -103,20 +84,6 @@ pub(super) struct Entry {
     pub versions: Versions,
     /// Whether the last try failed.
     pub failed: bool,
-}
-
-/// Reads the entry of a model.
-pub(super) async fn read(session: &Session, id: &ModelId) -> Result<Option<Entry>> {
-    let sql = "select checksum, input_versions, last_error is not null from amalgam.model_state where model_id = $1";
-    let row = session.query_opt(sql, &[&id.as_str()], "reading the state of a model").await?;
-    Ok(row.map(|row| Entry {
-        checksum: row.get(0),
-        versions: match row.get::<_, Json>(1) {
-            Json::Object(map) => map,
-            _ => Map::new(),
-        },
-        failed: row.get(2),
-    }))
 }
 
 /// What is written when a version is published, or tested again.

@@ -32,6 +32,7 @@ mod render;
 mod run_started;
 mod schema;
 mod scope;
+mod seen;
 mod select;
 mod testing;
 mod wall_clock;
@@ -146,6 +147,11 @@ impl Models {
             })
         };
         self.manifest.dag.order().iter().filter_map(node).collect()
+    }
+
+    /// Whether the project has this model.
+    pub fn has(&self, model: &ModelId) -> bool {
+        self.manifest.nodes.contains_key(model)
     }
 
     /// What a selection names, parents first: dbt's syntax (`name`, `fold*`, `+a`, `b+`, `2+c`, `tag:`,

@@ -1,6 +1,8 @@
 //! One try of one task: begun, done within its time, its end recorded.
 
-use super::{Orchestrator, RunRequest, planning::Project, request::Event, selection::short, writer::Writership};
+use super::{
+    Orchestrator, RunRequest, budget::Budget, planning::Project, request::Event, selection::short, writer::Writership,
+};
 use crate::{
     domain::{ModelId, RunId, TableName, TaskKind, TaskState},
     error::{Error, Kind, Policy, Result},
@@ -9,13 +11,14 @@ use crate::{
     state::TaskRow,
     sync::{Action, SyncOptions, SyncOutcome},
     telemetry::rounded_seconds,
+    traces,
 };
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::Instant;
-use tracing::{Instrument, error, info, info_span, warn};
+use tracing::{Instrument, Span, error, info, info_span, warn};
 
 /// One try of one task.
 pub(super) struct Attempt {
@@ -27,6 +30,9 @@ pub(super) struct Attempt {
     pub(super) is_scheduled: bool,
     pub(super) project: Project,
     pub(super) writership: Writership,
+    pub(super) budget: Arc<Budget>,
+    /// What is told of the task.
+    pub(super) trace: Arc<traces::Task>,
 }
 
 /// How an attempt ended, as far as the run is concerned.
@@ -64,14 +70,7 @@ impl Attempt {
     /// Waits for leave, and then does it all. Dropping it rolls the work back.
     pub(super) async fn carry_out(self) -> Result<End> {
         let leave = self.orchestrator.bounds.leave(self.task.kind, &self.task.subject).await;
-        let span = match self.task.kind {
-            TaskKind::Model => {
-                info_span!("task", task = self.task.id.0, model = short(&self.task.subject))
-            }
-            TaskKind::Sync | TaskKind::Reconcile => {
-                info_span!("task", task = self.task.id.0, table = self.task.subject)
-            }
-        };
+        let span = span(&self.task);
         let end = self.tried().instrument(span).await;
         drop(leave);
         end
@@ -83,6 +82,7 @@ impl Attempt {
         let begun = self.writership.persisted(|| o.state.begin_attempt(self.task.id, o.clock.now())).await?;
         let Some(number) = begun else { return Ok(End::Unknown) };
         o.metrics.attempts.with_label_values(&[kind]).inc();
+        let trace = self.trace.attempt(number);
         let _running = Running::new(o.metrics.running_tasks.with_label_values(&[kind]));
         self.tell(Event::Begun { run: self.run, kind: self.task.kind, subject: self.task.subject.clone() });
         let began = Instant::now();
@@ -90,8 +90,24 @@ impl Attempt {
         let elapsed = began.elapsed();
         o.metrics.task_duration.with_label_values(&[kind]).observe(elapsed.as_secs_f64());
         match worked {
-            Ok(done) => self.succeeded(number, done, elapsed).await,
-            Err(error) => self.failed(number, error, elapsed).await,
+            Ok(done) => {
+                o.breakers.succeed(self.task.kind);
+                trace.counted(&done.outcome);
+                let end = self.succeeded(number, done, elapsed).await;
+                if let Ok(End::Succeeded { .. }) = end {
+                    trace.succeeded();
+                }
+                end
+            }
+            Err(error) => {
+                let kind = error.kind;
+                let end = self.failed(number, error, elapsed).await;
+                match end {
+                    Ok(End::Waits { .. }) => trace.waits(kind),
+                    _ => trace.failed(kind),
+                }
+                end
+            }
         }
     }
 
@@ -115,6 +131,10 @@ impl Attempt {
                 let outcome = self.orchestrator.syncer.sync_table(&TableName::new(subject), options).await?;
                 Ok(Done::table(&outcome))
             }
+            TaskKind::Maintenance => {
+                let note = self.orchestrator.maintain(subject).await?;
+                Ok(Done { unchanged: false, outcome: json!({ "note": note }), note })
+            }
             TaskKind::Model => {
                 let gone =
                     || Error::new(Kind::ModelProject, format!("{} is not in the project any more", short(subject)));
@@ -123,7 +143,7 @@ impl Attempt {
                 let unread = |e: &Arc<Error>| Error::new(Kind::ModelProject, format!("the models can't be read: {e}"));
                 let models = self.project.as_ref().map_err(unread)?.as_ref().ok_or_else(gone)?;
                 let model = ModelId::new(subject);
-                if !models.nodes().iter().any(|node| node.id == model) {
+                if !models.has(&model) {
                     return Err(gone());
                 }
                 if self.is_scheduled
@@ -154,17 +174,30 @@ impl Attempt {
         Ok(End::Succeeded { unchanged: done.unchanged })
     }
 
-    async fn failed(&self, number: i32, error: Error, elapsed: Duration) -> Result<End> {
+    async fn failed(&self, number: i32, mut error: Error, elapsed: Duration) -> Result<End> {
         let o = &self.orchestrator;
+        let now = o.clock.now();
         if error.policy() == Policy::Wait {
-            return self.waits(number, &error).await;
+            // Until the quiet hours are over, which is at once where they just ended.
+            let not_before = o.source.quiet_until().unwrap_or(now);
+            return self.waits(number, &error, not_before).await;
         }
         o.metrics.failures.with_label_values(&[error.kind.as_str()]).inc();
-        let now = o.clock.now();
-        let delay = match error.policy() {
+        // Whoever ran it by hand waits for an answer, and gets one when the attempts are used up.
+        if let Some(until) =
+            o.breakers.fail(self.task.kind, &error, now, |d| o.answers(d)).filter(|_| self.is_scheduled)
+        {
+            return self.waits(number, &error, until).await;
+        }
+        let mut delay = match error.policy() {
             Policy::Retry => backoff(&o.config.retry).delay(self.task.failures + 1),
             Policy::Fail | Policy::Halt | Policy::Wait => None,
         };
+        if delay.is_some() && !self.budget.spend() {
+            delay = None;
+            error.context.push_str("; not tried again, because the run has spent its retries");
+            o.metrics.retries_refused.with_label_values(&[self.task.kind.as_str()]).inc();
+        }
         let not_before = delay.and_then(|d| Some(now + chrono::Duration::from_std(d).ok()?));
         let recorded =
             self.writership.persisted(|| o.state.fail(self.task.id, number, &error, not_before, o.clock.now())).await?;
@@ -185,10 +218,9 @@ impl Attempt {
         Ok(End::Retry { not_before })
     }
 
-    /// It is taken up when the quiet hours are over, which is at once where they just ended.
-    async fn waits(&self, number: i32, error: &Error) -> Result<End> {
+    /// It is taken up at that moment, and that cost no attempt.
+    async fn waits(&self, number: i32, error: &Error, not_before: DateTime<Utc>) -> Result<End> {
         let o = &self.orchestrator;
-        let not_before = o.source.quiet_until().unwrap_or_else(|| o.clock.now());
         let postpone = || o.state.postpone(self.task.id, number, not_before, o.clock.now());
         if !self.writership.persisted(postpone).await? {
             return Ok(End::Unknown);
@@ -240,6 +272,16 @@ impl Done {
 
     fn model(outcome: &BuildOutcome) -> Self {
         Self { unchanged: !outcome.built, outcome: json!(outcome), note: outcome.reason.clone() }
+    }
+}
+
+/// What the log says of a task on each line: its number, and its table or model.
+pub(super) fn span(task: &TaskRow) -> Span {
+    let (id, subject) = (task.id.0, task.subject.as_str());
+    match task.kind {
+        TaskKind::Model => info_span!("task", task = id, model = short(subject)),
+        TaskKind::Maintenance => info_span!("task", task = id, maintenance = subject),
+        TaskKind::Sync | TaskKind::Reconcile => info_span!("task", task = id, table = subject),
     }
 }
 

@@ -1,7 +1,8 @@
 //! How much happens at once, over all runs.
 //!
-//! Tables are bounded by `[sync] parallel_tables`, models by `[models] threads`. One table or model
-//! is never worked on by two runs at the same time.
+//! Tables are bounded by `[sync] parallel_tables`, models by `[models] threads`, both together by
+//! `[runs] tasks_max`; maintenance is done one at a time. One table or model is never worked on by two runs at the
+//! same time.
 
 use crate::{config::Config, domain::TaskKind};
 use std::{
@@ -10,10 +11,47 @@ use std::{
 };
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
+/// What shares one bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Lane {
+    Tables,
+    Models,
+    Maintenance,
+}
+
+impl From<TaskKind> for Lane {
+    fn from(kind: TaskKind) -> Self {
+        match kind {
+            TaskKind::Sync | TaskKind::Reconcile => Self::Tables,
+            TaskKind::Model => Self::Models,
+            TaskKind::Maintenance => Self::Maintenance,
+        }
+    }
+}
+
+/// So many at once.
+struct Bound {
+    count: usize,
+    free: Arc<Semaphore>,
+}
+
+impl Bound {
+    fn new(count: usize) -> Self {
+        let count = count.max(1);
+        Self { count, free: Arc::new(Semaphore::new(count)) }
+    }
+
+    async fn slot(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.free).acquire_owned().await.expect("the semaphores are never closed")
+    }
+}
+
 /// The bounds of one process.
 pub(super) struct Bounds {
-    tables: (usize, Arc<Semaphore>),
-    models: (usize, Arc<Semaphore>),
+    tables: Bound,
+    models: Bound,
+    maintenance: Bound,
+    all: Bound,
     busy: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
 }
 
@@ -21,35 +59,46 @@ pub(super) struct Bounds {
 pub(super) struct Leave {
     _subject: OwnedMutexGuard<()>,
     _slot: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
 }
 
 impl Bounds {
     pub(super) fn new(config: &Config) -> Self {
-        let bound = |n: usize| (n.max(1), Arc::new(Semaphore::new(n.max(1))));
+        let (tables, models) = (config.sync.parallel_tables, config.models.threads);
+        let all = if config.runs.tasks_max == 0 { tables + models } else { config.runs.tasks_max };
         Self {
-            tables: bound(config.sync.parallel_tables),
-            models: bound(config.models.threads),
+            tables: Bound::new(tables),
+            models: Bound::new(models),
+            maintenance: Bound::new(1),
+            all: Bound::new(all),
             busy: Mutex::default(),
         }
     }
 
-    /// How many tasks of that kind are worked on at once.
-    pub(super) fn at_once(&self, kind: TaskKind) -> usize {
-        self.of(kind).0
+    /// How many tasks are worked on at once that share a bound.
+    pub(super) fn at_once(&self, lane: Lane) -> usize {
+        self.of(lane).count
     }
 
-    /// Waits until the table or model is free, and then for a slot. In this order nobody waits for a
-    /// table while holding a slot, so that two can't wait for each other.
+    /// How many tasks are worked on at once, whatever they do.
+    pub(super) fn in_all(&self) -> usize {
+        self.all.count
+    }
+
+    /// Waits until the table or model is free, then for a slot of its kind, and for one of all. In this order
+    /// nobody waits for a table while holding a slot, so that two can't wait for each other.
     pub(super) async fn leave(&self, kind: TaskKind, subject: &str) -> Leave {
         let subject = self.subject(subject).lock_owned().await;
-        let slot = Arc::clone(&self.of(kind).1).acquire_owned().await.expect("the semaphores are never closed");
-        Leave { _subject: subject, _slot: slot }
+        let slot = self.of(kind.into()).slot().await;
+        let of_all = self.all.slot().await;
+        Leave { _subject: subject, _slot: slot, _of_all: of_all }
     }
 
-    fn of(&self, kind: TaskKind) -> &(usize, Arc<Semaphore>) {
-        match kind {
-            TaskKind::Sync | TaskKind::Reconcile => &self.tables,
-            TaskKind::Model => &self.models,
+    fn of(&self, lane: Lane) -> &Bound {
+        match lane {
+            Lane::Tables => &self.tables,
+            Lane::Models => &self.models,
+            Lane::Maintenance => &self.maintenance,
         }
     }
 
@@ -85,5 +134,20 @@ mod tests {
         assert!(bounds.leave(TaskKind::Sync, "payment").now_or_never().is_some());
         drop(patient);
         assert!(bounds.leave(TaskKind::Reconcile, "patient").now_or_never().is_some());
+    }
+
+    #[test]
+    fn tables_and_models_together_keep_to_the_bound_of_all() {
+        let mut config = Config::default();
+        config.runs.tasks_max = 2;
+        let bounds = Bounds::new(&config);
+        let patient = bounds.leave(TaskKind::Sync, "patient").now_or_never().expect("all is free");
+        let mart = bounds.leave(TaskKind::Model, "model.clinic.mart").now_or_never().expect("one is left");
+        assert!(bounds.leave(TaskKind::Sync, "claim").now_or_never().is_none());
+        drop(mart);
+        assert!(bounds.leave(TaskKind::Sync, "claim").now_or_never().is_some());
+        drop(patient);
+        config.runs.tasks_max = 0;
+        assert_eq!(Bounds::new(&config).in_all(), config.sync.parallel_tables + config.models.threads);
     }
 }

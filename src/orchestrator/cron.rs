@@ -2,33 +2,32 @@
 //!
 //! Pure. Expressions are read in the schedule's zone: where the clocks go forward, a fixed time that
 //! is left out fires when the gap ends; where they go back, a fixed time fires once. An expression
-//! that repeats within the hour fires through both hours.
+//! with a wildcard in seconds, minutes or hours fires through both passes of the hour.
 
 use crate::{
     config,
     domain::local_time::{change, end_of_gap},
     error::{Error, Kind, Result},
 };
-use chrono::{DateTime, LocalResult, NaiveDateTime, Offset, TimeZone, Timelike, Utc};
+use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, Offset, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
-use croner::{
-    Cron, JobType,
-    parser::{CronParser, Seconds, Year},
-};
+use croner::Cron;
 
-/// How many times on the clock's face are looked at for one that exists and lies ahead: an hour that
-/// comes twice holds at most 3600 of them.
-const FACES_MAX: usize = 7200;
+/// How many times on the clock's face are looked at for one that exists and lies ahead: what comes twice is two hours
+/// at most, as in Antarctica/Troll, and holds 7200 of them.
+const FACES_MAX: usize = 3 * 3600;
 
 /// A cron expression in a zone.
 #[derive(Clone, Debug)]
 pub struct Timetable {
     cron: Cron,
     zone: Tz,
+    /// Each fire comes so much later than the expression says.
+    delay: Duration,
 }
 
 impl Timetable {
-    /// Reads five fields (minute hour day month weekday), or six with seconds in front.
+    /// Takes a schedule's expression, zone and delay.
     ///
     /// # Errors
     /// Not an expression, or not an IANA zone.
@@ -36,19 +35,28 @@ impl Timetable {
         let wrong = |what: &str, text: &str, why: String| {
             Error::new(Kind::Config, format!("schedule {}: {what} {text:?}: {why}", schedule.name))
         };
-        let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
-        let cron = parser.parse(&schedule.cron).map_err(|e| wrong("cron", &schedule.cron, e.to_string()))?;
+        let cron = config::parse_cron(&schedule.cron).map_err(|e| wrong("cron", &schedule.cron, e.to_string()))?;
         let zone = schedule.timezone.parse().map_err(|_| {
             wrong("timezone", &schedule.timezone, "not an IANA zone, such as America/Chicago".to_owned())
         })?;
-        Ok(Self { cron, zone })
+        Ok(Self { cron, zone, delay: schedule.delay })
     }
 
     /// The first fire after `moment`; `None` where the expression never comes true again.
+    pub fn next_after(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.next_true(moment - self.delay).map(|at| at + self.delay)
+    }
+
+    /// The last fire at or before `moment`.
+    pub fn last_before(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.last_true(moment - self.delay).map(|at| at + self.delay)
+    }
+
+    /// When the expression comes true next.
     ///
     /// The expression is searched on the clock's face, which croner gets right, and the face is turned
     /// into a moment here: croner's own search in a zone leaves out the hour that comes twice.
-    pub fn next_after(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    fn next_true(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let mut face = self.face(moment);
         for _ in 0..FACES_MAX {
             face = self.next_face(face, false)?;
@@ -57,7 +65,10 @@ impl Timetable {
                 // Passed for the first time before `moment`: a fixed time does not fire again.
                 LocalResult::Ambiguous(first, second) if first.to_utc() <= moment && self.repeats() => second.to_utc(),
                 LocalResult::Ambiguous(first, _) => first.to_utc(),
-                LocalResult::None if self.repeats() => continue,
+                LocalResult::None if self.repeats() => {
+                    face = self.face(end_of_gap(self.zone, face)) - Duration::seconds(1);
+                    continue;
+                }
                 LocalResult::None => end_of_gap(self.zone, face),
             };
             if at > moment {
@@ -67,29 +78,44 @@ impl Timetable {
         None
     }
 
-    /// The fire at `at`, or one in between on a clock that is put back in between.
+    /// The fire at `at`, or one in between on a clock that is put back in between. A change further off than a
+    /// day repeats nothing that lies behind.
     fn or_repeated(&self, moment: DateTime<Utc>, at: DateTime<Utc>) -> DateTime<Utc> {
-        let offset = |t: DateTime<Utc>| self.zone.offset_from_utc_datetime(&t.naive_utc()).fix().local_minus_utc();
-        if offset(at) >= offset(moment) {
-            return at;
-        }
-        let change = change(self.zone, moment, at);
+        let Some(change) = self.put_back(moment, moment + Duration::days(1)) else { return at };
         let repeated = self.next_face(self.face(change), true).and_then(|f| self.zone.from_local_datetime(&f).latest());
         repeated.map_or(at, |r| r.to_utc().min(at))
     }
 
-    /// The last fire at or before `moment`.
-    pub fn last_before(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let (mut face, mut inclusive) = (self.face(moment), true);
+    /// When the expression came true last.
+    fn last_true(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let at = self.last_shown(self.face(moment), moment)?;
+        let Some(change) = self.put_back(moment - Duration::days(1), moment) else { return Some(at) };
+        // Before that it showed later times than it does now.
+        let before = change - Duration::seconds(1);
+        Some(self.last_shown(self.face(before), before).map_or(at, |last| last.max(at)))
+    }
+
+    /// The last fire at or before `moment` of those at `face` or earlier on the clock's face.
+    fn last_shown(&self, mut face: NaiveDateTime, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let mut inclusive = true;
         for _ in 0..FACES_MAX {
             face = self.cron.find_previous_occurrence(&face.and_utc(), inclusive).ok()?.naive_utc();
             inclusive = false;
             let at = match self.zone.from_local_datetime(&face) {
-                LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => at.to_utc(),
-                LocalResult::None if self.repeats() => continue,
+                LocalResult::Single(at) => at.to_utc(),
+                LocalResult::Ambiguous(_, second) if self.repeats() && second.to_utc() <= moment => second.to_utc(),
+                LocalResult::Ambiguous(first, _) => first.to_utc(),
+                LocalResult::None if self.repeats() => {
+                    // The last that was shown before the clock was put forward may be one itself.
+                    face = self.face(end_of_gap(self.zone, face) - Duration::seconds(1));
+                    inclusive = true;
+                    continue;
+                }
                 LocalResult::None => end_of_gap(self.zone, face),
             };
-            return Some(at.min(moment));
+            if at <= moment {
+                return Some(at);
+            }
         }
         None
     }
@@ -104,9 +130,21 @@ impl Timetable {
         Some(self.cron.find_next_occurrence(&face.and_utc(), inclusive).ok()?.naive_utc())
     }
 
-    /// Whether it has a wildcard in seconds, minutes or hours: then both passes of an hour count.
+    /// When the clock is put back between two moments, if it is.
+    fn put_back(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        (self.offset(to) < self.offset(from)).then(|| change(self.zone, from, to))
+    }
+
+    /// By how many seconds a clock in the zone is ahead of UTC.
+    fn offset(&self, at: DateTime<Utc>) -> i32 {
+        self.zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()
+    }
+
+    /// Whether it has a wildcard in seconds, minutes or hours: then both passes of an hour count. Lists and
+    /// ranges of times do not, as in Vixie's cron; croner's own kind of a job takes them for intervals.
     fn repeats(&self) -> bool {
-        self.cron.determine_job_type() == JobType::IntervalWildcard
+        let pattern = &self.cron.pattern;
+        [&pattern.seconds, &pattern.minutes, &pattern.hours].iter().any(|field| field.from_wildcard)
     }
 }
 
@@ -119,10 +157,7 @@ mod tests {
             name: "nightly".to_owned(),
             cron: cron.to_owned(),
             timezone: timezone.to_owned(),
-            select: vec!["*".to_owned()],
-            overlap: config::Overlap::Skip,
-            catch_up: config::CatchUp::Once,
-            reconcile: false,
+            ..config::Schedule::default()
         })
     }
 
@@ -166,6 +201,14 @@ mod tests {
     }
 
     #[test]
+    fn every_second_goes_on_where_two_hours_are_left_out() {
+        let timetable = timetable("* * * * * *", "Antarctica/Troll").expect("a good expression");
+        let at = |text: &str| -> DateTime<Utc> { text.parse().expect("a time") };
+        assert_eq!(timetable.next_after(at("2035-03-25T00:59:59Z")), Some(at("2035-03-25T01:00:00Z")));
+        assert_eq!(timetable.last_before(at("2035-03-25T00:59:59.9Z")), Some(at("2035-03-25T00:59:59Z")));
+    }
+
+    #[test]
     fn a_time_that_comes_twice_fires_once() {
         // 01:30 comes twice on 1 November: at 06:30 and 07:30 UTC.
         assert_eq!(fires("30 1 * * *", "2026-11-01T00:00:00Z", 2), ["11-01 06:30:00", "11-02 07:30:00"]);
@@ -185,6 +228,17 @@ mod tests {
         assert_eq!(back, ["11-01 06:00:00", "11-01 07:00:00", "11-01 08:00:00"]);
         let forward = fires("30 * * * *", "2026-03-08T07:00:00Z", 2);
         assert_eq!(forward, ["03-08 07:30:00", "03-08 08:30:00"]);
+    }
+
+    #[test]
+    fn the_second_pass_of_an_hour_counts_on_a_day_that_comes_once_a_year() {
+        let back = fires("*/30 1 1 11 *", "2026-11-01T06:15:00Z", 3);
+        assert_eq!(back, ["11-01 06:30:00", "11-01 07:00:00", "11-01 07:30:00"]);
+    }
+
+    #[test]
+    fn lists_of_times_that_come_twice_fire_once() {
+        assert_eq!(fires("0,30 1 * * *", "2026-11-01T06:15:00Z", 2), ["11-01 06:30:00", "11-02 07:00:00"]);
     }
 
     #[test]

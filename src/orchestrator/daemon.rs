@@ -1,27 +1,28 @@
 //! The resident side: waits to become the writer, goes on with what was left, and lets schedules fire.
 
 use super::{
-    Orchestrator,
-    executor::{Execution, Outcome, RECORD_TIME_MAX, Stop},
+    Orchestrator, events,
+    executor::{BegunRun, Execution, Outcome, RECORD_TIME_MAX, Stop},
     health::Health,
     patience::Patience,
-    recovery::Orphan,
-    scheduler::{Scheduler, Started, Ticker},
+    recovery::{Left, Leftover},
+    scheduler::{Scheduler, Ticker},
+    vitals::{Heart, Loop},
     writer::{self, Standing, Writership},
 };
 use crate::{
     domain::{RunId, RunState},
     error::{Error, Kind, Result},
 };
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
-use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    panic::AssertUnwindSafe,
+};
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, error, info, info_span};
-
-/// How often old runs are forgotten.
-const FORGET_HOURS: i64 = 1;
+use tracing::{Instrument, error, info, info_span, warn};
 
 impl Orchestrator {
     /// Runs until told to stop. Outages of either database are
@@ -32,22 +33,25 @@ impl Orchestrator {
     /// the process starts it again.
     pub async fn serve(&self, health: watch::Sender<Health>, stop: Stop) -> Result<()> {
         let scheduler = Scheduler::new(&self.config)?;
-        let ticker = Ticker::start().await?;
+        let mut ticker = Ticker::start();
         let (sender, standing) = watch::channel(Standing::Waiting);
         let over = CancellationToken::new();
         let mut background = JoinSet::new();
-        let (state, clock, metrics) = (self.state.clone(), self.clock.clone(), Arc::clone(&self.metrics));
-        background.spawn(writer::keep(state, clock, metrics, writer::holder("serve"), None, sender, over.clone()));
+        background.spawn(writer::keep(self.clone(), writer::holder("serve"), None, sender, over.clone()));
+        let (told, telling) = (health.subscribe(), over.clone());
+        let (me, stands) = (self.clone(), standing.clone());
+        background.spawn(async move { me.tell(stands, told, telling).await });
         let me = self.clone();
         let asking = over.clone();
         background.spawn(async move { me.watch_health(health, asking).await });
+        let (me, measuring) = (self.clone(), over.clone());
+        background.spawn(async move { me.measure(measuring).await });
         let reigns = async {
-            let reigned = self.reign(&scheduler, &ticker, standing, &stop).await;
+            let reigned = self.reign(&scheduler, &mut ticker, standing, &stop).await;
             over.cancel();
             reigned
         };
         let (reigned, watched) = tokio::join!(reigns, supervise(&mut background, &over, &stop.drain));
-        ticker.stop().await;
         reigned.and(watched)
     }
 
@@ -55,7 +59,7 @@ impl Orchestrator {
     async fn reign(
         &self,
         scheduler: &Scheduler,
-        ticker: &Ticker,
+        ticker: &mut Ticker,
         mut standing: watch::Receiver<Standing>,
         stop: &Stop,
     ) -> Result<()> {
@@ -108,7 +112,10 @@ struct Reign<'a> {
     runs: JoinSet<(RunId, bool)>,
     /// Their schedules.
     running: BTreeMap<RunId, String>,
-    forgot_at: Option<DateTime<Utc>>,
+    /// Runs under way that are left to a newer program.
+    newer: BTreeSet<RunId>,
+    /// When the last turn was, by the clock on the wall.
+    turned_at: Option<DateTime<Utc>>,
     /// A turn failed, and a run may have begun whose number got lost on the way; or one ended, and the
     /// control plane does not know it.
     in_doubt: bool,
@@ -116,15 +123,21 @@ struct Reign<'a> {
 
 impl<'a> Reign<'a> {
     fn new(orchestrator: &'a Orchestrator, scheduler: &'a Scheduler, writership: Writership, stop: Stop) -> Self {
-        let (runs, running) = (JoinSet::new(), BTreeMap::new());
-        Self { orchestrator, scheduler, writership, stop, runs, running, forgot_at: None, in_doubt: false }
+        let (runs, running, newer) = (JoinSet::new(), BTreeMap::new(), BTreeSet::new());
+        Self { orchestrator, scheduler, writership, stop, runs, running, newer, turned_at: None, in_doubt: false }
     }
 
-    async fn last(mut self, ticker: &Ticker) {
+    async fn last(mut self, ticker: &mut Ticker) {
         info!("this process is the writer");
-        if self.begin().await.is_some() {
+        // Ends with this reign.
+        let mut watches = JoinSet::new();
+        watches.spawn(events::watch_changes(self.orchestrator.clone(), self.writership.clone()));
+        watches.spawn(events::watch_files(self.orchestrator.clone(), self.writership.clone()));
+        let heart = self.orchestrator.heart(Loop::Scheduler);
+        if self.begin(&heart).await.is_some() {
             let mut patience = Patience::new();
             loop {
+                heart.beat();
                 tokio::select! {
                     () = self.stop.drain.cancelled() => break,
                     () = self.writership.lost() => break,
@@ -138,23 +151,24 @@ impl<'a> Reign<'a> {
                 }
             }
         }
+        // From here on, the runs' own hearts tell.
+        drop(heart);
         while let Some(ended) = self.runs.join_next().await {
             self.take_end(ended);
         }
     }
 
     /// Takes over what was left, and the schedules. `None`: told to stop before that was done.
-    async fn begin(&mut self) -> Option<()> {
+    async fn begin(&mut self, heart: &Heart) -> Option<()> {
         let mut patience = Patience::new();
         loop {
+            heart.beat();
             let error = tokio::select! {
                 () = self.stop.drain.cancelled() => return None,
                 () = self.writership.lost() => return None,
                 ready = self.take_over() => match ready {
-                    Ok(orphans) => {
-                        for orphan in orphans {
-                            self.go_on(orphan);
-                        }
+                    Ok(leftover) => {
+                        self.go_on_with(leftover);
                         return Some(());
                     }
                     Err(error) => error,
@@ -165,9 +179,9 @@ impl<'a> Reign<'a> {
         }
     }
 
-    async fn take_over(&self) -> Result<Vec<Orphan>> {
+    async fn take_over(&self) -> Result<Leftover> {
         self.scheduler.reconcile(&self.orchestrator.state, self.orchestrator.clock.now()).await?;
-        self.orchestrator.take_over(|_| true).await
+        self.orchestrator.take_over(Left::ByDead, |_| true).await
     }
 
     /// One tick, and a wait behind it where it failed. Cut short when told to stop: a run that began without
@@ -193,48 +207,45 @@ impl<'a> Reign<'a> {
     async fn turn(&mut self) -> Result<()> {
         let o = self.orchestrator;
         let now = o.clock.now();
+        if let Some(before) = self.turned_at.filter(|before| now < *before) {
+            let (from, to) = (before.to_rfc3339(), now.to_rfc3339());
+            warn!(from, to, "the clock was put back; when schedules are due is computed anew");
+            self.scheduler.reconcile(&o.state, now).await?;
+        }
+        self.turned_at = Some(now);
         if self.in_doubt {
             self.adopt().await?;
         }
         let running = self.running.values().cloned().collect();
         let is_quiet = o.source.quiet_until().is_some();
         let started = self.scheduler.fire_due(&o.state, &o.metrics, now, &running, is_quiet).await?;
-        for Started { run, schedule, request } in started {
-            info!(run = run.0, schedule, "run begun");
-            self.go_on(Orphan { run, schedule, request, is_planned: false, in_part: false });
-        }
-        if self.forgot_at.is_none_or(|t| now - t >= Duration::hours(FORGET_HOURS)) {
-            let more_are_left = o.state.forget_runs(now).await?;
-            self.forgot_at = (!more_are_left).then_some(now);
+        for run in started {
+            info!(run = run.id.0, schedule = run.schedule, "run begun");
+            self.go_on(run);
         }
         Ok(())
     }
 
     /// Takes up runs that this process began without learning of it.
     async fn adopt(&mut self) -> Result<()> {
-        for orphan in self.orchestrator.take_over(|run| !self.running.contains_key(&run)).await? {
-            self.go_on(orphan);
-        }
+        let is_left = |run| !self.running.contains_key(&run) && !self.newer.contains(&run);
+        let leftover = self.orchestrator.take_over(Left::InDoubt, is_left).await?;
+        self.go_on_with(leftover);
         self.in_doubt = false;
         Ok(())
     }
 
-    fn go_on(&mut self, run: Orphan) {
-        let schedule = run.schedule.clone();
-        let span = info_span!("run", run = run.run.0, schedule);
-        let execution = Execution {
-            orchestrator: self.orchestrator.clone(),
-            run: run.run,
-            schedule: run.schedule,
-            request: run.request,
-            is_planned: run.is_planned,
-            in_part: run.in_part,
-            writership: self.writership.clone(),
-            stop: self.stop.clone(),
-            is_cancelled_by_stop: false,
-        };
-        self.running.insert(execution.run, schedule);
-        let (state, clock, number) = (self.orchestrator.state.clone(), self.orchestrator.clock.clone(), execution.run);
+    fn go_on_with(&mut self, leftover: Leftover) {
+        self.newer.extend(leftover.newer);
+        leftover.runs.into_iter().for_each(|run| self.go_on(run));
+    }
+
+    fn go_on(&mut self, run: BegunRun) {
+        let (number, schedule) = (run.id, run.schedule.clone());
+        let execution = Execution::new(self.orchestrator, run, self.writership.clone(), self.stop.clone(), false);
+        let span = info_span!("run", run = number.0, schedule, trace_id = execution.trace.trace_id());
+        self.running.insert(number, schedule);
+        let (state, clock) = (self.orchestrator.state.clone(), self.orchestrator.clock.clone());
         let carried_out = async move {
             match AssertUnwindSafe(execution.carry_out()).catch_unwind().await {
                 Ok(Outcome::Ended(..) | Outcome::Interrupted) => (number, true),

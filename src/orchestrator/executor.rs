@@ -4,18 +4,23 @@
 //! costs no retry budget; an outage of the control plane stops the run for a while and never ends it.
 
 use super::{
-    Orchestrator,
-    attempt::{Attempt, End},
+    Orchestrator, RunRequest,
+    attempt::{self, Attempt, End},
+    bounds::Lane,
+    budget::Budget,
     graph::Graph,
     planning::Project,
     request::Event,
+    selection::short,
+    vitals::{Heart, Loop},
     writer::Writership,
 };
 use crate::{
     domain::{RunId, RunState, TaskId, TaskKind, TaskState},
     error::{Error, Kind, Policy, Result},
+    traces,
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, warn};
@@ -38,28 +43,44 @@ pub struct Stop {
     pub abort: CancellationToken,
 }
 
-/// One run being carried out.
-pub(super) struct Execution {
-    pub(super) orchestrator: Orchestrator,
-    pub(super) run: RunId,
+/// A run that has begun, here or in a process before this one.
+pub(super) struct BegunRun {
+    pub(super) id: RunId,
+    /// Empty: by hand.
     pub(super) schedule: String,
-    pub(super) request: super::RunRequest,
+    pub(super) request: RunRequest,
     /// Its tasks are known since before a restart.
     pub(super) is_planned: bool,
     /// Part of it could not be planned.
     pub(super) in_part: bool,
+}
+
+impl BegunRun {
+    /// One of which nothing is known yet but what is asked for.
+    pub(super) fn new(id: RunId, schedule: String, request: RunRequest) -> Self {
+        Self { id, schedule, request, is_planned: false, in_part: false }
+    }
+}
+
+/// One run being carried out.
+pub(super) struct Execution {
+    pub(super) orchestrator: Orchestrator,
+    pub(super) begun: BegunRun,
     pub(super) writership: Writership,
     pub(super) stop: Stop,
     /// Stopped, it is called off for good, and not continued by the next process.
-    pub(super) is_cancelled_by_stop: bool,
+    is_cancelled_by_stop: bool,
+    /// What is told of it.
+    pub(super) trace: traces::Run,
 }
 
 /// What is under way, and what goes wrong with the run as a whole.
 struct Progress {
     graph: Graph,
+    budget: Arc<Budget>,
     running: JoinSet<(TaskId, TaskKind, Result<End>)>,
-    /// How many of each kind are under way.
-    at_work: BTreeMap<&'static str, usize>,
+    /// How many are under way of those that share a bound.
+    at_work: BTreeMap<Lane, usize>,
     halted: Option<Error>,
     /// The control plane knows something else.
     astray: bool,
@@ -91,19 +112,36 @@ enum Ran {
 }
 
 impl Execution {
+    /// Of a run that has begun. `is_cancelled_by_stop`: see there.
+    pub(super) fn new(
+        orchestrator: &Orchestrator,
+        begun: BegunRun,
+        writership: Writership,
+        stop: Stop,
+        is_cancelled_by_stop: bool,
+    ) -> Self {
+        let trace = orchestrator.traces.run(begun.id, &begun.schedule, begun.is_planned);
+        Self { orchestrator: orchestrator.clone(), begun, writership, stop, is_cancelled_by_stop, trace }
+    }
+
     /// Plans the run, unless that was done before, and carries it out.
     pub(super) async fn carry_out(mut self) -> Outcome {
-        let planned = match self.planned().await {
+        let heart = self.orchestrator.heart(Loop::Run(self.begun.id));
+        // It asks both databases, and waits for the end of quiet hours.
+        let planning = self.trace.planning();
+        let planned = heart.polled(self.planned()).await;
+        planning.ended(planned.as_ref().map(Option::is_some).map_err(|error| error.kind));
+        let planned = match planned {
             Ok(Some(planned)) => planned,
             Ok(None) => return self.interrupted().await,
             Err(error) => return self.failed(error).await,
         };
-        let mut ran = self.tasks(&planned.project).await;
+        let mut ran = self.tasks(&planned.project, &heart).await;
         for _ in 0..READ_AGAIN_MAX {
             if !matches!(ran, Ok(Ran::Astray)) {
                 break;
             }
-            ran = self.read_again(&planned.project).await;
+            ran = self.read_again(&planned.project, &heart).await;
         }
         match ran {
             Ok(Ran::Interrupted) => self.interrupted().await,
@@ -118,46 +156,53 @@ impl Execution {
     }
 
     /// Goes on from what the control plane knows, as a new process would.
-    async fn read_again(&mut self, project: &Project) -> Result<Ran> {
+    async fn read_again(&mut self, project: &Project, heart: &Heart) -> Result<Ran> {
         warn!("the control plane knows another state of the run; it is read again");
         let o = self.orchestrator.clone();
-        match self.persisted(|| o.state.interrupt(self.run, o.clock.now())).await? {
-            Some(_) => self.tasks(project).await,
+        match heart.polled(self.persisted(|| o.state.interrupt(self.begun.id, None, o.clock.now()))).await? {
+            Some(_) => self.tasks(project, heart).await,
             None => Ok(Ran::Interrupted),
         }
     }
 
     /// Runs every task to its end.
-    async fn tasks(&mut self, project: &Project) -> Result<Ran> {
+    async fn tasks(&mut self, project: &Project, heart: &Heart) -> Result<Ran> {
         let state = self.orchestrator.state.clone();
-        let run = self.run;
-        let Some(rows) = self.persisted(|| state.tasks(run)).await? else { return Ok(Ran::Interrupted) };
+        let run = self.begun.id;
+        let Some(rows) = heart.polled(self.persisted(|| state.tasks(run))).await? else { return Ok(Ran::Interrupted) };
+        let budget = Arc::new(Budget::new(&self.orchestrator.config.retry, &rows));
         let graph = Graph::new(rows).map_err(|cycle| Error::new(Kind::Internal, cycle.to_string()))?;
-        let mut p = Progress { graph, running: JoinSet::new(), at_work: BTreeMap::new(), halted: None, astray: false };
+        let (running, at_work) = (JoinSet::new(), BTreeMap::new());
+        let mut p = Progress { graph, budget, running, at_work, halted: None, astray: false };
         let skips = p.graph.overdue_skips();
-        self.skipped(skips).await?;
+        heart.polled(self.skipped(&p.graph, skips)).await?;
         let (mut is_stuck, mut unrecorded) = (false, None);
         while !p.astray {
+            heart.beat();
             // Asked once a turn: a lock that comes back in between must not look like a run that is stuck.
             let may_begin = self.writership.is_held() && !self.stop.drain.is_cancelled() && p.halted.is_none();
             let is_quiet = self.orchestrator.source.quiet_until().is_some();
+            // Before and after: another run may close the breaker in between.
+            let was_held_back = is_quiet || !self.orchestrator.breakers.are_closed();
             if may_begin {
                 self.start_tasks(&mut p, project, is_quiet);
             }
             let waits = p.halted.is_none() && !p.graph.is_done() && !self.stop.drain.is_cancelled();
-            is_stuck = may_begin && waits && !is_quiet && p.running.is_empty() && p.graph.next_retry().is_none();
+            let is_held_back = was_held_back || !self.orchestrator.breakers.are_closed();
+            is_stuck = may_begin && waits && !is_held_back && p.running.is_empty() && p.graph.next_retry().is_none();
             if p.running.is_empty() && (!waits || is_stuck) {
                 break;
             }
-            let pause = self.pause(&p);
+            // Where only the end of what is under way is waited for, the loop turns to show that it lives.
+            let pause = if waits { self.pause(&p) } else { POLL };
             tokio::select! {
                 Some(done) = p.running.join_next() => {
-                    if let Err(error) = self.take_end(&mut p, done).await {
+                    if let Err(error) = heart.polled(self.take_end(&mut p, done)).await {
                         unrecorded = Some(error);
                         break;
                     }
                 }
-                () = tokio::time::sleep(pause), if waits => {}
+                () = tokio::time::sleep(pause) => {}
                 () = self.stop.drain.cancelled(), if !self.stop.drain.is_cancelled() => {}
                 () = self.stop.abort.cancelled() => break,
                 () = self.writership.lost() => break,
@@ -185,23 +230,29 @@ impl Execution {
     fn start_tasks(&self, p: &mut Progress, project: &Project, is_quiet: bool) {
         let o = &self.orchestrator;
         let now = o.clock.now();
+        p.graph.wait_no_longer_than(now + Duration::from_millis(o.config.retry.delay_milliseconds_max));
         loop {
             let at_work = &p.at_work;
             let room = |kind: TaskKind| {
-                let may = kind == TaskKind::Model || !is_quiet;
-                may && at_work.get(class(kind)).copied().unwrap_or(0) < o.bounds.at_once(kind)
+                let may = (!kind.reads_source() || !is_quiet) && o.breakers.let_pass(kind, now);
+                may && at_work.values().sum::<usize>() < o.bounds.in_all()
+                    && at_work.get(&kind.into()).copied().unwrap_or(0) < o.bounds.at_once(kind.into())
             };
             let Some(task) = p.graph.start(now, room) else { return };
-            *p.at_work.entry(class(task.kind)).or_default() += 1;
+            o.breakers.begin(task.kind, now);
+            *p.at_work.entry(task.kind.into()).or_default() += 1;
             let (id, kind) = (task.id, task.kind);
+            let trace = self.trace.task(id, kind, task_name(kind, &task.subject));
             let attempt = Attempt {
                 orchestrator: o.clone(),
-                run: self.run,
+                run: self.begun.id,
                 task,
-                request: self.request.clone(),
-                is_scheduled: !self.schedule.is_empty(),
+                request: self.begun.request.clone(),
+                is_scheduled: !self.begun.schedule.is_empty(),
                 project: project.clone(),
                 writership: self.writership.clone(),
+                budget: Arc::clone(&p.budget),
+                trace,
             };
             p.running.spawn(async move { (id, kind, attempt.carry_out().await) }.in_current_span());
         }
@@ -210,8 +261,9 @@ impl Execution {
     /// Until the next retry is due, or a moment: the writer's lock may be back by then.
     fn pause(&self, p: &Progress) -> Duration {
         let now = self.orchestrator.clock.now();
-        let due = p.graph.next_retry().and_then(|t| (t - now).to_std().ok());
-        due.unwrap_or(POLL).clamp(Duration::from_millis(5), POLL)
+        // What is due may be held back, by what may end any moment.
+        let due = p.graph.next_retry().filter(|_| self.orchestrator.breakers.are_closed());
+        due.and_then(|t| (t - now).to_std().ok()).unwrap_or(POLL).clamp(Duration::from_millis(5), POLL)
     }
 
     /// Takes in how an attempt ended, and what that means for the others.
@@ -223,14 +275,18 @@ impl Execution {
         // An attempt catches its own panics: only the attempts of a run that is dropped are aborted.
         let (id, kind, end) =
             done.map_err(|e| Error::new(Kind::Internal, format!("an attempt ended without a result: {e}")))?;
-        *p.at_work.entry(class(kind)).or_default() -= 1;
+        *p.at_work.entry(kind.into()).or_default() -= 1;
         match end? {
-            End::Succeeded { unchanged } => p.graph.succeed(id, unchanged),
+            End::Succeeded { unchanged } => {
+                self.trace.task_succeeded(id, unchanged);
+                p.graph.succeed(id, unchanged);
+            }
             End::Retry { not_before } => p.graph.retry(id, not_before),
             End::Waits { not_before } => p.graph.wait(id, not_before),
             End::Failed(error) => {
+                self.trace.task_failed(id, error.kind);
                 let skips = p.graph.fail(id, error.to_string());
-                self.skipped(skips).await?;
+                self.skipped(&p.graph, skips).await?;
                 if error.policy() == Policy::Halt && p.halted.is_none() {
                     p.halted = Some(error);
                     p.graph.halt();
@@ -242,19 +298,17 @@ impl Execution {
     }
 
     /// Records what is skipped. `None`: interrupted.
-    async fn skipped(&mut self, skips: Vec<(TaskId, String)>) -> Result<Option<()>> {
+    async fn skipped(&self, graph: &Graph, skips: Vec<(TaskId, String)>) -> Result<Option<()>> {
         if skips.is_empty() {
             return Ok(Some(()));
         }
         let (state, now) = (self.orchestrator.state.clone(), self.orchestrator.clock.now());
-        for (_, cause) in &skips {
-            info!(cause, "skipped");
+        for (id, cause) in &skips {
+            let task = graph.task(*id);
+            attempt::span(task).in_scope(|| info!(cause, "skipped"));
+            self.orchestrator.metrics.tasks.with_label_values(&[task.kind.as_str(), TaskState::Skipped.as_str()]).inc();
         }
-        self.orchestrator
-            .metrics
-            .tasks
-            .with_label_values(&[TaskKind::Model.as_str(), TaskState::Skipped.as_str()])
-            .inc_by(skips.len() as u64);
+        self.trace.skipped(skips.len());
         self.persisted(|| state.skip(&skips, now)).await
     }
 
@@ -285,7 +339,7 @@ impl Execution {
     async fn ended(&mut self, state: RunState, cause: Option<Error>) -> Outcome {
         let o = self.orchestrator.clone();
         let now = o.clock.now();
-        match self.persisted(|| o.state.end_run(self.run, state, cause.as_ref(), now)).await {
+        match self.persisted(|| o.state.end_run(self.begun.id, state, cause.as_ref(), now)).await {
             Ok(Some(())) => {}
             Ok(None) => return self.interrupted().await,
             Err(error) => {
@@ -293,8 +347,10 @@ impl Execution {
                 return Outcome::Unrecorded(error);
             }
         }
-        o.metrics.runs.with_label_values(&[self.schedule.as_str(), state.as_str()]).inc();
+        o.metrics.runs.with_label_values(&[self.begun.schedule.as_str(), state.as_str()]).inc();
+        o.vitals().ended(self.begun.id, state);
         info!(state = %state, "run ended");
+        self.trace.ended(state, cause.as_ref().map(|error| error.kind));
         Outcome::Ended(state, cause.map(|c| c.to_string()))
     }
 
@@ -310,9 +366,9 @@ impl Execution {
         let recording = async {
             if self.is_cancelled_by_stop {
                 let cause = Error::new(Kind::Cancelled, "the run was called off");
-                return o.state.end_run(self.run, RunState::Cancelled, Some(&cause), now).await;
+                return o.state.end_run(self.begun.id, RunState::Cancelled, Some(&cause), now).await;
             }
-            o.state.interrupt(self.run, now).await.map(drop)
+            o.state.interrupt(self.begun.id, None, now).await.map(drop)
         };
         let recorded = tokio::time::timeout(RECORD_TIME_MAX, recording).await;
         let recorded = recorded.unwrap_or_else(|_| Err(Error::new(Kind::WarehouseLost, "no answer in time")));
@@ -320,7 +376,11 @@ impl Execution {
             error!(kind = %error.kind, %error, "the interruption of the run is not recorded");
         }
         info!(cancelled = self.is_cancelled_by_stop, "run interrupted");
-        if self.is_cancelled_by_stop { Outcome::Ended(RunState::Cancelled, None) } else { Outcome::Interrupted }
+        if !self.is_cancelled_by_stop {
+            return Outcome::Interrupted;
+        }
+        self.trace.ended(RunState::Cancelled, None);
+        Outcome::Ended(RunState::Cancelled, None)
     }
 
     /// Tells whoever watches.
@@ -330,10 +390,7 @@ impl Execution {
     }
 }
 
-/// Tables share one bound, models another.
-fn class(kind: TaskKind) -> &'static str {
-    match kind {
-        TaskKind::Sync | TaskKind::Reconcile => "table",
-        TaskKind::Model => "model",
-    }
+/// What a person calls it.
+fn task_name(kind: TaskKind, subject: &str) -> &str {
+    if kind == TaskKind::Model { short(subject) } else { subject }
 }

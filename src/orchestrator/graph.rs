@@ -10,14 +10,26 @@ use crate::{
     state::TaskRow,
 };
 use chrono::{DateTime, Utc};
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
-/// The tasks of one run.
+/// What comes first: weight ([`super::critical_path`]), then how many wait for it.
+type Rank = (Reverse<i64>, Reverse<usize>, TaskId);
+
+/// The tasks of one run. What a turn of the executor costs does not grow with how many there are.
 pub(super) struct Graph {
     dag: Dag<TaskId>,
     tasks: BTreeMap<TaskId, TaskRow>,
-    /// Those that have not begun, what comes first in front: weight, then how many wait for them.
-    waiting: Vec<TaskId>,
+    /// Who comes after each, however that ends.
+    followers: BTreeMap<TaskId, Vec<TaskId>>,
+    /// Those that have not begun, each with how many it still waits for.
+    waiting: BTreeMap<TaskId, usize>,
+    /// Those of them that wait for room alone.
+    ready: BTreeMap<TaskKind, BTreeSet<Rank>>,
+    /// Those of them that wait for their time alone.
+    delayed: BTreeSet<(DateTime<Utc>, TaskId)>,
 }
 
 impl Graph {
@@ -27,31 +39,75 @@ impl Graph {
     /// Tasks that wait for each other: the schema does not refuse that.
     pub(super) fn new(rows: Vec<TaskRow>) -> Result<Self, Cycle> {
         let dag = Dag::new(rows.iter().map(|t| (t.id, t.parents.clone())))?;
-        let below: BTreeMap<TaskId, usize> = rows.iter().map(|t| (t.id, dag.descendants(&t.id).len())).collect();
-        let mut waiting: Vec<&TaskRow> = rows.iter().filter(|t| t.state == TaskState::Pending).collect();
-        waiting.sort_by_key(|t| (Reverse(t.weight), Reverse(below[&t.id]), t.id));
-        let waiting = waiting.into_iter().map(|t| t.id).collect();
-        Ok(Self { dag, tasks: rows.into_iter().map(|t| (t.id, t)).collect(), waiting })
+        let tasks: BTreeMap<TaskId, TaskRow> = rows.into_iter().map(|t| (t.id, t)).collect();
+        let mut followers: BTreeMap<TaskId, Vec<TaskId>> = BTreeMap::new();
+        let mut waiting = BTreeMap::new();
+        for task in tasks.values() {
+            for first in &task.after {
+                followers.entry(*first).or_default().push(task.id);
+            }
+            if task.state == TaskState::Pending {
+                let parents = dag.parents(&task.id).filter(|p| !ended_well(tasks[*p].state)).count();
+                let after = task.after.iter().filter_map(|a| tasks.get(a)).filter(|t| !has_ended(t.state)).count();
+                waiting.insert(task.id, parents + after);
+            }
+        }
+        let lined_up: Vec<TaskId> = waiting.iter().filter(|(_, open)| **open == 0).map(|(id, _)| *id).collect();
+        let (ready, delayed) = (BTreeMap::new(), BTreeSet::new());
+        let mut graph = Self { dag, tasks, followers, waiting, ready, delayed };
+        lined_up.into_iter().for_each(|id| graph.line_up(id));
+        Ok(graph)
+    }
+
+    /// A task waits for no other any more.
+    fn line_up(&mut self, id: TaskId) {
+        let task = &self.tasks[&id];
+        match task.not_before {
+            Some(time) => drop(self.delayed.insert((time, id))),
+            None => {
+                let rank = (Reverse(task.weight), Reverse(self.dag.children(&id).count()), id);
+                self.ready.entry(task.kind).or_default().insert(rank);
+            }
+        }
+    }
+
+    /// A task ended: whoever waited for that alone may begin.
+    fn release(&mut self, id: TaskId) {
+        let children: Vec<TaskId> = match ended_well(self.tasks[&id].state) {
+            true => self.dag.children(&id).copied().collect(),
+            false => Vec::new(),
+        };
+        let followers = self.followers.get(&id).cloned().unwrap_or_default();
+        for next in children.into_iter().chain(followers) {
+            let Some(open) = self.waiting.get_mut(&next) else { continue };
+            *open -= 1;
+            if *open == 0 {
+                self.line_up(next);
+            }
+        }
     }
 
     /// Takes the next task that may start, of those kinds for which `room` says so.
     pub(super) fn start(&mut self, now: DateTime<Utc>, room: impl Fn(TaskKind) -> bool) -> Option<TaskRow> {
-        let at = self.waiting.iter().position(|id| {
-            let task = &self.tasks[id];
-            room(task.kind)
-                && task.not_before.is_none_or(|t| t <= now)
-                && self.dag.parents(id).all(|p| ended_well(self.tasks[p].state))
-                && task.after.iter().all(|a| self.tasks.get(a).is_none_or(|t| has_ended(t.state)))
-        })?;
-        let id = self.waiting.remove(at);
-        let task = self.tasks.get_mut(&id).expect("what waits is a task");
+        while let Some((time, id)) = self.delayed.first().copied()
+            && time <= now
+        {
+            self.delayed.remove(&(time, id));
+            self.task_mut(id).not_before = None;
+            self.line_up(id);
+        }
+        let has_room = self.ready.iter().filter(|(kind, ranks)| !ranks.is_empty() && room(**kind));
+        let (_, kind) = has_room.filter_map(|(kind, ranks)| Some((*ranks.first()?, *kind))).min()?;
+        let (_, _, id) = self.ready.get_mut(&kind)?.pop_first()?;
+        self.waiting.remove(&id);
+        let task = self.task_mut(id);
         task.state = TaskState::Running;
         Some(task.clone())
     }
 
     /// When the next retry is due, of those that only wait for the time.
     pub(super) fn next_retry(&self) -> Option<DateTime<Utc>> {
-        self.waiting.iter().filter_map(|id| self.tasks[id].not_before).min()
+        self.delayed.first().map(|(time, _)| *time)
     }
 
     /// Whether no task waits.
@@ -61,31 +117,43 @@ impl Graph {
 
     /// A task ended well.
     pub(super) fn succeed(&mut self, id: TaskId, unchanged: bool) {
-        self.task(id).state = if unchanged { TaskState::Unchanged } else { TaskState::Succeeded };
+        self.task_mut(id).state = if unchanged { TaskState::Unchanged } else { TaskState::Succeeded };
+        self.release(id);
     }
 
     /// A task will be tried again.
     pub(super) fn retry(&mut self, id: TaskId, not_before: DateTime<Utc>) {
-        let task = self.task(id);
-        task.state = TaskState::Pending;
-        task.failures += 1;
-        task.not_before = Some(not_before);
-        self.waiting.push(id);
+        self.task_mut(id).failures += 1;
+        self.wait(id, not_before);
     }
 
     /// A task waits for its time; that was no failure.
     pub(super) fn wait(&mut self, id: TaskId, not_before: DateTime<Utc>) {
-        let task = self.task(id);
+        let task = self.task_mut(id);
         task.state = TaskState::Pending;
         task.not_before = Some(not_before);
-        self.waiting.push(id);
+        self.waiting.insert(id, 0);
+        self.line_up(id);
+    }
+
+    /// Nothing waits for a moment behind `latest`: one that lies further ahead comes from a clock that has been put
+    /// back since.
+    pub(super) fn wait_no_longer_than(&mut self, latest: DateTime<Utc>) {
+        while let Some((time, id)) = self.delayed.last().copied()
+            && time > latest
+        {
+            self.delayed.remove(&(time, id));
+            self.task_mut(id).not_before = Some(latest);
+            self.delayed.insert((latest, id));
+        }
     }
 
     /// A task failed. What is skipped for it, and why, in words.
     pub(super) fn fail(&mut self, id: TaskId, why: String) -> Vec<(TaskId, String)> {
-        let task = self.task(id);
+        let task = self.task_mut(id);
         task.state = TaskState::Failed;
         task.error = Some(why);
+        self.release(id);
         self.skipped_below(id)
     }
 
@@ -99,21 +167,22 @@ impl Graph {
         let culprit = &self.tasks[&id];
         let cause =
             format!("{} failed: {}", describe(culprit.kind, &culprit.subject), culprit.error.as_deref().unwrap_or(""));
-        let below = self.dag.descendants(&id);
-        let skipped: Vec<TaskId> = below.into_iter().filter(|d| self.tasks[d].state == TaskState::Pending).collect();
-        self.waiting.retain(|w| !skipped.contains(w));
-        skipped
-            .into_iter()
-            .map(|d| {
-                self.task(d).state = TaskState::Skipped;
-                (d, cause.clone())
-            })
-            .collect()
+        let mut skipped: Vec<TaskId> = self.dag.descendants(&id).into_iter().collect();
+        skipped.retain(|d| self.tasks[d].state == TaskState::Pending);
+        for d in &skipped {
+            self.task_mut(*d).state = TaskState::Skipped;
+            // It waits for what has failed, so it was neither ready nor delayed.
+            self.waiting.remove(d);
+        }
+        skipped.iter().for_each(|d| self.release(*d));
+        skipped.into_iter().map(|d| (d, cause.clone())).collect()
     }
 
     /// Takes everything that waits out; nothing starts any more.
     pub(super) fn halt(&mut self) {
         self.waiting.clear();
+        self.ready.clear();
+        self.delayed.clear();
     }
 
     /// How many tasks stand in each state.
@@ -121,7 +190,12 @@ impl Graph {
         self.tasks.values().filter(|t| t.state == state).count()
     }
 
-    fn task(&mut self, id: TaskId) -> &mut TaskRow {
+    /// One task of this run.
+    pub(super) fn task(&self, id: TaskId) -> &TaskRow {
+        self.tasks.get(&id).expect("only tasks of this run are asked for")
+    }
+
+    fn task_mut(&mut self, id: TaskId) -> &mut TaskRow {
         self.tasks.get_mut(&id).expect("only tasks of this run are reported")
     }
 }
@@ -139,6 +213,7 @@ pub(super) fn describe(kind: TaskKind, subject: &str) -> String {
     match kind {
         TaskKind::Sync => format!("sync of table {subject}"),
         TaskKind::Reconcile => format!("reconciliation of table {subject}"),
+        TaskKind::Maintenance => format!("maintenance of {subject}"),
         TaskKind::Model => format!("model {}", super::selection::short(subject)),
     }
 }
@@ -241,6 +316,17 @@ mod tests {
         assert_eq!(graph.next_retry(), Some(at(10)));
         assert!(graph.start(at(9), |_| true).is_none());
         assert_eq!(graph.start(at(10), |_| true).map(|t| (t.id.0, t.failures)), Some((3, 1)));
+    }
+
+    #[test]
+    fn a_retry_does_not_wait_for_a_clock_that_was_put_back() {
+        let mut graph = graph();
+        started(&mut graph);
+        graph.retry(TaskId(1), at(7210));
+        graph.wait_no_longer_than(at(60));
+        assert_eq!(graph.next_retry(), Some(at(60)));
+        graph.wait_no_longer_than(at(90));
+        assert_eq!(graph.next_retry(), Some(at(60)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Whether both databases answer: what readiness is told from.
 
-use super::Orchestrator;
-use crate::error::{Error, Kind};
+use super::{Orchestrator, vitals::Loop};
+use crate::error::{Database, Error, Kind};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::time::Duration;
@@ -81,14 +81,25 @@ impl Side {
 impl Orchestrator {
     /// Asks both databases from time to time, until told to stop.
     pub(super) async fn watch_health(&self, health: watch::Sender<Health>, stop: CancellationToken) {
+        let heart = self.heart(Loop::Health);
         let asks = async {
             loop {
+                heart.beat();
                 self.ask(&health).await;
                 let seconds = if health.borrow().is_ready() { ASK_AGAIN_UP_SECONDS } else { ASK_AGAIN_DOWN_SECONDS };
                 tokio::time::sleep(Duration::from_secs(seconds)).await;
             }
         };
         stop.run_until_cancelled(asks).await;
+    }
+
+    /// Whether a database answered when last asked.
+    pub(super) fn answers(&self, database: Database) -> bool {
+        let up = match database {
+            Database::Source => &self.metrics.source_up,
+            Database::Warehouse => &self.metrics.warehouse_up,
+        };
+        up.get() == 1
     }
 
     async fn ask(&self, health: &watch::Sender<Health>) {

@@ -10,22 +10,32 @@
 //! What a task does belongs to `sync/` and `models/`; every change of state is a row in `state/`.
 //! Guarantee: one process at a time works on runs ([`writer`]); a run that was interrupted goes on.
 
+mod alerts;
+mod apart;
 mod attempt;
 mod bounds;
+mod breaker;
+mod budget;
+mod critical_path;
 mod cron;
 mod daemon;
+mod events;
 mod executor;
 mod graph;
 mod health;
 mod lateness;
+mod maintenance;
+mod measure;
 mod outlook;
 mod patience;
 mod plan;
 mod planning;
 mod recovery;
 mod request;
+mod resume;
 mod scheduler;
 mod selection;
+mod vitals;
 mod writer;
 
 pub use cron::Timetable;
@@ -35,21 +45,25 @@ pub use lateness::{is_late, late_before};
 pub use outlook::{ModelAction, ModelPlan, Outlook};
 pub use request::{Event, RunRequest, RunSummary};
 pub use selection::short;
+pub use vitals::{Loop, Vitals};
 
 use crate::{
-    config::Config,
-    domain::{Clock, RunState},
+    config::{Config, Secret},
+    domain::{Clock, Fence, RunState},
     error::{Error, Kind, Result},
     source::Source,
     state::{Acquired, Lease, NewRun, State},
     sync::Syncer,
     telemetry::Metrics,
+    traces::Traces,
     warehouse::Warehouse,
 };
+use apart::Apart;
 use bounds::Bounds;
+use breaker::Breakers;
 use chrono::{DateTime, Utc};
-use executor::{Execution, Outcome};
-use recovery::Orphan;
+use executor::{BegunRun, Execution, Outcome};
+use scheduler::Scheduler;
 use std::sync::Arc;
 use tokio::{
     sync::{broadcast, watch},
@@ -73,7 +87,12 @@ pub struct Orchestrator {
     warehouse: Warehouse,
     syncer: Syncer,
     bounds: Arc<Bounds>,
+    breakers: Arc<Breakers>,
+    /// Reads the models.
+    models: Apart,
     events: broadcast::Sender<Event>,
+    vitals: Vitals,
+    traces: Traces,
 }
 
 impl Orchestrator {
@@ -82,19 +101,46 @@ impl Orchestrator {
     /// # Errors
     /// A wrong configuration.
     pub fn new(config: Arc<Config>, clock: Clock, metrics: Arc<Metrics>) -> Result<Self> {
+        measure::begin_at_nought(&metrics);
         let source = Source::new(&config.source)?.by_clock(clock.clone()).kept_for(config.sync.parallel_tables);
-        let warehouse = Warehouse::new(&config.warehouse)?;
+        let fence = Fence::default();
+        let source = source.counting(&metrics.read_bytes);
+        let warehouse = Warehouse::new(&config.warehouse)?.fenced(fence.clone()).counting(&metrics.written_bytes);
         Ok(Self {
-            state: State::new(&config.warehouse),
+            state: State::new(&config.warehouse).fenced(fence),
             syncer: Syncer::new(source.clone(), warehouse.clone(), Arc::clone(&config), Arc::clone(&metrics)),
             source,
             warehouse,
             bounds: Arc::new(Bounds::new(&config)),
+            breakers: Arc::new(Breakers::new(config.retry.attempts_max)),
+            models: Apart::default(),
             events: broadcast::channel(EVENTS_MAX).0,
+            vitals: Vitals::default(),
+            traces: Traces::new(&config.traces),
             config,
             clock,
             metrics,
         })
+    }
+
+    /// The same process by another configuration: what it has counted and told goes on. It does nothing yet.
+    ///
+    /// # Errors
+    /// A wrong configuration.
+    pub fn reconfigured(&self, config: Arc<Config>) -> Result<Self> {
+        Scheduler::new(&config)?;
+        let next = Self::new(config, self.clock.clone(), Arc::clone(&self.metrics))?;
+        Ok(Self { events: self.events.clone(), vitals: self.vitals.clone(), ..next })
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// The signs of life of this process.
+    pub fn vitals(&self) -> &Vitals {
+        &self.vitals
     }
 
     /// What happens from now on.
@@ -105,6 +151,11 @@ impl Orchestrator {
     /// The control plane.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// The source.
+    pub fn source(&self) -> &Source {
+        &self.source
     }
 
     /// The warehouse.
@@ -120,6 +171,11 @@ impl Orchestrator {
     /// The clock of this process.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// What is shown by whoever asks for runs over HTTP; empty: nobody may.
+    pub fn token(&self) -> &Secret {
+        &self.config.http.token
     }
 
     /// When the source's quiet hours are over that it is in; `None` outside of them.
@@ -149,30 +205,20 @@ impl Orchestrator {
     /// The run, and whether it is one that was left.
     async fn run_or_go_on(&self, request: &RunRequest, stop: Stop) -> Result<(RunSummary, bool)> {
         let holder = writer::holder("run");
-        let Some(begun) = stop.drain.run_until_cancelled(self.begin_by_hand(request, &holder)).await else {
+        let Some(by_hand) = stop.drain.run_until_cancelled(self.begin_by_hand(request, &holder)).await else {
             return Err(Error::new(Kind::Cancelled, "the run was called off before it began"));
         };
-        let (lease, orphan, goes_on) = begun?;
+        let (lease, begun, goes_on) = by_hand?;
         let reign = lease.epoch();
         let (sender, standing) = watch::channel(Standing::Writer(reign));
         let called_off = stop.drain.clone();
         let over = CancellationToken::new();
         let mut background = JoinSet::new();
-        let (state, clock, metrics) = (self.state.clone(), self.clock.clone(), Arc::clone(&self.metrics));
-        background.spawn(writer::keep(state, clock, metrics, holder, Some(lease), sender, over.clone()));
-        let execution = Execution {
-            orchestrator: self.clone(),
-            run: orphan.run,
-            schedule: orphan.schedule,
-            request: orphan.request,
-            is_planned: orphan.is_planned,
-            in_part: orphan.in_part,
-            writership: Writership::new(standing, reign),
-            stop,
-            is_cancelled_by_stop: true,
-        };
-        let run = execution.run;
-        let ended = execution.carry_out().instrument(info_span!("run", run = run.0)).await;
+        background.spawn(writer::keep(self.clone(), holder, Some(lease), sender, over.clone()));
+        let run = begun.id;
+        let execution = Execution::new(self, begun, Writership::new(standing, reign), stop, true);
+        let span = info_span!("run", run = run.0, trace_id = execution.trace.trace_id());
+        let ended = execution.carry_out().instrument(span).await;
         over.cancel();
         while background.join_next().await.is_some() {}
         match ended {
@@ -187,13 +233,14 @@ impl Orchestrator {
         }
     }
 
-    /// Ends the connections of the control plane.
+    /// Ends the connections of the control plane and to the source, and what was still to be said over them; what was
+    /// given up is called off. Spans of runs are sent.
     pub async fn close(&self) {
-        self.state.close().await;
+        tokio::join!(self.state.close(), self.source.close(), self.warehouse.close(), self.traces.close());
     }
 
     /// Becomes the writer, and begins a run or takes up the one that was left; whether it is one that was.
-    async fn begin_by_hand(&self, request: &RunRequest, holder: &str) -> Result<(Lease, Orphan, bool)> {
+    async fn begin_by_hand(&self, request: &RunRequest, holder: &str) -> Result<(Lease, BegunRun, bool)> {
         self.state.migrate().await?;
         let lease = match self.state.acquire(holder, self.clock.now()).await? {
             Acquired::Held(lease) => lease,
@@ -201,13 +248,12 @@ impl Orchestrator {
                 return Err(Error::new(Kind::WriterElsewhere, format!("another process writes: {other}")));
             }
         };
-        if let Some(orphan) = self.take_over_by_hand(request).await? {
-            return Ok((lease, orphan, true));
+        if let Some(left) = self.take_over_by_hand(request).await? {
+            return Ok((lease, left, true));
         }
         let asked = serde_json::to_value(request).expect("a request is JSON");
-        let new = NewRun { schedule: None, fire_at: None, request: asked, at: self.clock.now() };
+        let new = NewRun { schedule: None, fire_at: None, cause: None, request: asked, at: self.clock.now() };
         let run = self.state.begin_run(&new).await?;
-        let (schedule, request) = (String::new(), request.clone());
-        Ok((lease, Orphan { run, schedule, request, is_planned: false, in_part: false }, false))
+        Ok((lease, BegunRun::new(run, String::new(), request.clone()), false))
     }
 }

@@ -1,9 +1,11 @@
 //! Makes a run's graph: which tables and models have something to do, and who waits for whom.
 //!
-//! [`draw`] is pure. Guarantee: a table that needs nothing becomes no task; a model becomes one when
-//! a table or model above it does, or when it is not up to date by itself.
+//! [`draw`] is pure. What is begun first is decided here too ([`critical_path`]). Guarantee: a table that needs
+//! nothing becomes no task; a model becomes one when a table or model above it does, or when it is not up to date
+//! by itself.
 
 use super::{
+    critical_path,
     request::RunRequest,
     selection::{Node, select},
 };
@@ -12,14 +14,14 @@ use crate::{
     domain::{ModelId, TaskKind},
     error::{Error, Kind, Result},
     models::ModelNode,
-    state::{NewEdge, NewTask, Plan},
+    state::{Durations, NewEdge, NewTask, Plan},
     sync::{Action, TablePlan},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Draws a run's graph from what there is.
 ///
-/// `stale` are the models that have something to do even if no table changes.
+/// `stale` are the models that have something to do even if no table changes; `known` tells how long work took.
 ///
 /// # Errors
 /// A selection that names nothing, or models that wait for each other.
@@ -28,6 +30,7 @@ pub(super) fn draw(
     tables: &[TablePlan],
     models: &[ModelNode],
     stale: &BTreeSet<String>,
+    known: &Durations,
     by_method: &dyn Fn(&str) -> Result<Vec<ModelId>>,
 ) -> Result<Plan> {
     let (whole, selected) = selected(request, tables, models, by_method)?;
@@ -38,6 +41,7 @@ pub(super) fn draw(
         ..Plan::default()
     };
     let mut positions: BTreeMap<Node, usize> = BTreeMap::new();
+    let mut takes = Vec::new();
     for node in whole.order().iter().filter(|node| selected.contains(node)) {
         let parents: Vec<usize> = task_ancestors(&whole, node, &positions);
         let task = match node {
@@ -46,11 +50,15 @@ pub(super) fn draw(
                     plan.unchanged.push(table.table.name.clone());
                     continue;
                 }
-                Some(table) => table_task(table, request),
+                Some(table) => {
+                    takes.push(critical_path::of_table(table, known));
+                    table_task(table, request)
+                }
                 // A model reads a table that the source does not have, or that is excluded.
                 None => continue,
             },
             Node::Model(id) if request.full || stale.contains(id) || !parents.is_empty() => {
+                takes.push(critical_path::of_model(id, known));
                 NewTask { kind: TaskKind::Model, subject: id.clone(), weight: 0 }
             }
             Node::Model(_) => continue,
@@ -61,6 +69,8 @@ pub(super) fn draw(
         positions.insert(node.clone(), position);
     }
     plan.edges.extend(after(&whole, models, &positions));
+    let weights = critical_path::remaining(&takes, &plan.edges);
+    plan.tasks.iter_mut().zip(weights).for_each(|(task, weight)| task.weight = weight);
     Ok(plan)
 }
 
@@ -128,12 +138,7 @@ fn task_ancestors(whole: &Dag<Node>, node: &Node, positions: &BTreeMap<Node, usi
 
 fn table_task(table: &TablePlan, request: &RunRequest) -> NewTask {
     let kind = if request.reconcile { TaskKind::Reconcile } else { TaskKind::Sync };
-    // What is read whole takes as long as it is large; what is read in part, hardly any time.
-    let weight = match table.action {
-        Action::Load | Action::Reconcile => i64::try_from(table.table.data_bytes).unwrap_or(i64::MAX),
-        Action::Delta | Action::Skip => 0,
-    };
-    NewTask { kind, subject: table.table.name.as_str().to_owned(), weight }
+    NewTask { kind, subject: table.table.name.as_str().to_owned(), weight: 0 }
 }
 
 #[cfg(test)]
@@ -151,6 +156,7 @@ mod tests {
                 rows: 1,
                 data_bytes: 100,
                 fingerprint: None,
+                made_at: None,
             },
             mode: SyncMode::Replace,
             mode_reason: String::new(),
@@ -173,6 +179,13 @@ mod tests {
         ModelId::new(format!("model.clinic.{name}"))
     }
 
+    /// The mart takes long, and the claims longer than anything else that is read.
+    fn known() -> Durations {
+        let known = [("delta", "payment", 2.0), ("load", "claim", 60.0), ("model", id("mart").as_str(), 90.0)]
+            .map(|(kind, subject, seconds)| (kind.to_owned(), subject.to_owned(), seconds));
+        known.into_iter().collect()
+    }
+
     fn drawn(request: &RunRequest, stale: &[&str]) -> (Vec<String>, Vec<(String, String)>, Plan) {
         let tables = [table("payment", Action::Delta), table("patient", Action::Skip), table("claim", Action::Load)];
         let models = [
@@ -182,7 +195,8 @@ mod tests {
             model("mart", &["stg_payment", "stg_patient"], &[]),
         ];
         let stale = stale.iter().map(|n| id(n).as_str().to_owned()).collect();
-        let plan = draw(request, &tables, &models, &stale, &|_| Ok(Vec::new())).expect("the selection names something");
+        let plan = draw(request, &tables, &models, &stale, &known(), &|_| Ok(Vec::new()))
+            .expect("the selection names something");
         let name = |i: usize| super::super::selection::short(&plan.tasks[i].subject).to_owned();
         let names = (0..plan.tasks.len()).map(name).collect();
         let mut edges: Vec<_> = plan.edges.iter().map(|e| (name(e.parent), name(e.child))).collect();
@@ -202,7 +216,15 @@ mod tests {
         assert_eq!(plan.unchanged, [TableName::new("patient")]);
         let edge = |a: &str, b: &str| (a.to_owned(), b.to_owned());
         assert_eq!(edges, [edge("payment", "stg_payment"), edge("stg_payment", "mart")]);
-        assert_eq!(plan.tasks.iter().find(|t| t.subject == "claim").map(|t| t.weight), Some(100));
+    }
+
+    #[test]
+    fn what_the_most_time_hangs_on_comes_before_what_is_large() {
+        let (names, _, plan) = drawn(&RunRequest::default(), &[]);
+        let weight = |name: &str| plan.tasks[names.iter().position(|n| n == name).expect("it is a task")].weight;
+        // By its own time, the claims would have come first: and the mart 58 seconds too late.
+        assert_eq!((weight("claim"), weight("payment")), (60_000, 93_000));
+        assert_eq!((weight("stg_payment"), weight("mart")), (91_000, 90_000));
     }
 
     #[test]

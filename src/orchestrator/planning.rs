@@ -11,15 +11,18 @@ use super::{
     request::Event,
 };
 use crate::{
-    domain::{ModelId, TaskKind},
+    domain::ModelId,
     error::{Error, Kind, Policy, Result},
     models::{ModelNode, Models},
-    state::Plan,
+    state::{Durations, Plan},
     sync::TablePlan,
     telemetry::rounded_seconds,
 };
-use std::{collections::BTreeMap, sync::Arc};
-use tracing::{error, info, warn};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tracing::{Span, error, info, warn};
+
+/// How long reading the models may take, which takes seconds: behind a share whose server is away, for ever.
+const PROJECT_SECONDS_MAX: u64 = 120;
 
 /// The project as it was read for one run; `None` where there is none, an error where it can't be read.
 pub(super) type Project = std::result::Result<Option<Arc<Models>>, Arc<Error>>;
@@ -35,12 +38,12 @@ pub(super) struct Planned {
 impl Execution {
     /// Plans the run, or takes the plan that a process before this one made. `None`: told to stop.
     pub(super) async fn planned(&self) -> Result<Option<Planned>> {
-        if self.is_planned {
+        if self.begun.is_planned {
             let project = self.orchestrator.project().await;
             if let Err(error) = &project {
                 self.tell_unread(error);
             }
-            return Ok(Some(Planned { project, in_part: self.in_part }));
+            return Ok(Some(Planned { project, in_part: self.begun.in_part }));
         }
         let mut failures = 0;
         loop {
@@ -69,6 +72,7 @@ impl Execution {
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
                 () = self.stop.drain.cancelled() => return Ok(None),
+                () = self.writership.lost() => return Ok(None),
             }
         }
     }
@@ -92,13 +96,17 @@ impl Execution {
 
     async fn plan(&self) -> Result<(Plan, Project)> {
         let looked_at = self.orchestrator.clock.now();
-        let Look { mut plan, project, .. } = self.orchestrator.look(&self.request).await?;
+        let Look { mut plan, project, .. } = self.orchestrator.look(&self.begun.request).await?;
         plan.looked_at = looked_at;
         if let Err(error) = &project {
             self.tell_unread(error);
             plan.error = Some((error.kind.as_str().to_owned(), error.to_string()));
             // What can't be read is not gone.
             plan.models = None;
+        }
+        // Whoever runs by hand wants what was asked for.
+        if !self.begun.schedule.is_empty() {
+            plan.tasks.extend(self.orchestrator.maintenance().await?);
         }
         Ok((plan, project))
     }
@@ -111,19 +119,20 @@ impl Execution {
 
     async fn written(&self, plan: Plan, project: Project) -> Result<Option<Planned>> {
         let o = &self.orchestrator;
-        let written = self.persisted(|| o.state.plan_run(self.run, &plan, o.clock.now())).await?;
-        if written.is_none() {
+        let written = self.persisted(|| o.state.plan_run(self.begun.id, &plan, o.clock.now())).await?;
+        let Some(gone) = written else {
             return Ok(None);
-        }
+        };
+        o.syncer.tell_gone(&gone);
         let (tasks, unchanged) = (plan.tasks.len(), plan.unchanged.len());
         info!(tasks, tables_unchanged = unchanged, "run planned");
-        self.tell(Event::Planned { run: self.run, tasks, unchanged });
+        self.tell(Event::Planned { run: self.begun.id, tasks, unchanged });
         Ok(Some(Planned { project, in_part: plan.error.is_some() }))
     }
 }
 
 fn reads_tables(plan: &Plan) -> bool {
-    plan.tasks.iter().any(|task| task.kind != TaskKind::Model)
+    plan.tasks.iter().any(|task| task.kind.reads_source())
 }
 
 /// What is seen when a run is planned.
@@ -155,11 +164,15 @@ impl Orchestrator {
         let known = project.as_ref().ok().and_then(Option::as_deref);
         let nodes = known.map(Models::nodes).unwrap_or_default();
         let models = match known {
-            Some(models) => self.look_at(models, &nodes).await?,
+            Some(models) => {
+                let ids: Vec<ModelId> = nodes.iter().map(|node| node.id.clone()).collect();
+                models.plan(&ids, self.state.is_migrated().await?).await?
+            }
             None => BTreeMap::new(),
         };
         let stale = models.iter().filter(|(_, (is_stale, _))| *is_stale).map(|(id, _)| id.clone()).collect();
-        let drawn = draw(request, &tables, &nodes, &stale, &|pattern| Look::by_method(&project, pattern));
+        let known = self.durations().await?;
+        let drawn = draw(request, &tables, &nodes, &stale, &known, &|pattern| Look::by_method(&project, pattern));
         let plan = drawn.map_err(|error| match &project {
             // The selection may well name a model that only can't be seen now.
             Err(unread) => Error::new(Kind::ModelProject, format!("{error}, and the models can't be read: {unread}")),
@@ -168,33 +181,29 @@ impl Orchestrator {
         Ok(Look { tables, project, nodes, models, plan })
     }
 
+    /// How long work takes, where the control plane knows.
+    async fn durations(&self) -> Result<Durations> {
+        match self.state.durations().await {
+            // Nothing has ever run, or nothing since the upgrade.
+            Err(error) if error.kind == Kind::WarehouseQuery => Ok(Durations::default()),
+            read => read,
+        }
+    }
+
     /// Reads the project: for each run afresh, so that an edited model counts from the next run on.
     async fn project(&self) -> Project {
         let o = self.clone();
-        let read = move || Models::load(&o.config, o.warehouse.clone(), o.metrics.clone(), o.clock.clone());
-        let read = tokio::task::spawn_blocking(read)
-            .await
-            .unwrap_or_else(|_| Err(Error::new(Kind::Internal, "reading the models panicked")));
+        let span = Span::current();
+        let load = move || Models::load(&o.config, o.warehouse.clone(), o.metrics.clone(), o.clock.clone());
+        let read = move || span.in_scope(load);
+        let read = match self.models.read(Duration::from_secs(PROJECT_SECONDS_MAX), read).await {
+            Some(Ok(read)) => read,
+            Some(Err(_)) => Err(Error::new(Kind::Internal, "reading the models panicked")),
+            None => Err(Error::new(
+                Kind::Io,
+                format!("the folder of the models was not read within {PROJECT_SECONDS_MAX} s: does it answer?"),
+            )),
+        };
         read.map(|models| models.map(Arc::new)).map_err(Arc::new)
-    }
-
-    /// Which models have something to do by themselves: never built, edited, or failed.
-    ///
-    /// # Errors
-    /// The warehouse fails. What is wrong with a model itself is told by its task.
-    async fn look_at(&self, models: &Models, nodes: &[ModelNode]) -> Result<BTreeMap<String, (bool, String)>> {
-        let was_ever_built = self.state.is_migrated().await?;
-        let mut looked = BTreeMap::new();
-        for node in nodes {
-            let decided = match models.plan(&node.id, false).await {
-                Ok(decided) => decided,
-                // Where nothing has ever run, there is no record of a build to look at.
-                Err(error) if error.kind == Kind::WarehouseQuery && !was_ever_built => (true, "never built".to_owned()),
-                Err(error) if error.policy() == Policy::Fail => (true, error.to_string()),
-                Err(error) => return Err(error),
-            };
-            looked.insert(node.id.as_str().to_owned(), decided);
-        }
-        Ok(looked)
     }
 }

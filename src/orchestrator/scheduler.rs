@@ -1,45 +1,43 @@
 //! What is due now.
 //!
-//! `tokio-cron-scheduler` only wakes us, each second. What is due comes from the persisted time of the
-//! next fire, so that nothing is forgotten over a restart, and from [`super::cron`], so that zones and
-//! their changes are right. Guarantee: each fire happens once, whoever notices it.
+//! It is looked at each second. What is due comes from the persisted time of the next fire, so that nothing is
+//! forgotten over a restart, and from [`super::cron`], so that zones and their changes are right. Guarantee: each
+//! fire happens once, whoever notices it.
 
-use super::{RunRequest, cron::Timetable};
+use super::{RunRequest, cron::Timetable, executor::BegunRun};
 use crate::{
     config::{CatchUp, Config, Overlap, Schedule},
-    domain::{RunId, ScheduleName},
-    error::{Error, Kind, Result},
+    domain::ScheduleName,
+    error::Result,
     state::{Fire, NewRun, ScheduleRow, State},
     telemetry::Metrics,
 };
 use chrono::{DateTime, Utc};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    time::Duration,
 };
-use tokio::sync::Notify;
-use tokio_cron_scheduler::{Job, JobScheduler};
+use tokio::time::{Interval, MissedTickBehavior};
 use tracing::{info, warn};
 
 /// A fire noticed later than this was missed, and the catch-up rule decides.
 const MISSED_SECONDS: i64 = 60;
 
+/// How often it is looked whether something is due.
+const TICK: Duration = Duration::from_secs(1);
+
 /// The schedules of the configuration.
 pub(super) struct Scheduler {
-    schedules: BTreeMap<String, (Schedule, Timetable)>,
-}
-
-/// A run that a fire began.
-pub(super) struct Started {
-    pub(super) run: RunId,
-    pub(super) schedule: String,
-    pub(super) request: RunRequest,
+    /// Each with its timetable, if its expression is not empty.
+    schedules: BTreeMap<String, (Schedule, Option<Timetable>)>,
 }
 
 /// What is done about a schedule that is due.
 #[derive(Debug, PartialEq, Eq)]
 struct Decision {
     due: DateTime<Utc>,
+    /// The fire that stands for all that are due.
+    counts: DateTime<Utc>,
     next: Option<DateTime<Utc>>,
     does: Does,
 }
@@ -60,7 +58,8 @@ impl Scheduler {
     /// # Errors
     /// A wrong expression or zone.
     pub(super) fn new(config: &Config) -> Result<Self> {
-        let read = |s: &Schedule| Ok((s.name.clone(), (s.clone(), Timetable::new(s)?)));
+        let timetable = |s: &Schedule| (!s.cron.is_empty()).then(|| Timetable::new(s)).transpose();
+        let read = |s: &Schedule| Ok((s.name.clone(), (s.clone(), timetable(s)?)));
         Ok(Self { schedules: config.schedule.iter().map(read).collect::<Result<_>>()? })
     }
 
@@ -70,15 +69,20 @@ impl Scheduler {
         let rows: BTreeMap<String, ScheduleRow> =
             state.schedules().await?.into_iter().map(|row| (row.name.clone(), row)).collect();
         for (name, (schedule, timetable)) in &self.schedules {
-            let next = timetable.next_after(now);
+            let next = timetable.as_ref().and_then(|t| t.next_after(now));
             let fits = rows.get(name).is_some_and(|row| {
                 // A next fire later than the expression's comes from a clock that was wrong.
-                let sane = row.next_fire_at.is_some_and(|stored| next.is_none_or(|next| stored <= next));
-                row.cron == schedule.cron && row.timezone == schedule.timezone && sane
+                let sane = match row.next_fire_at {
+                    Some(stored) => next.is_none_or(|next| stored <= next),
+                    None => next.is_none(),
+                };
+                let (cron, timezone) = (row.cron == schedule.cron, row.timezone == schedule.timezone);
+                cron && timezone && row.after == schedule.after && sane
             });
             if !fits {
-                state.put_schedule(&ScheduleName::new(name), &schedule.cron, &schedule.timezone, next).await?;
-                info!(schedule = name, cron = schedule.cron, next = next.map(|t| t.to_rfc3339()), "scheduled");
+                let Schedule { cron, timezone, after, .. } = schedule;
+                state.put_schedule(&ScheduleName::new(name), cron, timezone, after, next).await?;
+                info!(schedule = name, cron, next = next.map(|t| t.to_rfc3339()), "scheduled");
             }
         }
         let names: Vec<String> = self.schedules.keys().cloned().collect();
@@ -98,32 +102,40 @@ impl Scheduler {
         now: DateTime<Utc>,
         running: &BTreeSet<String>,
         is_quiet: bool,
-    ) -> Result<Vec<Started>> {
+    ) -> Result<Vec<BegunRun>> {
         let mut started = Vec::new();
         for row in state.schedules().await? {
             let Some((schedule, timetable)) = self.schedules.get(&row.name) else { continue };
             let is_running = running.contains(&row.name);
             let name = ScheduleName::new(&row.name);
             let request = RunRequest { select: schedule.select.clone(), full: false, reconcile: schedule.reconcile };
-            let new = |fire_at| NewRun {
+            let new = |fire_at, cause| NewRun {
                 schedule: Some(name.clone()),
                 fire_at: Some(fire_at),
+                cause,
                 request: serde_json::to_value(&request).expect("a request is JSON"),
                 at: now,
             };
             let mut run = None;
             if let Some(waited) = waited(&row, is_running) {
-                run = state.fire_queued(&name, &new(waited)).await?;
+                run = state.fire_queued(&name, &new(waited, row.queued_by.clone())).await?;
             }
             let under_way = match is_running || run.is_some() {
                 false => UnderWay::No,
                 true if is_quiet => UnderWay::Waiting,
                 true => UnderWay::Yes,
             };
-            if let Some(decision) = decide(schedule, timetable, &row, now, under_way) {
+            // A clock that was put back makes fires due again; where it is right again, they must not stand for others.
+            let late = row.next_fire_at.filter(|due| is_missed(*due, now));
+            let has_run = match late {
+                Some(due) => state.has_fired(&name, due).await?,
+                None => false,
+            };
+            let decision = timetable.as_ref().and_then(|t| decide(schedule, t, &row, now, under_way, has_run));
+            if let Some(decision) = decision {
                 let fire = match decision.does {
-                    Does::Run => Fire::Run(new(decision.due)),
-                    Does::Queue => Fire::Queue,
+                    Does::Run => Fire::Run(new(decision.counts, None)),
+                    Does::Queue => Fire::Queue(decision.counts),
                     Does::Join => Fire::Leave,
                     Does::Leave(why) => {
                         warn!(schedule = row.name, due = decision.due.to_rfc3339(), why, "a fire is left out");
@@ -133,13 +145,13 @@ impl Scheduler {
                 };
                 let fired = state.fire(&name, decision.due, decision.next, &fire).await?;
                 if fired.is_some() {
-                    let lag = (now - decision.due).to_std().unwrap_or_default();
+                    let lag = (now - decision.counts).to_std().unwrap_or_default();
                     metrics.schedule_lag.observe(lag.as_secs_f64());
                     run = fired;
                 }
             }
             if let Some(run) = run {
-                started.push(Started { run, schedule: row.name, request });
+                started.push(BegunRun::new(run, row.name, request));
             }
         }
         Ok(started)
@@ -160,19 +172,28 @@ enum UnderWay {
     Waiting,
 }
 
-/// What is done about one schedule now; `None`: it is not due.
+fn is_missed(due: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    (now - due).num_seconds() > MISSED_SECONDS
+}
+
+/// What is done about one schedule now; `None`: it is not due. `has_run`: the first fire that is due has happened.
+///
+/// Of several fires that are due, the first stands for all that are made up for. Where that one is over, or they are
+/// to be let go, the last does: it may be due this very moment.
 fn decide(
     schedule: &Schedule,
     timetable: &Timetable,
     row: &ScheduleRow,
     now: DateTime<Utc>,
     under_way: UnderWay,
+    has_run: bool,
 ) -> Option<Decision> {
     let due = row.next_fire_at.filter(|due| *due <= now)?;
-    let missed = (now - due).num_seconds() > MISSED_SECONDS;
+    let last = || timetable.last_before(now).map_or(due, |last| last.max(due));
+    let counts = if has_run || schedule.catch_up == CatchUp::None { last() } else { due };
     let does = if row.paused {
         Does::Leave("the schedule is paused")
-    } else if missed && schedule.catch_up == CatchUp::None {
+    } else if schedule.catch_up == CatchUp::None && is_missed(counts, now) {
         Does::Leave("it was missed, and is not caught up")
     } else if under_way == UnderWay::No {
         Does::Run
@@ -183,38 +204,21 @@ fn decide(
     } else {
         Does::Leave("the last run is still under way")
     };
-    Some(Decision { due, next: timetable.next_after(now), does })
+    Some(Decision { due, counts, next: timetable.next_after(now), does })
 }
 
-/// Wakes whoever waits, each second.
-pub(super) struct Ticker {
-    scheduler: JobScheduler,
-    tick: Arc<Notify>,
-}
+/// Wakes whoever waits, each second, whatever becomes of the clock on the wall.
+pub(super) struct Ticker(Interval);
 
 impl Ticker {
-    pub(super) async fn start() -> Result<Self> {
-        let failed = |e| Error::new(Kind::Internal, format!("starting the clock of the schedules: {e}"));
-        let tick = Arc::new(Notify::new());
-        let waker = Arc::clone(&tick);
-        let job = Job::new_async("* * * * * *", move |_, _| {
-            waker.notify_one();
-            Box::pin(async {})
-        })
-        .map_err(failed)?;
-        let scheduler = JobScheduler::new().await.map_err(failed)?;
-        scheduler.add(job).await.map_err(failed)?;
-        scheduler.start().await.map_err(failed)?;
-        Ok(Self { scheduler, tick })
+    pub(super) fn start() -> Self {
+        let mut interval = tokio::time::interval(TICK);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self(interval)
     }
 
-    pub(super) async fn tick(&self) {
-        self.tick.notified().await;
-    }
-
-    pub(super) async fn stop(mut self) {
-        // It ends with the runtime in any case.
-        let _ = self.scheduler.shutdown().await;
+    pub(super) async fn tick(&mut self) {
+        self.0.tick().await;
     }
 }
 
@@ -227,15 +231,7 @@ mod tests {
     }
 
     fn schedule(overlap: Overlap, catch_up: CatchUp) -> Schedule {
-        Schedule {
-            name: "hourly".to_owned(),
-            cron: "0 * * * *".to_owned(),
-            timezone: "UTC".to_owned(),
-            select: vec!["*".to_owned()],
-            overlap,
-            catch_up,
-            reconcile: false,
-        }
+        Schedule { name: "hourly".to_owned(), cron: "0 * * * *".to_owned(), overlap, catch_up, ..Schedule::default() }
     }
 
     fn row(schedule: &Schedule, next_fire: &str) -> ScheduleRow {
@@ -243,9 +239,13 @@ mod tests {
             name: schedule.name.clone(),
             cron: schedule.cron.clone(),
             timezone: schedule.timezone.clone(),
+            after: Vec::new(),
             next_fire_at: Some(at(next_fire)),
             last_fire_at: None,
             queued_fire_at: None,
+            queued_by: None,
+            seen_file: None,
+            seen_change: None,
             paused: false,
         }
     }
@@ -253,7 +253,7 @@ mod tests {
     fn decided(schedule: &Schedule, next_fire: &str, now: &str, is_running: bool) -> Option<Decision> {
         let row = row(schedule, next_fire);
         let timetable = Timetable::new(schedule).expect("a good expression");
-        decide(schedule, &timetable, &row, at(now), if is_running { UnderWay::Yes } else { UnderWay::No })
+        decide(schedule, &timetable, &row, at(now), if is_running { UnderWay::Yes } else { UnderWay::No }, false)
     }
 
     #[test]
@@ -287,6 +287,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_due_this_moment_counts_where_those_before_it_are_let_go_or_over() {
+        let (due, now) = ("2026-06-01T10:00:00Z", "2026-06-01T15:00:20Z");
+        let decision = decided(&schedule(Overlap::Skip, CatchUp::None), due, now, false).expect("due");
+        assert_eq!((decision.does, decision.counts), (Does::Run, at("2026-06-01T15:00:00Z")));
+        for (has_run, counts) in [(false, "2026-06-01T10:00:00Z"), (true, "2026-06-01T15:00:00Z")] {
+            let schedule = schedule(Overlap::Skip, CatchUp::Once);
+            let timetable = Timetable::new(&schedule).expect("a good expression");
+            let decision = decide(&schedule, &timetable, &row(&schedule, due), at(now), UnderWay::No, has_run);
+            let decision = decision.expect("due");
+            assert_eq!((decision.does, decision.due, decision.counts), (Does::Run, at(due), at(counts)));
+        }
+    }
+
+    #[test]
     fn a_fire_during_a_run_is_left_out_or_waits() {
         let (due, now) = ("2026-06-01T10:00:00Z", "2026-06-01T10:00:00Z");
         let skips = decided(&schedule(Overlap::Skip, CatchUp::Once), due, now, true).expect("due");
@@ -301,7 +315,7 @@ mod tests {
             let schedule = schedule(overlap, CatchUp::Once);
             let timetable = Timetable::new(&schedule).expect("a good expression");
             let (row, now) = (row(&schedule, "2026-06-01T10:00:00Z"), at("2026-06-01T10:00:00Z"));
-            let decision = decide(&schedule, &timetable, &row, now, UnderWay::Waiting).expect("due");
+            let decision = decide(&schedule, &timetable, &row, now, UnderWay::Waiting, false).expect("due");
             assert_eq!((decision.does, decision.next), (Does::Join, Some(at("2026-06-01T11:00:00Z"))));
         }
     }
@@ -315,7 +329,7 @@ mod tests {
         row.paused = true;
         assert_eq!(waited(&row, false), None);
         let timetable = Timetable::new(&schedule).expect("a good expression");
-        let decision = decide(&schedule, &timetable, &row, at(due), UnderWay::No).expect("due");
+        let decision = decide(&schedule, &timetable, &row, at(due), UnderWay::No, false).expect("due");
         assert!(matches!(decision.does, Does::Leave(_)));
     }
 }

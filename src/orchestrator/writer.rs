@@ -4,22 +4,22 @@
 //! goes on. Else another process was the writer: a new reign begins, and what this process knows of its
 //! runs is void.
 
-use super::patience::Patience;
+use super::{
+    Orchestrator,
+    patience::Patience,
+    vitals::{Heart, Loop},
+};
 use crate::{
     domain::Clock,
-    error::{Error, Policy, Result},
+    error::{Error, Kind, Policy, Result},
     state::{Acquired, Lease, State},
-    telemetry::Metrics,
 };
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::OnceLock, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// How often the lock is looked at.
+/// How often the lock is renewed, and asked for while another process has it.
 const CHECK_SECONDS: u64 = 2;
 
 /// Tells this process from all others.
@@ -74,7 +74,8 @@ impl Writership {
             }
             match action().await {
                 Ok(done) => return Ok(done),
-                Err(error) if error.policy() != Policy::Retry => return Err(error),
+                // What is lost is soon noticed by its keeper too.
+                Err(error) if error.policy() != Policy::Retry && error.kind != Kind::WriterLost => return Err(error),
                 Err(error) => patience.after(&error, "the control plane does not answer; the run waits").await,
             }
         }
@@ -96,20 +97,20 @@ pub(super) fn holder(command: &str) -> String {
 
 /// Holds the lock as `holder`, and asks for it again whenever it is lost, until told to stop.
 pub(super) async fn keep(
-    state: State,
-    clock: Clock,
-    metrics: Arc<Metrics>,
+    orchestrator: Orchestrator,
     holder: String,
     held: Option<Lease>,
     standing: watch::Sender<Standing>,
     stop: CancellationToken,
 ) {
+    let metrics = orchestrator.metrics();
+    let heart = orchestrator.heart(Loop::Writer);
     let mut held = held;
     let mut reign = held.as_ref().map(Lease::epoch);
     loop {
         let lease = match held.take() {
             Some(lease) => lease,
-            None => match stop.run_until_cancelled(acquire(&state, &clock, &holder)).await {
+            None => match stop.run_until_cancelled(acquire(&orchestrator, &heart, &holder)).await {
                 Some(lease) => lease,
                 None => return,
             },
@@ -118,7 +119,7 @@ pub(super) async fn keep(
         let goes_on = reign.filter(|_| lease.was_mine());
         let now = *reign.insert(goes_on.unwrap_or(lease.epoch()));
         standing.send_replace(Standing::Writer(now));
-        let lost = hold(lease, &stop).await;
+        let lost = hold(lease, &heart, &stop).await;
         metrics.writer.set(0);
         standing.send_replace(Standing::Waiting);
         match lost {
@@ -131,13 +132,14 @@ pub(super) async fn keep(
 }
 
 /// Looks at the lock until it is lost, and says how; `None` when told to stop.
-async fn hold(mut lease: Lease, stop: &CancellationToken) -> Option<Error> {
+async fn hold(mut lease: Lease, heart: &Heart, stop: &CancellationToken) -> Option<Error> {
     loop {
+        heart.beat();
         if stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(CHECK_SECONDS))).await.is_none() {
             lease.release().await;
             return None;
         }
-        match stop.run_until_cancelled(lease.check()).await {
+        match stop.run_until_cancelled(lease.renew()).await {
             Some(Ok(())) => {}
             Some(Err(error)) => return Some(error),
             None => {
@@ -149,11 +151,13 @@ async fn hold(mut lease: Lease, stop: &CancellationToken) -> Option<Error> {
 }
 
 /// Waits for the lock, however long it takes.
-async fn acquire(state: &State, clock: &Clock, holder: &str) -> Lease {
-    let (mut with_outage, mut with_other) = (Patience::new(), Patience::new());
+async fn acquire(orchestrator: &Orchestrator, heart: &Heart, holder: &str) -> Lease {
+    let mut with_outage = Patience::new();
     let mut told = String::new();
     loop {
-        match attempt(state, clock, holder).await {
+        heart.beat();
+        // A migration takes as long as it takes.
+        match heart.polled(attempt(&orchestrator.state, &orchestrator.clock, holder)).await {
             Ok(Acquired::Held(lease)) => return lease,
             Ok(Acquired::By(other)) => {
                 with_outage.reset();
@@ -161,10 +165,9 @@ async fn acquire(state: &State, clock: &Clock, holder: &str) -> Lease {
                     info!(holder = other, "another process is the writer; waiting for it to end");
                     told = other;
                 }
-                with_other.pause().await;
+                tokio::time::sleep(Duration::from_secs(CHECK_SECONDS)).await;
             }
             Err(error) => {
-                with_other.reset();
                 with_outage.after(&error, "the control plane does not answer; trying again").await;
             }
         }
@@ -179,7 +182,6 @@ async fn attempt(state: &State, clock: &Clock, holder: &str) -> Result<Acquired>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
     use futures_util::FutureExt;
     use std::cell::Cell;
 

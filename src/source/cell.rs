@@ -51,6 +51,11 @@ impl Cell<'_> {
         }
     }
 
+    /// Whether it is that value, in form and content.
+    pub(super) fn is(self, value: &Value) -> bool {
+        Cell::from(value) == self
+    }
+
     /// The integer that it is.
     pub fn integer(self) -> Option<i128> {
         match self {

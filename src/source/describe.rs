@@ -1,6 +1,6 @@
 //! Discovery: all tables in a handful of queries.
 
-use super::Source;
+use super::{Source, expression::converts_in_part};
 use crate::{
     domain::{Catalog, Column, Engine, Fingerprint, Table, TableName},
     error::{Error, Kind, Result},
@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 /// A write in the last so many seconds may be followed by another with the same time.
 const SAME_SECOND_GUARD_SECONDS: i64 = 2;
 
+const NAMES: &str = include_str!("queries/table_names.sql");
 const TABLES: &str = include_str!("queries/tables.sql");
 const COLUMNS: &str = include_str!("queries/columns.sql");
 const INDEXES: &str = include_str!("queries/indexes.sql");
@@ -25,10 +26,42 @@ impl Source {
         let mut connection = self.connection().await?;
         let taken_at = self.time(&mut connection).await?;
         // After the time was taken: what ends between the two can be seen by whoever reads then.
-        let oldest = self.oldest_writer(&mut connection).await?;
+        let oldest = self.oldest_writer(&mut connection, taken_at).await?;
         let settled_at = oldest.map_or(taken_at, |age| taken_at - age);
         let tables = self.tables(&mut connection, only, chosen).await?;
         Ok(Catalog { taken_at, settled_at, tables })
+    }
+
+    /// What changes with every write to a table, for all that are `chosen`: one cheap question. A table whose last
+    /// write is too young to be told from the next changes once more when it is not.
+    ///
+    /// # Errors
+    /// What a connection or query can meet.
+    pub async fn write_marks(&self, chosen: impl Fn(&str) -> bool) -> Result<Vec<(String, String)>> {
+        let mut connection = self.connection().await?;
+        let mut marks = Vec::new();
+        for row in self.ask(&mut connection, TABLES, None, "listing tables").await? {
+            let name: String = get(&row, 0)?;
+            if chosen(&name) {
+                let settled = fingerprint(&row, &engine(&row)?, rows(&row)?, data_bytes(&row)?)?;
+                let mark = match settled {
+                    Some(Fingerprint(mark)) => mark,
+                    None => format!("{:?}", get::<Option<i64>>(&row, 8)?),
+                };
+                marks.push((name, mark));
+            }
+        }
+        Ok(marks)
+    }
+
+    /// The names of all base tables.
+    ///
+    /// # Errors
+    /// What a connection or query can meet.
+    pub async fn table_names(&self) -> Result<Vec<String>> {
+        let mut connection = self.connection().await?;
+        let (id, asked) = (connection.id(), connection.exec(NAMES, (self.database.as_str(),)));
+        self.answered(id, asked, "listing tables").await
     }
 
     /// The tables alone, without the server's times.
@@ -56,9 +89,10 @@ impl Source {
 
     /// The server's clock.
     pub(super) async fn time(&self, connection: &mut Conn) -> Result<DateTime<Utc>> {
+        let id = connection.id();
         let asked = connection.query_first("select cast(unix_timestamp(now(6)) * 1000000 as signed)");
         let micros: i64 = self
-            .answered(asked, "asking the source for the time")
+            .answered(id, asked, "asking the source for the time")
             .await?
             .ok_or_else(|| Error::new(Kind::Internal, "the source has no time"))?;
         DateTime::from_timestamp_micros(micros)
@@ -77,7 +111,9 @@ impl Source {
         if only.is_some_and(<[_]>::is_empty) {
             return Ok(Vec::new());
         }
-        self.answered(connection.exec(sql.replace("/*only*/", &filter), Params::from(parameters)), doing).await
+        let id = connection.id();
+        let asked = connection.exec(sql.replace("/*only*/", &filter), Params::from(parameters));
+        self.answered(id, asked, doing).await
     }
 }
 
@@ -105,6 +141,7 @@ fn column(row: &Row) -> Result<Column> {
         nullable: get::<String>(row, 3)? == "YES",
         stamps_edits: extra.contains("on update") && default.contains("current_timestamp"),
         auto_increment: extra.contains("auto_increment"),
+        converts_in_part: get::<Option<String>>(row, 6)?.is_some_and(|set| converts_in_part(&set)),
         ..Column::new(name, declared)
     })
 }
@@ -118,13 +155,7 @@ fn table(row: &Row, name: String, columns: Vec<Column>, indexes: &[IndexColumn])
     let mut key: Vec<(u64, usize)> =
         indexes.iter().filter(|i| i.primary).filter_map(|i| place(&i.column).map(|at| (i.position, at))).collect();
     key.sort_unstable();
-    let engine = match get::<Option<String>>(row, 1)?.unwrap_or_default().as_str() {
-        "MyISAM" => Engine::MyIsam,
-        "InnoDB" => Engine::InnoDb,
-        other => Engine::Other(other.to_owned()),
-    };
-    let rows: u64 = get::<Option<u64>>(row, 2)?.unwrap_or(0);
-    let data_bytes: u64 = get::<Option<u64>>(row, 3)?.unwrap_or(0);
+    let (engine, rows, data_bytes) = (engine(row)?, rows(row)?, data_bytes(row)?);
     let fingerprint = fingerprint(row, &engine, rows, data_bytes)?;
     Ok(Table {
         name: TableName::new(name),
@@ -134,7 +165,24 @@ fn table(row: &Row, name: String, columns: Vec<Column>, indexes: &[IndexColumn])
         rows,
         data_bytes,
         fingerprint,
+        made_at: get(row, 7)?,
     })
+}
+
+fn engine(row: &Row) -> Result<Engine> {
+    Ok(match get::<Option<String>>(row, 1)?.unwrap_or_default().as_str() {
+        "MyISAM" => Engine::MyIsam,
+        "InnoDB" => Engine::InnoDb,
+        other => Engine::Other(other.to_owned()),
+    })
+}
+
+fn rows(row: &Row) -> Result<u64> {
+    Ok(get::<Option<u64>>(row, 2)?.unwrap_or(0))
+}
+
+fn data_bytes(row: &Row) -> Result<u64> {
+    Ok(get::<Option<u64>>(row, 3)?.unwrap_or(0))
 }
 
 /// What changes whenever the table does. An empty MyISAM table is equal to any other empty one; else the

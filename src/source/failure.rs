@@ -67,6 +67,7 @@ fn kind(code: u16) -> Kind {
         1044 | 1142 | 1143 | 1227 | 1370 => Kind::SourceDenied,
         1040 | 1203 | 1226 => Kind::SourceFull,
         126 | 127 | 132 | 134 | 144 | 145 | 1034 | 1035 | 1194 | 1195 => Kind::SourceCrashed,
+        1104 | 1184 | 1290 => Kind::SourceSetting,
         1969 | 3024 | 1205 => Kind::SourceTimeout,
         1054 | 1146 | 1412 | 1615 => Kind::SourceChanged,
         1053 | 1077 | 1079 | 1152 | 1159 | 1160 | 1161 | 1213 | 1317 | 1927 | 2006 | 2013 => Kind::SourceLost,
@@ -100,6 +101,10 @@ mod tests {
         assert_eq!(failure(&server(1146, "Table 'd.t' doesn't exist"), "reading").kind, Kind::SourceChanged);
         assert_eq!(failure(&server(1969, "Query execution was interrupted"), "reading").kind, Kind::SourceTimeout);
         assert_eq!(failure(&server(145, "Table './d/t' is marked as crashed"), "reading").kind, Kind::SourceCrashed);
+        let aborted = failure(&server(1184, "Aborted connection (init_connect command failed)"), "reading");
+        assert!(aborted.kind == Kind::SourceSetting && aborted.to_string().contains("init_connect"));
+        assert_eq!(failure(&server(1104, "more than MAX_JOIN_SIZE rows"), "reading").kind, Kind::SourceSetting);
+        assert_eq!(failure(&server(1290, "running with the --x option"), "reading").kind, Kind::SourceSetting);
         assert_eq!(failure(&server(1045, "Access denied for user 'u'@'h'"), "connecting").kind, Kind::SourceAuth);
     }
 }

@@ -67,7 +67,7 @@ impl KeyPiece {
 }
 
 /// `(a, b) > (1, 2)`, written so that both servers use the index: `a >= 1 and (a > 1 or a = 1 and b > 2)`.
-fn beyond(key: &[String], bound: &[i128], order: char, or_equal: &str) -> Option<String> {
+pub(super) fn beyond(key: &[String], bound: &[i128], order: char, or_equal: &str) -> Option<String> {
     let (last, before) = bound.len().checked_sub(1).map(|last| (last, 0..last))?;
     let innermost = format!("{} {order}{or_equal} {}", key[last], bound[last]);
     if last == 0 {
@@ -110,7 +110,7 @@ impl Source {
     /// [`Kind::Internal`] where the table has no such key.
     pub async fn key_reader<'t>(&self, table: &'t Table) -> Result<KeyReader<'t>> {
         let key: Vec<String> = table.key_columns().map(|c| quote(&c.name)).collect();
-        if key.is_empty() || !table.key_columns().all(|c| c.source_type.is_integer()) {
+        if !table.has_integer_key() {
             return Err(Error::new(Kind::Internal, "keys are read of tables with one"));
         }
         let key_bytes = KEY_BYTES * key.len() as u64;
@@ -137,11 +137,35 @@ impl Source {
         let sql = format!("select count(*) from {}", quote(table.name.as_str()));
         let doing = format!("counting the rows of {}", table.name);
         let mut connection = self.connection().await?;
-        self.answered(connection.query_first(sql), &doing).await?.ok_or_else(uncounted)
+        self.answered(connection.id(), connection.query_first(sql), &doing).await?.ok_or_else(uncounted)
     }
 }
 
 impl KeyReader<'_> {
+    /// Goes on above a key, wherever it was.
+    pub fn go_on_above(&mut self, key: Vec<i128>) {
+        self.above = key;
+    }
+
+    /// The next keys, one by one and in order, up to this one; none after the last.
+    pub async fn list_up_to(&mut self, end: &[i128]) -> Result<Vec<Vec<i128>>> {
+        let wait = self.gait.wait();
+        self.gait.pause(wait).await?;
+        let begun = Instant::now();
+        let piece = KeyPiece { above: self.above.clone(), up_to: end.to_vec(), within: None, image: String::new() };
+        let (names, table) = (self.key.join(", "), quote(self.table.name.as_str()));
+        let (condition, limit) = (piece.condition(&self.key), self.pace.rows());
+        let sql = format!("select {names} from {table} where {condition} order by {names} limit {limit}");
+        let keys = self.list(&sql).await?;
+        let count = keys.len() as u64;
+        self.pace.learn(count, self.bytes(count), begun.elapsed());
+        self.paid(count, begun);
+        if let Some(last) = keys.last() {
+            self.above.clone_from(last);
+        }
+        Ok(keys)
+    }
+
     /// The highest keys, which are left out from then on; `None` where the first piece has them all. To be
     /// asked for first.
     pub async fn highest(&mut self) -> Result<Option<KeyPiece>> {
@@ -270,8 +294,10 @@ impl KeyReader<'_> {
             quote(self.table.name.as_str()),
             piece.condition(&self.key)
         );
-        let buckets: Vec<(i64, u64, String)> =
-            answered(self.silence_max, self.connection.query(sql)).await.map_err(|e| failure(&e, &self.doing()))?;
+        let asking = self.connection.asking();
+        let buckets = answered(self.silence_max, self.connection.query(sql)).await;
+        asking.end();
+        let buckets: Vec<(i64, u64, String)> = buckets.map_err(|e| failure(&e, &self.doing()))?;
         self.paid(buckets.iter().map(|(_, count, _)| count).sum(), begun);
         Ok(buckets.into_iter().map(|(number, _, image)| (number, image)).collect())
     }
@@ -300,13 +326,18 @@ impl KeyReader<'_> {
     }
 
     async fn list(&mut self, sql: &str) -> Result<Vec<Vec<i128>>> {
-        let rows: Vec<Row> =
-            answered(self.silence_max, self.connection.exec(sql, ())).await.map_err(|e| failure(&e, &self.doing()))?;
+        let asking = self.connection.asking();
+        let rows = answered(self.silence_max, self.connection.exec(sql, ())).await;
+        asking.end();
+        let rows: Vec<Row> = rows.map_err(|e| failure(&e, &self.doing()))?;
         rows.into_iter().map(|row| row.unwrap().iter().map(integer).collect()).collect()
     }
 
     async fn ask<R: FromRow + Send + 'static>(&mut self, sql: String) -> Result<Option<R>> {
-        answered(self.silence_max, self.connection.query_first(sql)).await.map_err(|e| failure(&e, &self.doing()))
+        let asking = self.connection.asking();
+        let row = answered(self.silence_max, self.connection.query_first(sql)).await;
+        asking.end();
+        row.map_err(|e| failure(&e, &self.doing()))
     }
 
     fn doing(&self) -> String {

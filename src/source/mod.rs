@@ -6,6 +6,7 @@
 //! Guarantee: an error that leaves this room carries no cell's value.
 
 mod bytes;
+mod calling_off;
 mod cell;
 mod checksum;
 mod describe;
@@ -14,12 +15,15 @@ mod failure;
 mod follow;
 #[doc(hidden)]
 pub mod fuzz;
+mod gauges;
 mod identifier;
 mod key_spread;
 mod keys;
 mod lock_watch;
 mod log;
+mod missing;
 mod order;
+mod own_key;
 mod pace;
 mod pool;
 mod position;
@@ -40,6 +44,7 @@ pub use checksum::{Checksum, ChecksumReader, Digest, digest};
 pub use key_spread::KeySpread;
 pub use keys::{KeyPiece, KeyReader, is_plain};
 pub use log::{Changed, Changes, LogFacts, Untold};
+pub use missing::Missing;
 pub use mysql_async::Value;
 pub use order::Order;
 pub use pool::Source;

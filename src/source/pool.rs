@@ -2,17 +2,19 @@
 //! of them together keep to one bound.
 
 use super::{
+    calling_off::{Asking, CallOff},
     failure::failure,
     quiet::Quiet,
     replica::Replica,
     snapshot::idle_bound,
     throttle::Throttle,
-    transactions::Denied,
+    transactions::{Denied, LastTold},
     wire::{self, Connection, Login},
 };
 use crate::{
-    config::{self, TlsMode},
+    config::{self, PeerCertificate, TlsMode},
     error::{Error, Kind, Result},
+    telemetry::{IntCounter, uncounted},
 };
 use mysql_async::{Conn, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts};
 use std::{
@@ -31,6 +33,9 @@ use tokio_util::task::TaskTracker;
 /// waits longer waits for one that hangs.
 const WAIT_MAX: Duration = Duration::from_secs(600);
 
+/// Who ends waits for so long at most until its connections have ended.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
+
 /// The driver tries so often to log in. Of the 32 random bytes that an ed25519 login signs it leaves out the last
 /// where that is a nought (mysql_common 0.37), and one login of 256 is refused for it.
 const DRIVER_LOGINS_MAX: u32 = 4;
@@ -40,7 +45,7 @@ const DRIVER_LOGINS_MAX: u32 = 4;
 pub struct Source {
     pool: Pool,
     login: Arc<Login>,
-    permits: Arc<Semaphore>,
+    pub(super) permits: Arc<Semaphore>,
     pub(super) database: String,
     pub(super) range_rows: u64,
     pub(super) range_time: Duration,
@@ -48,14 +53,20 @@ pub struct Source {
     pub(super) silence_max: Duration,
     /// What watches over long statements.
     pub(super) watches: TaskTracker,
+    pub(super) call_off: CallOff,
     pub(super) snapshot_time: Duration,
     pub(super) throttle: Arc<Throttle>,
     pub(super) transactions_denied: Arc<Denied>,
+    pub(super) transactions_told: Arc<LastTold>,
     pub(super) quiet: Quiet,
     /// Leaves to hold a connection beside the one that reads.
     pub(super) spare: Arc<Semaphore>,
-    connections_max: usize,
+    pub(super) connections_max: usize,
     connect_seconds_max: u64,
+    /// Counts what is read.
+    pub(super) read_bytes: IntCounter,
+    pub(super) certificate: PeerCertificate,
+    pub(super) is_encrypted: bool,
     /// Where the server is, for error texts.
     pub(super) place: String,
     pub(super) is_replica: bool,
@@ -75,6 +86,7 @@ impl std::fmt::Debug for Source {
 /// A connection of the driver's pool, under the bound of all.
 pub(super) struct Lent {
     connection: Conn,
+    call_off: CallOff,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -89,6 +101,13 @@ impl Deref for Lent {
 impl DerefMut for Lent {
     fn deref_mut(&mut self) -> &mut Conn {
         &mut self.connection
+    }
+}
+
+impl Lent {
+    /// For the time of a statement: given up, it is called off.
+    pub(super) fn asking(&self) -> Asking {
+        self.call_off.asking(self.connection.id())
     }
 }
 
@@ -122,24 +141,31 @@ impl Source {
             Some(socket) => options.socket(Some(socket.to_string_lossy())),
             None => options.ip_or_hostname(&config.host).tcp_port(config.port),
         };
-        let tls = tls_mode(config).client(config.tls_ca_file.as_deref());
+        let certificate = PeerCertificate::default();
+        let tls = tls_mode(config).client(config.tls_ca_file.as_deref(), &certificate);
         let tls = tls.map_err(of_tls)?.map(Arc::new);
+        let (login, watches) = (Arc::new(Login::new(config, tls, settings(config))), TaskTracker::new());
         Ok(Self {
             pool: Pool::new(options),
-            login: Arc::new(Login::new(config, tls, settings(config))),
+            call_off: CallOff::new(Arc::clone(&login), watches.clone()),
+            login,
             permits: Arc::new(Semaphore::new(config.connections_max)),
             database: config.database.clone(),
             range_rows: range_rows(config),
             snapshot_time: Duration::from_secs(config.snapshot_seconds_max),
             transactions_denied: Arc::default(),
+            transactions_told: Arc::default(),
             quiet: Quiet::new(config),
             spare: spare(config.connections_max, 0),
             connections_max: config.connections_max,
             throttle: Arc::new(Throttle::new(config)),
             range_time: Duration::from_millis(config.range_milliseconds),
             silence_max: wire::silence_max(config),
-            watches: TaskTracker::new(),
+            watches,
             connect_seconds_max: config.connect_seconds_max,
+            read_bytes: uncounted(),
+            certificate,
+            is_encrypted: tls_mode(config) != TlsMode::Disable,
             place: match &config.socket {
                 Some(socket) => socket.display().to_string(),
                 None => format!("{}:{}", config.host, config.port),
@@ -174,9 +200,11 @@ impl Source {
             match self.connected(self.pool.get_conn()).await {
                 Err(error) if error.kind == Kind::SourceAuth && tried < DRIVER_LOGINS_MAX => {
                     // Whether it is the password after all, our own login tells.
-                    drop(self.connected(self.login.open(permit)).await?);
+                    drop(self.connected(self.login.open(Some(permit), self.read_bytes.clone())).await?);
                 }
-                connected => return Ok(Lent { connection: connected?, _permit: permit }),
+                connected => {
+                    return Ok(Lent { connection: connected?, call_off: self.call_off.clone(), _permit: permit });
+                }
             }
         }
     }
@@ -184,7 +212,9 @@ impl Source {
     /// Begins a connection to read rows over, and waits likewise.
     pub(super) async fn reading(&self) -> Result<Connection> {
         let permit = self.permit().await?;
-        self.connected(self.login.open(permit)).await
+        let mut connection = self.connected(self.login.open(Some(permit), self.read_bytes.clone())).await?;
+        connection.is_called_off_by(Some(self.call_off.clone()));
+        Ok(connection)
     }
 
     async fn permit(&self) -> Result<OwnedSemaphorePermit> {
@@ -207,28 +237,47 @@ impl Source {
         }
     }
 
-    /// Waits for an answer no longer than any statement may take: a server whose TCP still answers may say
-    /// nothing for ever.
+    /// Waits for an answer over the connection of that number no longer than any statement may take: a server whose
+    /// TCP still answers may say nothing for ever. Given up, the statement is called off.
     pub(super) async fn answered<T>(
         &self,
+        connection: u32,
         answer: impl Future<Output = mysql_async::Result<T>>,
         doing: &str,
     ) -> Result<T> {
-        answered(self.silence_max, answer).await.map_err(|e| failure(&e, doing))
+        let asking = self.call_off.asking(connection);
+        let answered = answered(self.silence_max, answer).await;
+        asking.end();
+        answered.map_err(|e| failure(&e, doing))
     }
 
     fn connecting(&self) -> String {
-        format!("connecting to the {} at {}", if self.is_replica { "replica" } else { "source" }, self.place)
+        format!("connecting to the {} at {}", self.role(), self.place)
     }
 
-    /// Closes what is open. Connections in use end when they are given back.
-    pub async fn close(self) {
-        for server in std::iter::once(&self).chain(self.replica.as_deref().map(|replica| &replica.source)) {
-            server.watches.close();
-            server.watches.wait().await;
-            // A failure to say goodbye changes nothing: the server notices the closed socket.
-            let _ = server.pool.clone().disconnect().await;
-        }
+    /// What it is, for people and metrics.
+    pub(super) fn role(&self) -> &'static str {
+        if self.is_replica { "replica" } else { "source" }
+    }
+
+    /// The source, and its replica where it has one.
+    pub(super) fn servers(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(self.replica.as_deref().map(|replica| &replica.source))
+    }
+
+    /// Ends what watches over statements, and what is open. For the end of the program: a statement that was given
+    /// up is called off before it. Connections in use end when they are given back.
+    pub async fn close(&self) {
+        let closing = async {
+            for server in self.servers() {
+                server.watches.close();
+                server.watches.wait().await;
+                // A failure to say goodbye changes nothing: the server notices the closed socket.
+                let _ = server.pool.clone().disconnect().await;
+            }
+        };
+        // So it does where it has gone silent.
+        let _ = timeout(CLOSE_MAX, closing).await;
     }
 }
 
@@ -260,6 +309,11 @@ fn settings(config: &config::Source) -> Vec<String> {
     vec![
         // Whatever the server understood of our greeting: no character is lost for want of room.
         "set names utf8mb4".to_owned(),
+        // What the server's configuration or `init_connect` says otherwise would leave rows out, show those of
+        // another day, or change values: a statement is read to its end, as of now, as it is written.
+        "set sql_select_limit = 18446744073709551615, sql_big_selects = 1, sql_mode = '', sql_auto_is_null = 0 \
+         /*M!100304 , system_versioning_asof = default */"
+            .to_owned(),
         format!(
             "set time_zone = '+00:00' /*M!100101 , max_statement_time = {seconds} */ \
              /*!50708 , max_execution_time = {} */ /*!80000 , information_schema_stats_expiry = 0 */ {}",

@@ -11,6 +11,36 @@ use chrono::{DateTime, TimeDelta};
 use mysql_async::{Conn, Row, prelude::Queryable};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Settings that matter: names of MariaDB's and MySQL's manuals. None holds a secret or a value of a row.
+const SETTINGS: [&str; 26] = [
+    "version",
+    "version_comment",
+    "version_compile_os",
+    "time_zone",
+    "system_time_zone",
+    "sql_mode",
+    "character_set_server",
+    "collation_server",
+    "lower_case_table_names",
+    "max_connections",
+    "max_allowed_packet",
+    "max_statement_time",
+    "net_read_timeout",
+    "net_write_timeout",
+    "wait_timeout",
+    "lock_wait_timeout",
+    "innodb_buffer_pool_size",
+    "key_buffer_size",
+    "concurrent_insert",
+    "transaction_isolation",
+    "tx_isolation",
+    "log_bin",
+    "binlog_format",
+    "binlog_row_image",
+    "binlog_expire_logs_seconds",
+    "read_only",
+];
+
 const FACTS: &str = include_str!("queries/preflight.sql");
 
 /// Facts of the source.
@@ -48,6 +78,10 @@ pub struct Preflight {
     pub packet_bytes_max: u64,
     /// `max_connections`.
     pub connections_max: u64,
+    /// `max_user_connections` of the account; 0 for none.
+    pub connections_of_user_max: u64,
+    /// How far the server's local time is ahead of UTC now.
+    pub ahead_of_utc: TimeDelta,
     /// Whether transactions of others can be seen.
     pub sees_transactions: bool,
     /// The database's default character set.
@@ -100,9 +134,25 @@ impl Source {
             sql_mode: text(&row, 4),
             packet_bytes_max: number(&row, 7),
             connections_max: number(&row, 8),
+            connections_of_user_max: number(&row, 11),
+            ahead_of_utc: TimeDelta::seconds(signed(&row, 12)),
             sees_transactions,
             character_set: text(&row, 9),
         })
+    }
+}
+
+impl Source {
+    /// Settings of the server by which it behaves as it does; those that it knows.
+    ///
+    /// # Errors
+    /// What a connection or a query can meet.
+    pub async fn settings(&self) -> Result<BTreeMap<String, String>> {
+        let mut connection = self.connection().await?;
+        let sql = format!("show global variables where variable_name in ('{}')", SETTINGS.join("', '"));
+        let rows: Vec<(String, String)> =
+            connection.query(sql).await.map_err(|e| failure(&e, "asking the source for its settings"))?;
+        Ok(rows.into_iter().collect())
     }
 }
 
@@ -169,6 +219,11 @@ fn text(row: &Row, column: usize) -> String {
 /// A column as a number; 0 for null.
 fn number(row: &Row, column: usize) -> u64 {
     row.get_opt::<u64, usize>(column).and_then(std::result::Result::ok).unwrap_or_default()
+}
+
+/// The same where it may be below 0.
+fn signed(row: &Row, column: usize) -> i64 {
+    row.get_opt::<i64, usize>(column).and_then(std::result::Result::ok).unwrap_or_default()
 }
 
 #[cfg(test)]

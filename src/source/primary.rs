@@ -33,12 +33,12 @@ impl Source {
     pub(super) async fn moment(&self) -> Result<Result<Moment, Refusal>> {
         let mut connection = self.connection().await?;
         let taken_at = self.time(&mut connection).await?;
-        let writer = self.oldest_writer(&mut connection).await?.unwrap_or(MARGIN);
+        let writer = self.oldest_writer(&mut connection, taken_at).await?.unwrap_or(MARGIN);
         if self.transactions_denied.holds() {
             return Ok(Err(Refusal::PrimaryUnseen));
         }
         let statement: Option<Option<i64>> =
-            self.answered(connection.query_first(STATEMENT), "looking for long statements").await?;
+            self.answered(connection.id(), connection.query_first(STATEMENT), "looking for long statements").await?;
         let statement = TimeDelta::milliseconds(statement.flatten().unwrap_or(0).max(0)) + MARGIN;
         Ok(self.log(&mut connection).await?.map(|(position, server_id)| Moment {
             taken_at,
@@ -59,7 +59,8 @@ impl Source {
 
     /// Position and number of the server.
     async fn log(&self, connection: &mut Conn) -> Result<Result<(Position, u64), Refusal>> {
-        let row: Row = match self.answered(connection.query_first(LOG), "asking the source for its log").await {
+        let (id, asked) = (connection.id(), connection.query_first(LOG));
+        let row: Row = match self.answered(id, asked, "asking the source for its log").await {
             Ok(Some(row)) => row,
             // MySQL has no such variable.
             Ok(None) => return Ok(Err(Refusal::NothingLogged)),

@@ -1,7 +1,7 @@
 //! Whether the source is to be left alone now.
 //!
-//! Guarantee: within quiet hours no range of a table is begun, and a first load's statement as long as a table
-//! is called off. A table without a usable key is read by one that runs to its end. What looks at information_schema alone goes on.
+//! Guarantee: within quiet hours no range of a table and no piece of the log is begun, and a first load's statement
+//! as long as a table is called off. A table without a usable key is read by one that runs to its end. What looks at information_schema alone goes on.
 
 use super::Source;
 use crate::{

@@ -5,6 +5,7 @@
 
 use super::{
     Cell, Source,
+    calling_off::CallOff,
     checksum::{ChecksumReader, digested},
     expression::selected,
     failure::failure,
@@ -12,6 +13,7 @@ use super::{
     lock_watch::{LockWatch, Spare},
     log::Changed,
     order::{Cursor, Order},
+    own_key::OwnKey,
     pace::{Bounds, Pace},
     snapshot::{self, Snapshot},
     throttle::Gait,
@@ -30,7 +32,7 @@ use std::{
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, warn};
 
 /// How long to wait for a second connection before a table is read in ranges.
 const WATCH_WITHIN: Duration = Duration::from_millis(500);
@@ -51,6 +53,7 @@ pub struct Reader<'t> {
     /// Over a statement that may be long.
     watch: Option<LockWatch>,
     called_off: CancellationToken,
+    call_off: CallOff,
     whole: bool,
     gait: Gait,
     snapshot: Option<Snapshot>,
@@ -103,7 +106,7 @@ impl Source {
     pub async fn reader_of<'t>(&self, changed: Changed<'t>, range_bytes: u64) -> Result<Reader<'t>> {
         let Changed { keys, table, seen_by } = changed;
         let order = Order::Key { after: Vec::new() };
-        let mut reader = match seen_by {
+        let reader = match seen_by {
             Some((connection, snapshot)) if !snapshot.as_ref().is_some_and(Snapshot::is_old) => {
                 self.reader_on(connection, snapshot, table, &order, range_bytes).await?
             }
@@ -113,14 +116,12 @@ impl Source {
             }
         };
         let keys: Vec<Vec<i128>> = keys.into_iter().collect();
-        reader.ranges = keys.chunks(KEYS_AT_ONCE).map(|keys| Within::Keys(keys.to_vec())).collect();
-        reader.done = true;
-        Ok(reader)
+        Ok(reader.within(keys.chunks(KEYS_AT_ONCE).map(|keys| Within::Keys(keys.to_vec())).collect()))
     }
 
     async fn reader_on<'t>(
         &self,
-        connection: Connection,
+        mut connection: Connection,
         snapshot: Option<Snapshot>,
         table: &'t Table,
         order: &Order,
@@ -132,9 +133,17 @@ impl Source {
             columns.push(digested(table));
             ranges.extend(wanted.iter().copied().map(Within::Range));
         }
+        let own_key = match order {
+            Order::OwnKey => OwnKey::ask(&mut connection, &self.database, table).await?,
+            _ => None,
+        };
+        let cursor = Cursor::new(order, table, own_key);
+        let (behind, index) = cursor.own_key(table);
+        columns.extend(behind);
         // Without an order there are no ranges: the server sets the rows aside and lets go of the table,
         // however long they take on their way (MariaDB KB, SELECT § SQL_BUFFER_RESULT).
-        let set_aside = if *order == Order::Unordered { "sql_buffer_result " } else { "" };
+        let is_set_aside = *order != Order::File && !cursor.is_ordered();
+        let set_aside = if is_set_aside { "sql_buffer_result " } else { "" };
         let watch = match order {
             // One statement would keep to no bound by the second.
             Order::File if !self.throttle.is_bound() => self.lock_watch(&connection, table).await,
@@ -144,8 +153,8 @@ impl Source {
         Ok(Reader {
             connection,
             table,
-            select: format!("select {set_aside}{} from {}", columns.join(", "), quote(table.name.as_str())),
-            cursor: Cursor::new(order, table),
+            select: format!("select {set_aside}{} from {}{index}", columns.join(", "), quote(table.name.as_str())),
+            cursor,
             within: None,
             pace: Pace::new(
                 Bounds { rows_min: ROWS_MIN, rows_max: self.range_rows, bytes_max: range_bytes, time: self.range_time },
@@ -153,6 +162,7 @@ impl Source {
             ),
             called_off: watch.as_ref().map(LockWatch::called_off).unwrap_or_default(),
             watch,
+            call_off: self.call_off.clone(),
             gait: self.gait(),
             snapshot,
             whole: !unwatched,
@@ -172,6 +182,12 @@ impl Source {
 }
 
 impl Reader<'_> {
+    /// Reads these parts of the keys alone, one after another.
+    pub(super) fn within(mut self, parts: VecDeque<Within>) -> Self {
+        (self.ranges, self.done) = (parts, true);
+        self
+    }
+
     /// Whether all rows were handed out, once there is no further range.
     pub fn is_whole(&self) -> bool {
         self.whole
@@ -196,10 +212,16 @@ impl Reader<'_> {
             }
             return Ok(None);
         }
+        // A watch that is dropped calls its statement off.
+        self.connection.is_called_off_by(self.watch.is_none().then(|| self.call_off.clone()));
         snapshot::pause(&mut self.gait, self.snapshot.as_mut(), &mut self.connection).await?;
         let begun = Instant::now();
         let rows_max = if self.cursor.is_ordered() { self.pace.rows() } else { u64::MAX };
-        let (sql, parameters) = self.statement(rows_max);
+        let Some((sql, parameters)) = self.statement(rows_max) else {
+            warn!(table = %self.table.name, "the key of a row is no text in its character set; all is read in one statement");
+            (self.done, self.whole) = (true, false);
+            return Ok(None);
+        };
         let doing = format!("reading {}", self.table.name);
         let result = match self.connection.rows(&sql, &parameters).await.map_err(|e| failure(&e, &doing)) {
             Ok(result) => result,
@@ -230,18 +252,19 @@ impl Reader<'_> {
         }))
     }
 
-    fn statement(&self, rows_max: u64) -> (String, Vec<Value>) {
+    /// `None` where nobody can tell what is still to come.
+    fn statement(&self, rows_max: u64) -> Option<(String, Vec<Value>)> {
         if !self.cursor.is_ordered() {
-            return (self.select.clone(), Vec::new());
+            return Some((self.select.clone(), Vec::new()));
         }
         let names = self.cursor.names(self.table);
-        let (mut condition, parameters) = self.cursor.condition(&names);
+        let (mut condition, parameters) = self.cursor.condition(&names)?;
         if let Some(within) = &self.within {
             let and = if condition.is_empty() { "where" } else { "and" };
             condition += &format!(" {and} {}", within.condition(&names));
         }
         let sql = format!("{}{condition} order by {} limit {}", self.select, names.join(", "), rows_max);
-        (sql, parameters)
+        Some((sql, parameters))
     }
 }
 
@@ -264,11 +287,16 @@ impl Range<'_> {
             Err(error) => return Err(error),
         };
         match row {
-            Some(cells) => {
+            Some(mut cells) => {
                 self.rows += 1;
                 self.first_at.get_or_insert_with(Instant::now);
                 self.bytes += cells.iter().map(Cell::bytes).sum::<u64>();
-                self.cursor.pass(&cells);
+                if !self.cursor.pass(&cells) {
+                    warn!(table = %self.table.name, "the source gave a key twice; all is read in one statement");
+                    (*self.done, *self.whole) = (true, false);
+                    return Ok(None);
+                }
+                self.cursor.cut(&mut cells);
                 Ok(Some(cells))
             }
             None => {

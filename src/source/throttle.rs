@@ -3,7 +3,8 @@
 //! What a range brought is charged when it ends; the next one begins when the charge is paid, or, where
 //! the source has let us wait for long, a while after. Between two ranges no lock is held.
 //! Guarantee: all readers of a source together keep to its bound, but for one range each and a second's
-//! worth that may come at once. What is read in one statement (a table without a key) is paid afterwards.
+//! worth that may come at once. What is read in one statement (a table without a key that can be followed) is paid
+//! afterwards; the binary log is paid for piece by piece.
 
 use super::{Source, quiet::Quiet};
 use crate::{config, error::Result};

@@ -4,21 +4,23 @@
 //! watermark must not pass them. Seen with the right `PROCESS`; without it, only the overlap helps.
 
 use super::{Source, failure::failure, pool::answered};
-use crate::error::{Kind, Result};
-use chrono::TimeDelta;
+use crate::error::{Error, Kind, Result};
+use chrono::{DateTime, TimeDelta, Utc};
 use mysql_async::{Conn, prelude::Queryable};
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
+use tokio::time::timeout;
 use tracing::warn;
 
-/// The age of the oldest, but for those that their clients have forgotten: a day old, they hold nothing back
+/// The age of the oldest, those included that have yet to write what their statement has locked, or waits to lock:
+/// the rows will bear the time at which it began. But for those that their clients have forgotten: a day old, they hold nothing back
 /// any longer. InnoDB tells times in the system's zone, whatever the session's is. In the hour
 /// that comes twice in autumn, the age may be one hour more than it is, or zero.
 const OLDEST: &str = "select cast(max(age) as signed) from \
                       (select timestampdiff(microsecond, trx_started, convert_tz(now(6), '+00:00', 'SYSTEM')) as age \
-                       from information_schema.innodb_trx where trx_rows_modified > 0) writers where age < 86400000000";
+                       from information_schema.innodb_trx where trx_rows_modified > 0 or trx_tables_locked > 0) writers where age < 86400000000";
 
 /// A server that runs without InnoDB has no such table.
 const UNKNOWN_TABLE: u16 = 1109;
@@ -26,12 +28,19 @@ const UNKNOWN_TABLE: u16 = 1109;
 /// A statement is stamped with the moment it began, its transaction with one a little later, in whole seconds.
 pub(super) const MARGIN: TimeDelta = TimeDelta::seconds(2);
 
+/// InnoDB tells what it has told whoever asked a tenth of a second before, and so for as long as somebody goes on
+/// asking (`CACHE_MIN_IDLE_TIME_NS` in its trx0i_s.cc): tables that are looked at in quick succession share an answer.
+const ANSWER_LASTS: Duration = Duration::from_millis(150);
+
 /// A right that was missing is asked for again after so long: somebody may have granted it.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(600);
 
 /// Whether the right to see transactions was missing when last asked for.
 #[derive(Debug, Default)]
 pub(super) struct Denied(Mutex<Option<Instant>>);
+
+/// Before when nothing was written that can't be seen, as it was last told, and when that was.
+pub(super) type LastTold = tokio::sync::Mutex<Option<(Instant, DateTime<Utc>)>>;
 
 impl Denied {
     pub(super) fn holds(&self) -> bool {
@@ -51,18 +60,35 @@ impl Denied {
 }
 
 impl Source {
-    /// How long ago the oldest transaction began that has written and not ended; `None` where there is none, or
-    /// the right to see it is missing.
-    pub(super) async fn oldest_writer(&self, connection: &mut Conn) -> Result<Option<TimeDelta>> {
+    /// How long before `taken_at`, the server's time, the oldest transaction began that has written and not ended, or
+    /// longer; `None` where there is none, or the right to see it is missing.
+    pub(super) async fn oldest_writer(
+        &self,
+        connection: &mut Conn,
+        taken_at: DateTime<Utc>,
+    ) -> Result<Option<TimeDelta>> {
         if self.transactions_denied.holds() {
             return Ok(None);
+        }
+        // Held while the server is asked: who waits here gets the same answer, and must not ask again.
+        let silent = |_| Error::new(Kind::SourceLost, "looking for open transactions: somebody waits for the answer");
+        let mut last = timeout(self.silence_max, self.transactions_told.lock()).await.map_err(silent)?;
+        if let Some((told, settled_at)) = *last
+            && told.elapsed() < ANSWER_LASTS
+        {
+            // Whatever began since bears later stamps.
+            return Ok(Some((taken_at - settled_at).max(TimeDelta::zero())));
         }
         match oldest(self.silence_max, connection).await {
             Err(error) if error.kind == Kind::SourceDenied => {
                 self.transactions_denied.note();
                 Ok(None)
             }
-            other => other,
+            other => {
+                let age = other?;
+                *last = Some((Instant::now(), taken_at - age.unwrap_or_default()));
+                Ok(age)
+            }
         }
     }
 }

@@ -6,16 +6,6 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Whether a subject is a table or a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SubjectKind {
-    /// A table of the source.
-    Table,
-    /// A model.
-    Model,
-}
-
 /// How one table does.
 #[derive(Clone, Debug, Serialize, sqlx::FromRow)]
 pub struct TableHealth {
@@ -27,6 +17,9 @@ pub struct TableHealth {
     pub row_count: Option<i64>,
     /// When it was last in step: read, or found unchanged.
     pub fresh_at: Option<DateTime<Utc>>,
+    /// The moment at the source that its rows stand for, by the source's clock.
+    #[serde(skip)]
+    pub source_at: Option<DateTime<Utc>>,
     /// When a row of it last changed in the warehouse.
     pub changed_at: Option<DateTime<Utc>>,
     /// Since when its sync fails; `None` while it does not.
@@ -79,18 +72,6 @@ impl State {
             .await
     }
 
-    /// How many rows of each table are in quarantine; tables without any are left out.
-    ///
-    /// # Errors
-    /// The server fails.
-    pub async fn quarantined(&self) -> Result<BTreeMap<String, i64>> {
-        let rows: Vec<(String, i64)> = sqlx::query_as(include_str!("queries/quarantined.sql"))
-            .fetch_all(&mut *self.connection().await?)
-            .during("counting rows in quarantine")
-            .await?;
-        Ok(rows.into_iter().collect())
-    }
-
     /// How many tables were last read from each replica of the source.
     ///
     /// # Errors
@@ -123,17 +104,5 @@ impl State {
             .fetch_all(&mut *self.connection().await?)
             .during("reading how models do")
             .await
-    }
-
-    /// When the last run of each schedule (empty: by hand) ended well.
-    ///
-    /// # Errors
-    /// The server fails.
-    pub async fn last_successes(&self) -> Result<BTreeMap<String, DateTime<Utc>>> {
-        let rows: Vec<(String, DateTime<Utc>)> = sqlx::query_as(include_str!("queries/last_successes.sql"))
-            .fetch_all(&mut *self.connection().await?)
-            .during("reading when runs ended well")
-            .await?;
-        Ok(rows.into_iter().collect())
     }
 }

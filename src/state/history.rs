@@ -15,6 +15,8 @@ pub struct RunRecord {
     pub trigger: String,
     /// The schedule that started it.
     pub schedule: Option<String>,
+    /// What started it, where that was neither its time nor a person.
+    pub cause: Option<String>,
     /// What was asked for.
     pub request: Json<serde_json::Value>,
     /// Where it stands.

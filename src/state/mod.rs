@@ -5,26 +5,38 @@
 //! that has gone silent, and an error that leaves this room carries no cell's value. The rules of the state
 //! machine are the database's own: `migrations/0002_runs.sql`, drawn in `docs/state-machine.md`.
 
+mod catalog;
+mod durations;
 mod failure;
 mod freshness;
 mod history;
 mod lease;
+mod maintenance;
 mod migration;
+mod quarantine;
+mod run_health;
 mod runs;
 mod schedules;
 mod schema_changes;
 mod tasks;
+mod told;
 
-pub use freshness::{ModelHealth, NotFollowed, SubjectKind, TableHealth};
+pub use catalog::GoneTable;
+pub use durations::Durations;
+pub use freshness::{ModelHealth, NotFollowed, TableHealth};
 pub use history::{AttemptRecord, RunFailure, RunRecord, TaskRecord};
 pub use lease::{Acquired, Lease};
+pub use migration::SchemaVersion;
+pub use quarantine::SetAside;
+pub use run_health::RunHealth;
 pub use runs::{NewEdge, NewRun, NewTask, Plan, RunRow};
-pub use schedules::{Fire, ScheduleRow};
+pub use schedules::{Fire, ScheduleRow, Seen};
 pub use schema_changes::SchemaChangeRecord;
 pub use tasks::{TaskEnd, TaskRow};
 
 use crate::{
     config,
+    domain::Fence,
     error::{Error, Kind, Result},
 };
 use failure::failure;
@@ -44,6 +56,8 @@ const ANSWER_SECONDS_MAX: u64 = 20;
 const STATEMENT_TIMEOUT: &str = "15s";
 /// How long a connection that comes back to the pool may take to answer for what was given up on it.
 const SETTLE_SECONDS_MAX: u64 = 5;
+/// After how long without use a connection is asked whether it still answers.
+const IDLE_MAX: Duration = Duration::from_secs(1);
 /// How long a goodbye may take; whether it arrives changes nothing.
 const CLOSE_SECONDS_MAX: u64 = 1;
 
@@ -53,6 +67,7 @@ pub struct State {
     pool: PgPool,
     options: PgConnectOptions,
     connect_max: Duration,
+    fence: Fence,
     /// Where the server is, for error texts.
     place: String,
 }
@@ -85,6 +100,16 @@ impl State {
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(connect_max)
+            // What has just come back has answered.
+            .test_before_acquire(false)
+            .before_acquire(|connection, known| {
+                Box::pin(async move {
+                    if known.idle_for > IDLE_MAX {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             // Else a connection that has gone silent would keep its place in the pool.
             .after_release(|connection, _| {
                 Box::pin(async {
@@ -93,7 +118,13 @@ impl State {
                 })
             })
             .connect_lazy_with(options.clone());
-        Self { pool, options, connect_max, place: format!("{}:{}", config.host, config.port) }
+        Self { pool, options, connect_max, fence: Fence::default(), place: format!("{}:{}", config.host, config.port) }
+    }
+
+    /// What it writes is refused once the reign that this fence shows is over.
+    #[must_use]
+    pub fn fenced(self, fence: Fence) -> Self {
+        Self { fence, ..self }
     }
 
     /// Asks the server for a sign of life.
@@ -138,14 +169,19 @@ impl State {
         self.pool.acquire().await.map_err(|e| failure(&e, &format!("connecting at {}", self.place)))
     }
 
-    /// A transaction on a connection of the pool.
+    /// A transaction on a connection of the pool, for whoever writes.
     async fn begin(&self, doing: &str) -> Result<Transaction<'static, Postgres>> {
-        within(self.connect_max + Duration::from_secs(ANSWER_SECONDS_MAX), self.pool.begin(), doing).await
+        let time = self.connect_max + Duration::from_secs(ANSWER_SECONDS_MAX);
+        let mut tx = within(time, self.pool.begin(), doing).await?;
+        if let Some(epoch) = self.fence.epoch() {
+            sqlx::query("select amalgam.fence($1)").bind(epoch).execute(&mut *tx).during(doing).await?;
+        }
+        Ok(tx)
     }
 
-    /// Connections open and idle, for the metrics.
-    pub fn pool_sizes(&self) -> (usize, usize) {
-        (self.pool.size() as usize, self.pool.num_idle())
+    /// Connections open and idle, and how many there may be, for the metrics.
+    pub fn pool_sizes(&self) -> (usize, usize, usize) {
+        (self.pool.size() as usize, self.pool.num_idle(), CONNECTIONS_MAX as usize)
     }
 
     /// Ends all connections.

@@ -1,17 +1,12 @@
 //! Runs: begun, planned, ended.
 
-use super::{During, State, TaskEnd};
+use super::{During, State, TaskEnd, catalog};
 use crate::{
-    domain::{RunId, RunState, ScheduleName, TableName, TaskKind, Trigger},
+    domain::{RunId, RunState, ScheduleName, TableName, TaskKind, TaskState, Trigger},
     error::{Error, Result},
 };
 use chrono::{DateTime, Utc};
 use sqlx::{Postgres, Transaction, types::Json};
-
-/// How many days a run that ended is remembered.
-const HISTORY_DAYS_MAX: i32 = 90;
-/// How many runs are forgotten at a time: each may have a task for every table.
-const FORGOTTEN_RUNS_MAX: u32 = 100;
 
 /// A run to begin.
 #[derive(Clone, Debug)]
@@ -20,6 +15,8 @@ pub struct NewRun {
     pub schedule: Option<ScheduleName>,
     /// When it was due.
     pub fire_at: Option<DateTime<Utc>>,
+    /// What asked for the fire; `None`: its time.
+    pub cause: Option<String>,
     /// What is asked for.
     pub request: serde_json::Value,
     /// The present time.
@@ -39,6 +36,8 @@ pub struct RunRow {
     pub planned_at: Option<DateTime<Utc>>,
     /// What went wrong with the run itself.
     pub error: Option<String>,
+    /// Whether each of its tasks is of a kind, and in a state, that this version knows.
+    pub is_known: bool,
 }
 
 /// The graph of a run.
@@ -78,7 +77,7 @@ pub struct NewTask {
     pub kind: TaskKind,
     /// To which table or model.
     pub subject: String,
-    /// What is started first.
+    /// What is started first: expected milliseconds until all that waits for it has ended.
     pub weight: i64,
 }
 
@@ -103,6 +102,7 @@ impl State {
             .bind(new.fire_at)
             .bind(Json(&new.request))
             .bind(new.at)
+            .bind(&new.cause)
             .fetch_optional(&mut **tx)
             .during("beginning a run")
             .await?;
@@ -115,16 +115,19 @@ impl State {
     /// The server fails.
     pub async fn running_runs(&self) -> Result<Vec<RunRow>> {
         sqlx::query_as(include_str!("queries/running_runs.sql"))
+            .bind(TaskKind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>())
+            .bind(TaskState::ALL.iter().map(|state| state.as_str()).collect::<Vec<_>>())
             .fetch_all(&mut *self.connection().await?)
             .during("reading the runs under way")
             .await
     }
 
-    /// Writes a run's graph. Harmless when repeated: the first graph stays.
+    /// Writes a run's graph. Harmless when repeated: the first graph stays. Which tables are gone since the last look:
+    /// see [`State::note_catalog`].
     ///
     /// # Errors
     /// The server fails.
-    pub async fn plan_run(&self, run: RunId, plan: &Plan, at: DateTime<Utc>) -> Result<()> {
+    pub async fn plan_run(&self, run: RunId, plan: &Plan, at: DateTime<Utc>) -> Result<Vec<String>> {
         let doing = "writing a run's plan";
         let mut tx = self.begin(doing).await?;
         let (kind, text) = plan.error.clone().unzip();
@@ -137,7 +140,7 @@ impl State {
             .fetch_optional(&mut *tx)
             .during(doing)
             .await?;
-        let Some(schedule) = schedule else { return Ok(()) };
+        let Some(schedule) = schedule else { return Ok(Vec::new()) };
         let ids: Vec<i64> = sqlx::query_scalar(include_str!("queries/insert_tasks.sql"))
             .bind(run.0)
             .bind(plan.tasks.iter().map(|t| t.kind.as_str()).collect::<Vec<_>>())
@@ -160,14 +163,10 @@ impl State {
             .execute(&mut *tx)
             .during(doing)
             .await?;
-        if let Some(tables) = &plan.tables {
-            sqlx::query(include_str!("queries/put_catalog.sql"))
-                .bind(plan.looked_at)
-                .bind(tables)
-                .execute(&mut *tx)
-                .during(doing)
-                .await?;
-        }
+        let gone = match &plan.tables {
+            Some(tables) => catalog::put(&mut tx, plan.looked_at, tables, doing).await?,
+            None => Vec::new(),
+        };
         for (kind, names) in [("table", &plan.tables), ("model", &plan.models)] {
             if let Some(names) = names {
                 sqlx::query("delete from amalgam.subject where kind = $1 and name <> all($2)")
@@ -178,7 +177,18 @@ impl State {
                     .await?;
             }
         }
-        tx.commit().during(doing).await
+        for (kinds, names) in [(["load", "delta", "reconcile"].as_slice(), &plan.tables), (&["model"], &plan.models)] {
+            if let Some(names) = names {
+                sqlx::query("delete from amalgam.duration where kind = any($1) and subject <> all($2)")
+                    .bind(kinds)
+                    .bind(names)
+                    .execute(&mut *tx)
+                    .during(doing)
+                    .await?;
+            }
+        }
+        tx.commit().during(doing).await?;
+        Ok(gone)
     }
 
     /// Ends a run; tasks that have not ended are skipped, or cancelled with it, for the cause given.
@@ -205,20 +215,5 @@ impl State {
             .during("ending a run")
             .await?;
         tx.commit().during("ending a run").await
-    }
-
-    /// Forgets runs that ended long ago, some at a time; whether more are left.
-    ///
-    /// # Errors
-    /// The server fails.
-    pub async fn forget_runs(&self, at: DateTime<Utc>) -> Result<bool> {
-        let done = sqlx::query(include_str!("queries/forget_runs.sql"))
-            .bind(at)
-            .bind(HISTORY_DAYS_MAX)
-            .bind(i64::from(FORGOTTEN_RUNS_MAX))
-            .execute(&mut *self.connection().await?)
-            .during("forgetting old runs")
-            .await?;
-        Ok(done.rows_affected() == u64::from(FORGOTTEN_RUNS_MAX))
     }
 }

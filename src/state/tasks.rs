@@ -17,7 +17,7 @@ pub struct TaskRow {
     pub kind: TaskKind,
     /// To which table or model.
     pub subject: String,
-    /// What is started first.
+    /// What is started first: expected milliseconds until all that waits for it has ended.
     pub weight: i64,
     /// Where it stands.
     pub state: TaskState,
@@ -91,9 +91,11 @@ impl State {
     /// # Errors
     /// The server fails.
     pub async fn begin_attempt(&self, task: TaskId, at: DateTime<Utc>) -> Result<Option<i32>> {
+        // One statement, and so a transaction: each task of a run waits for this.
         sqlx::query_scalar(include_str!("queries/begin_attempt.sql"))
             .bind(task.0)
             .bind(at)
+            .bind(self.fence.epoch())
             .fetch_optional(&mut *self.connection().await?)
             .during("beginning an attempt")
             .await
@@ -112,12 +114,14 @@ impl State {
         at: DateTime<Utc>,
     ) -> Result<bool> {
         let state = if unchanged { TaskState::Unchanged } else { TaskState::Succeeded };
+        // As above.
         let done: Option<i64> = sqlx::query_scalar(include_str!("queries/succeed.sql"))
             .bind(task.0)
             .bind(number)
             .bind(at)
             .bind(state.as_str())
             .bind(Json(outcome))
+            .bind(self.fence.epoch())
             .fetch_optional(&mut *self.connection().await?)
             .during("recording a success")
             .await?;
@@ -137,6 +141,8 @@ impl State {
         retry_at: Option<DateTime<Utc>>,
         at: DateTime<Utc>,
     ) -> Result<bool> {
+        let doing = "recording a failure";
+        let mut tx = self.begin(doing).await?;
         let done: Option<i64> = sqlx::query_scalar(include_str!("queries/fail.sql"))
             .bind(task.0)
             .bind(number)
@@ -144,9 +150,10 @@ impl State {
             .bind(error.kind.as_str())
             .bind(error.to_string())
             .bind(retry_at)
-            .fetch_optional(&mut *self.connection().await?)
-            .during("recording a failure")
+            .fetch_optional(&mut *tx)
+            .during(doing)
             .await?;
+        tx.commit().during(doing).await?;
         Ok(done.is_some())
     }
 
@@ -156,29 +163,52 @@ impl State {
     /// # Errors
     /// The server fails.
     pub async fn postpone(&self, task: TaskId, number: i32, until: DateTime<Utc>, at: DateTime<Utc>) -> Result<bool> {
+        let doing = "recording that an attempt waits";
+        let mut tx = self.begin(doing).await?;
         let done: Option<i64> = sqlx::query_scalar(include_str!("queries/postpone.sql"))
             .bind(task.0)
             .bind(number)
             .bind(at)
             .bind(until)
-            .fetch_optional(&mut *self.connection().await?)
-            .during("recording that an attempt waits")
+            .fetch_optional(&mut *tx)
+            .during(doing)
             .await?;
+        tx.commit().during(doing).await?;
         Ok(done.is_some())
     }
 
-    /// Ends the attempts of a run that are under way as interrupted; their tasks wait again and keep
-    /// their retry budget. How many.
+    /// The attempts of a run that are under way, by task and number, of tasks of which so many died with their
+    /// process before.
     ///
     /// # Errors
     /// The server fails.
-    pub async fn interrupt(&self, run: RunId, at: DateTime<Utc>) -> Result<u64> {
+    pub async fn died_with(&self, run: RunId, deaths: i64) -> Result<Vec<(TaskId, i32)>> {
+        let rows: Vec<(i64, i32)> = sqlx::query_as(include_str!("queries/died_with.sql"))
+            .bind(run.0)
+            .bind(Kind::ProcessDied.as_str())
+            .bind(deaths)
+            .fetch_all(&mut *self.connection().await?)
+            .during("reading how often a process has died")
+            .await?;
+        Ok(rows.into_iter().map(|(task, number)| (TaskId(task), number)).collect())
+    }
+
+    /// Ends the attempts of a run that are under way as interrupted, `by` the death of their process, say; their
+    /// tasks wait again and keep their retry budget. How many.
+    ///
+    /// # Errors
+    /// The server fails.
+    pub async fn interrupt(&self, run: RunId, by: Option<Kind>, at: DateTime<Utc>) -> Result<u64> {
+        let doing = "recording interrupted attempts";
+        let mut tx = self.begin(doing).await?;
         let done = sqlx::query(include_str!("queries/interrupt.sql"))
             .bind(run.0)
             .bind(at)
-            .execute(&mut *self.connection().await?)
-            .during("recording interrupted attempts")
+            .bind(by.map(Kind::as_str))
+            .execute(&mut *tx)
+            .during(doing)
             .await?;
+        tx.commit().during(doing).await?;
         Ok(done.rows_affected())
     }
 
@@ -187,13 +217,16 @@ impl State {
     /// # Errors
     /// The server fails.
     pub async fn skip(&self, tasks: &[(TaskId, String)], at: DateTime<Utc>) -> Result<()> {
+        let doing = "skipping tasks";
+        let mut tx = self.begin(doing).await?;
         sqlx::query(include_str!("queries/skip.sql"))
             .bind(tasks.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
             .bind(tasks.iter().map(|(_, cause)| cause.as_str()).collect::<Vec<_>>())
             .bind(at)
-            .execute(&mut *self.connection().await?)
-            .during("skipping tasks")
+            .execute(&mut *tx)
+            .during(doing)
             .await?;
+        tx.commit().during(doing).await?;
         Ok(())
     }
 
@@ -208,6 +241,7 @@ impl State {
         sqlx::query(include_str!("queries/interrupt.sql"))
             .bind(run.0)
             .bind(at)
+            .bind(None::<&str>)
             .execute(&mut **tx)
             .during("ending a run's tasks")
             .await?;

@@ -32,18 +32,14 @@ pub(super) struct Batch {
     pub coerced: Coerced,
     /// Rows that were read among these and set aside.
     pub refused: Vec<Refused>,
+    /// The highest integer key of all that was read so far, these included; empty where the key is none.
+    pub highest: Vec<i128>,
 }
 
 impl Batch {
     /// How many rows.
     pub(super) fn len(&self) -> u64 {
         self.ends.len() as u64
-    }
-
-    /// The last row's integer key.
-    pub(super) fn last_key(&self) -> &[i128] {
-        let width = self.keys.len() / self.ends.len().max(1);
-        &self.keys[self.keys.len() - width..]
     }
 
     /// Each row's integer key and bytes.

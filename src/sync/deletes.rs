@@ -8,11 +8,10 @@
 
 use super::{
     job::{Job, count},
-    plan,
     staging::Staging,
 };
 use crate::{
-    domain::{Deletes, Engine, KeyRange},
+    domain::KeyRange,
     error::{Error, Kind, Result},
     source::{KeyPiece, KeyReader, KeySpread},
     warehouse::Session,
@@ -36,29 +35,6 @@ pub(super) enum Gone {
 }
 
 impl Job<'_> {
-    /// How many rows the source has lost: with what a delta has staged there would be so many more of them
-    /// than the source counts. Rows in quarantine are the source's alone; as long as one is there that the
-    /// source has deleted since, keys are compared each time, and the next comparison of all rows releases it.
-    /// Only MyISAM counts exactly; what other engines lose, a reconciliation finds. Where such rows are kept as
-    /// they are, nobody asks.
-    pub(super) async fn lost_rows(&self, staging: &mut Staging<'_>) -> Result<u64> {
-        let asks =
-            self.deletes != Deletes::Ignore && self.table.engine == Engine::MyIsam && plan::has_integer_key(self.table);
-        let Some(state) = self.state.filter(|_| asks) else {
-            return Ok(0);
-        };
-        let quarantined = self.warehouse.session().await?.quarantined(&self.table.name).await?;
-        let expected = state.row_count.unsigned_abs() + staging.count_new().await? + quarantined;
-        // A row that is set aside now may hide one that is gone: better look once too often.
-        let lost = (expected + staging.refused_now()).saturating_sub(self.table.rows);
-        if lost == 0 {
-            return Ok(0);
-        }
-        // Rows that came after the table was looked at are staged, and were not counted.
-        let rows_now = self.source.count(self.table).await?;
-        Ok((expected + staging.refused_now()).saturating_sub(rows_now.max(self.table.rows)))
-    }
-
     /// Stages the deletion of the rows whose keys the source no longer has, the highest first, until so many
     /// are found as it has lost.
     pub(super) async fn stage_deletes(&self, staging: &mut Staging<'_>, lost: u64) -> Result<Gone> {

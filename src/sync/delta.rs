@@ -1,6 +1,7 @@
 //! Reads what the mode finds new: `merge` by stamp, `append` by key.
 //!
-//! Where the source then has fewer rows than there ought to be, [`super::deletes`] finds which are gone.
+//! Where the source then has fewer rows than there ought to be, [`super::deletes`] finds which are gone; where it has
+//! more, both sides are compared ([`super::balance`]).
 //! Guarantee: never reads below `watermark - overlap`; two rows with one stamp at the edge of a range
 //! are both read, because the cursor is stamp and key. A log that was emptied, and whose keys began anew, is
 //! noticed by the row at the watermark, which is gone or another; then both sides are compared in full.
@@ -9,8 +10,8 @@
 
 use super::{
     Action, SyncOutcome,
+    balance::Balance,
     deletes::Gone,
-    feed::Ends,
     job::{Found, Job, NO_KEY},
     staging::Staging,
 };
@@ -19,6 +20,7 @@ use crate::{
     error::{Error, Kind, Result},
     source::Order,
 };
+use tracing::info;
 
 /// So many keys below the watermark are read again where the engine shows rows in another order than it
 /// numbers them.
@@ -29,7 +31,7 @@ impl Job<'_> {
     pub(super) async fn delta(&self) -> Result<SyncOutcome> {
         let order = self.delta_order()?;
         let mut staging = Staging::new(self.warehouse.session().await?, self.raw(), self.config.batch_bytes_max);
-        let (reading, mut batches) = self.feed(order, Ends::WithTheTable);
+        let (reading, mut batches) = self.feed(order);
         let (fed, ()) = tokio::try_join!(reading, staging.take(&mut batches))?;
         // Afterwards: had it been emptied in between, its rows would be taken for new ones of the old log.
         if self.has_begun_anew().await? {
@@ -38,14 +40,21 @@ impl Job<'_> {
             return self.reconcile().await;
         }
         let mut found = Found::all(Action::Delta, fed, Vec::new());
-        let lost = self.lost_rows(&mut staging).await?;
-        if lost > 0 {
-            match self.stage_deletes(&mut staging, lost).await? {
+        match self.balance(&mut staging).await? {
+            Balance::Even => {}
+            Balance::Back(rows) => found.rows_before = self.state.map(|s| s.row_count.unsigned_abs() + rows),
+            Balance::Lost(lost) => match self.stage_deletes(&mut staging, lost).await? {
                 Gone::Staged(rows) => found.rows_before = rows,
                 Gone::TooMany => {
                     drop(staging);
                     return self.reconcile().await;
                 }
+            },
+            Balance::Missed(rows) => {
+                let table = &self.table.name;
+                info!(%table, rows, "the source counts rows that came behind the watermark: both sides are compared");
+                drop(staging);
+                return self.reconcile().await;
             }
         }
         self.apply(staging, found).await

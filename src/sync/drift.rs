@@ -4,7 +4,8 @@
 //! one is kept and null from then on, and rows that it kept in quarantine are looked at again; after a change
 //! that the raw column holds as well, but that may have changed values without a stamp (a shorter varchar),
 //! all rows are compared; anything else loads the table again, beside the present one. So does a raw table that
-//! somebody else has altered.
+//! somebody else has altered. What columns don't show (a character set, an expression, another table of the same
+//! name) the table's own time of making does: [`super::plan`].
 //! Carried out by [`super::reshape`], [`super::reconcile`] and [`super::load`].
 
 use crate::{
@@ -52,7 +53,7 @@ impl Drift {
 
 /// The shape of a table as it is now.
 pub(super) fn shape(table: &Table) -> Shape {
-    Shape { columns: table.columns.clone(), key: table.key.clone() }
+    Shape { columns: table.columns.clone(), key: table.key.clone(), made_at: table.made_at }
 }
 
 /// Compares what was with what is, at the source and in the warehouse.
@@ -218,13 +219,14 @@ mod tests {
             rows: 0,
             data_bytes: 0,
             fingerprint: None,
+            made_at: None,
         }
     }
 
     fn drift(before: &[(&str, &str)], now: &[(&str, &str)]) -> Drift {
         let columns = |list: &[(&str, &str)]| list.iter().map(|(n, d)| column(n, d)).collect::<Vec<_>>();
         let table = table(columns(now));
-        compare(&Shape { columns: columns(before), key: vec![0] }, &table, &raw(before))
+        compare(&Shape { columns: columns(before), key: vec![0], made_at: None }, &table, &raw(before))
     }
 
     /// The twin of a table with these columns, the first of which is its key.
@@ -234,7 +236,8 @@ mod tests {
             (twin.name.clone(), twin.source_type.warehouse().to_string())
         });
         let loaded_at = (LOADED_AT.to_owned(), "timestamp with time zone".to_owned());
-        RawTable { columns: twins.chain([loaded_at]).collect(), key: vec![columns[0].0.to_owned()] }
+        let (columns, key) = (twins.chain([loaded_at]).collect(), vec![columns[0].0.to_owned()]);
+        RawTable { columns, key, meddlers: Vec::new() }
     }
 
     #[test]
@@ -242,7 +245,7 @@ mod tests {
         let shape = [("k", "bigint(20)"), ("a", "int(11)")];
         let now = |raw: RawTable| {
             let columns: Vec<Column> = shape.iter().map(|(n, d)| column(n, d)).collect();
-            let before = Shape { columns: columns.clone(), key: vec![0] };
+            let before = Shape { columns: columns.clone(), key: vec![0], made_at: None };
             compare(&before, &table(columns), &raw)
         };
         let altered = |change: &dyn Fn(&mut RawTable)| {

@@ -8,13 +8,12 @@ use super::{
     batches::{self, BATCHES_WAITING, Batch, Batches, Outlet},
     encode::{Coerced, Encoder},
     job::Job,
-    plan,
     quarantine::{self, REFUSED_MAX, Refused},
 };
 use crate::{
     domain::{KeyRange, Table},
     error::{Error, Kind, Result},
-    source::{self, Cell, Changed, ChecksumReader, Digest, Order, Reader},
+    source::{self, Cell, Changed, ChecksumReader, Digest, Missing, Order, Reader},
 };
 use bytes::BytesMut;
 
@@ -25,16 +24,16 @@ pub(super) struct Fed {
     pub coerced: Coerced,
     /// The highest value of the key's first column, where that is an integer.
     pub key_max: Option<i128>,
-    /// Whether that is all. It is, but where [`Order::File`] was called off, or keys were to ascend and did not.
+    /// Whether that is all. It is, but where [`Order::File`] was called off.
     pub whole: bool,
 }
 
 impl Job<'_> {
-    /// Begins to read in an order, to its end or as long as keys ascend. The future and the taking of the
-    /// batches belong into one `tokio::try_join!`: the first to fail ends both.
-    pub(super) fn feed(&self, order: Order, ends: Ends) -> (impl Future<Output = Result<Fed>>, Batches) {
+    /// Begins to read in an order. The future and the taking of the batches belong into one
+    /// `tokio::try_join!`: the first to fail ends both.
+    pub(super) fn feed(&self, order: Order) -> (impl Future<Output = Result<Fed>>, Batches) {
         let (outlet, batches) = batches::channel(self.config.batch_bytes_max);
-        (self.read(order, ends, outlet), batches)
+        (self.read(order, outlet), batches)
     }
 
     /// The same within ranges of keys, each row with its digest.
@@ -47,7 +46,7 @@ impl Job<'_> {
         let reading = async move {
             let order = Order::Ranges(ranges);
             let reader = self.source.reader_after(checksums, &order, self.range_bytes()).await?;
-            self.read_with(reader, Ends::WithTheTable, outlet).await
+            self.read_with(reader, outlet).await
         };
         (reading, batches)
     }
@@ -57,7 +56,17 @@ impl Job<'_> {
         let (outlet, batches) = batches::channel(self.config.batch_bytes_max);
         let reading = async move {
             let reader = self.source.reader_of(changed, self.range_bytes()).await?;
-            self.read_with(reader, Ends::WithTheTable, outlet).await
+            self.read_with(reader, outlet).await
+        };
+        (reading, batches)
+    }
+
+    /// The same of rows that the warehouse lacks.
+    pub(super) fn feed_missing(&self, missing: Missing) -> (impl Future<Output = Result<Fed>>, Batches) {
+        let (outlet, batches) = batches::channel(self.config.batch_bytes_max);
+        let reading = async move {
+            let reader = self.source.reader_of_missing(self.table, missing, self.range_bytes()).await?;
+            self.read_with(reader, outlet).await
         };
         (reading, batches)
     }
@@ -66,21 +75,17 @@ impl Job<'_> {
         (self.config.batch_bytes_max * BATCHES_WAITING) as u64
     }
 
-    async fn read(&self, order: Order, ends: Ends, outlet: Outlet) -> Result<Fed> {
+    async fn read(&self, order: Order, outlet: Outlet) -> Result<Fed> {
         let reader = self.source.reader(self.table, &order, self.range_bytes()).await?;
-        self.read_with(reader, ends, outlet).await
+        self.read_with(reader, outlet).await
     }
 
-    async fn read_with(&self, mut reader: Reader<'_>, ends: Ends, outlet: Outlet) -> Result<Fed> {
+    async fn read_with(&self, mut reader: Reader<'_>, outlet: Outlet) -> Result<Fed> {
         let called_off = reader.called_off();
         let mut builder = BatchBuilder::new(self.table, self.config.batch_bytes_max);
         while let Some(mut range) = reader.range().await? {
             while let Some(cells) = range.next().await? {
                 builder.row(&cells)?;
-                if !builder.ascending && ends == Ends::WhereKeysDescend {
-                    // The batch that is begun is not worth keeping.
-                    return Ok(builder.fed(false));
-                }
                 if builder.rows.len() >= self.config.batch_bytes_max {
                     range.let_go();
                     tokio::select! {
@@ -98,15 +103,6 @@ impl Job<'_> {
     }
 }
 
-/// Where a reading ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ends {
-    /// After the last row.
-    WithTheTable,
-    /// Before a key that is not above the one before it; or after the last row.
-    WhereKeysDescend,
-}
-
 /// The batch that is being filled.
 struct BatchBuilder<'t> {
     table: &'t Table,
@@ -121,11 +117,8 @@ struct BatchBuilder<'t> {
     ends: Vec<usize>,
     keys: Vec<i128>,
     digests: Vec<Option<Digest>>,
-    key_max: Option<i128>,
-    /// The key of the row before, while `ascending`.
-    key_before: Vec<i128>,
-    /// Whether each row's key was above the one before.
-    ascending: bool,
+    /// The highest key so far, of rows that were set aside too; empty before the first.
+    highest: Vec<i128>,
     /// Rows in all, and what was replaced in the batches before.
     count: u64,
     coerced: Coerced,
@@ -133,7 +126,7 @@ struct BatchBuilder<'t> {
 
 impl<'t> BatchBuilder<'t> {
     fn new(table: &'t Table, batch_bytes_max: usize) -> Self {
-        let key = if plan::has_integer_key(table) { table.key.clone() } else { Vec::new() };
+        let key = if table.has_integer_key() { table.key.clone() } else { Vec::new() };
         let (rows, ends, keys) = (BytesMut::new(), Vec::new(), Vec::new());
         Self {
             table,
@@ -146,9 +139,7 @@ impl<'t> BatchBuilder<'t> {
             ends,
             keys,
             digests: Vec::new(),
-            key_max: None,
-            key_before: Vec::new(),
-            ascending: true,
+            highest: Vec::new(),
             count: 0,
             coerced: Coerced::default(),
         }
@@ -164,26 +155,18 @@ impl<'t> BatchBuilder<'t> {
         self.ends.push(self.rows.len());
         self.digests.extend(behind.first().copied().map(source::digest));
         let key_at = self.keys.len();
-        for (place, &column) in self.key.iter().enumerate() {
+        for &column in &self.key {
             let part = cells[column].integer().ok_or_else(|| {
                 Error::new(Kind::SourceChanged, "a key no longer holds the integers that discovery found")
             })?;
             self.keys.push(part);
-            if place == 0 {
-                self.key_max = self.key_max.max(Some(part));
-            }
         }
-        if self.ascending && !self.key.is_empty() {
-            let key = &self.keys[key_at..];
-            self.ascending = self.key_before.as_slice() < key;
-            self.key_before.clear();
-            self.key_before.extend_from_slice(key);
-        }
+        raise(&mut self.highest, &self.keys[key_at..]);
         Ok(())
     }
 
     fn fed(self, whole: bool) -> Fed {
-        Fed { rows: self.count, coerced: self.coerced, key_max: self.key_max, whole }
+        Fed { rows: self.count, coerced: self.coerced, key_max: self.highest.first().copied(), whole }
     }
 
     fn set_aside(&mut self, refused: Refused) -> Result<()> {
@@ -191,7 +174,7 @@ impl<'t> BatchBuilder<'t> {
         if self.refused_count > REFUSED_MAX {
             return quarantine::too_many(self.table, &refused);
         }
-        self.key_max = self.key_max.max(refused.key.first().copied());
+        raise(&mut self.highest, &refused.key);
         self.refused.push(refused);
         Ok(())
     }
@@ -205,6 +188,14 @@ impl<'t> BatchBuilder<'t> {
         let (ends, keys) = (std::mem::take(&mut self.ends), std::mem::take(&mut self.keys));
         let digests = std::mem::take(&mut self.digests);
         let refused = std::mem::take(&mut self.refused);
-        Batch { rows, ends, keys, digests, coerced, refused }
+        Batch { rows, ends, keys, digests, coerced, refused, highest: self.highest.clone() }
+    }
+}
+
+/// Raises the highest key so far to another one, if that is above it.
+pub(super) fn raise(highest: &mut Vec<i128>, key: &[i128]) {
+    if highest.as_slice() < key {
+        highest.clear();
+        highest.extend_from_slice(key);
     }
 }

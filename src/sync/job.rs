@@ -6,7 +6,6 @@ use super::{
     drift::{self, Drift},
     encode::Coerced,
     feed::Fed,
-    plan,
     quarantine::Refused,
     raw::Raw,
     staging::Staging,
@@ -204,7 +203,7 @@ impl Job<'_> {
         let raw = Raw { stamped: self.is_stamped() || self.deletes == Deletes::Soft, ..self.raw() };
         let written = if !staged {
             Written::default()
-        } else if plan::has_integer_key(self.table) {
+        } else if self.table.has_integer_key() {
             self.write_by_key(&transaction, &raw).await?
         } else {
             self.write_whole(&transaction, &raw).await?

@@ -4,9 +4,7 @@
 
 use super::{
     Action, SyncOutcome,
-    feed::Ends,
     job::{Found, Job},
-    plan,
     raw::Statistics,
     sift::Filling,
 };
@@ -14,7 +12,7 @@ use crate::{
     domain::{Column, Engine},
     error::{Error, Kind, Result},
     source::Order,
-    warehouse::{Dependents, RawTable, Session, Transaction, Trappings, dependents, literal, quote, relation},
+    warehouse::{Dependents, RawTable, Session, Transaction, Trappings, dependents, quote, relation},
 };
 use bytes::Bytes;
 use tracing::warn;
@@ -29,17 +27,21 @@ impl Job<'_> {
     pub(super) async fn load(&self) -> Result<SyncOutcome> {
         let mut session = self.warehouse.session().await?;
         session.ensure_schema(self.warehouse.raw_schema()).await?;
-        if self.table.data_bytes > self.config.load_part_bytes.min(WORTH_KEEPING) && plan::has_integer_key(self.table) {
+        if self.table.data_bytes > self.config.load_part_bytes.min(WORTH_KEEPING) && self.table.has_integer_key() {
             return self.load_in_parts(&mut session).await;
         }
-        if self.lies_in_a_file()
-            && let Some(outcome) = self.load_at_once(&mut session, Order::File).await?
-        {
-            return Ok(outcome);
+        let mut orders = if self.lies_in_a_file() { vec![Order::File] } else { Vec::new() };
+        if self.table.has_integer_key() {
+            orders.push(Order::Key { after: Vec::new() });
+        } else {
+            orders.extend([Order::OwnKey, Order::Unordered]);
         }
-        let order = if plan::has_integer_key(self.table) { Order::Key { after: Vec::new() } } else { Order::Unordered };
-        let loaded = self.load_at_once(&mut session, order).await?;
-        loaded.ok_or_else(|| Error::new(Kind::Internal, "a reading was called off that nobody watched over"))
+        for order in orders {
+            if let Some(outcome) = self.load_at_once(&mut session, order).await? {
+                return Ok(outcome);
+            }
+        }
+        Err(Error::new(Kind::Internal, "a reading was called off that nobody watched over"))
     }
 
     /// Whether reading in the order of the file is worth a second connection: MyISAM reads each row by
@@ -48,7 +50,7 @@ impl Job<'_> {
         self.table.engine == Engine::MyIsam && self.table.data_bytes > FILE_BYTES
     }
 
-    /// `None` where the reading was called off: nothing has happened then.
+    /// `None` where the reading was called off, or its order can't be followed: nothing has happened then.
     async fn load_at_once(&self, session: &mut Session, order: Order) -> Result<Option<SyncOutcome>> {
         let (schema, name) = (self.warehouse.raw_schema(), &*self.table.raw_name());
         let replaces = self.replaces(session).await?;
@@ -77,9 +79,19 @@ impl Job<'_> {
     }
 
     /// Whether a raw table is there already.
+    ///
+    /// # Errors
+    /// [`Kind::RawOccupied`] where something else bears its name.
     pub(super) async fn replaces(&self, session: &Session) -> Result<bool> {
-        let sql = format!("select to_regclass({}) is not null", literal(&self.raw().name()));
-        Ok(session.query_one(&sql, &[], "looking for the raw table").await?.get(0))
+        let (schema, name) = (self.warehouse.raw_schema(), &*self.table.raw_name());
+        match session.name_bearer(schema, name).await? {
+            None => Ok(false),
+            Some("a table") => Ok(true),
+            Some(other) => {
+                let told = format!("{} can't be loaded: {schema}.{name} is {other}, and no table", self.table.name);
+                Err(Error::new(Kind::RawOccupied, told))
+            }
+        }
     }
 
     /// The stamp column, in `merge` mode.
@@ -152,7 +164,7 @@ impl Job<'_> {
 
     /// `None` where the reading was called off.
     async fn fill(&self, mut filling: Filling<'_>, order: Order) -> Result<Option<Found>> {
-        let (reading, mut batches) = self.feed(order, Ends::WithTheTable);
+        let (reading, mut batches) = self.feed(order);
         let writing = async {
             let mut refused = Vec::new();
             while let Some(batch) = batches.recv().await {

@@ -3,7 +3,7 @@
 //! Guarantee: a replica is read only behind what the table was last read from (docs/adr/0011); what can't be
 //! read there is read at the primary.
 
-use super::{SyncOptions, Syncer, TablePlan, job::Job, rules, select};
+use super::{SyncOptions, Syncer, TablePlan, job::Job, names, rules, select};
 use crate::{
     domain::{Catalog, Table, TableName},
     error::{Error, Kind, Result},
@@ -11,6 +11,7 @@ use crate::{
     warehouse::TableState,
 };
 use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
 
 impl Syncer {
     /// What both sides say of one table. The warehouse is asked first: what it has tells what a replica must
@@ -54,8 +55,26 @@ impl Syncer {
         let found = catalog.table(table).cloned().ok_or_else(|| {
             Error::new(Kind::SourceChanged, format!("the source has no table {table}, or it is excluded"))
         })?;
+        if let Some(other) = self.shared_names(&chosen.source, &catalog.tables).await?.get(table) {
+            return Err(names::refusal(table, other));
+        }
+        names::check_columns(&found)?;
         rules::check(&found)?;
         Ok(Looked { source: chosen.source.clone(), times: Times::of(&catalog), table: found, state: state.clone() })
+    }
+
+    /// Those of these tables that would share one in the warehouse with another that is kept in step, and that
+    /// other. The source is asked for all its names only where one of these may.
+    pub(super) async fn shared_names(
+        &self,
+        source: &Source,
+        tables: &[Table],
+    ) -> Result<BTreeMap<TableName, TableName>> {
+        if !tables.iter().any(|table| names::may_be_shared(table.name.as_str())) {
+            return Ok(BTreeMap::new());
+        }
+        let all = source.table_names().await?;
+        Ok(names::shared(all.iter().map(String::as_str).filter(|name| select::chosen(&self.config.sync, name))))
     }
 
     pub(super) async fn describe(&self, chosen: &Chosen, only: Option<&[TableName]>) -> Result<Catalog> {

@@ -7,6 +7,7 @@
 //! orchestrator's) and how a server is spoken to (that is `source/` and `warehouse/`).
 //! Guarantee: rows, watermark and fingerprint change in one transaction; doing any step again is harmless.
 
+mod balance;
 mod batches;
 mod chunks;
 mod cutter;
@@ -17,10 +18,13 @@ mod encode;
 mod feed;
 #[doc(hidden)]
 pub mod fuzz;
+mod gaps;
+mod gone;
 mod job;
 mod kept;
 mod load;
 mod look;
+mod names;
 mod outcome;
 mod parts;
 mod plan;
@@ -35,6 +39,7 @@ mod staging;
 mod stream;
 mod whole;
 
+pub use gone::{GONE_REMEDY, is_chosen};
 pub use outcome::{Action, Differences, SyncOutcome, TablePlan};
 pub use rules::RuledColumn;
 
@@ -78,6 +83,14 @@ impl Syncer {
         Self { source, warehouse, config, metrics }
     }
 
+    /// What changes with every write to a table that is kept in step.
+    ///
+    /// # Errors
+    /// The source does not answer.
+    pub async fn write_marks(&self) -> Result<Vec<(String, String)>> {
+        self.source.write_marks(|table| select::chosen(&self.config.sync, table)).await
+    }
+
     /// What the source holds, with include and exclude applied.
     pub async fn discover(&self) -> Result<Catalog> {
         self.describe(&self.source.itself(), None).await
@@ -102,7 +115,14 @@ impl Syncer {
 
     /// Why a table of [`Syncer::discover`] can't be synced as the configuration has it; `None` where it can.
     pub fn unsuited(&self, table: &Table) -> Option<Error> {
-        rules::check(table).err()
+        names::check_columns(table).and_then(|()| rules::check(table)).err()
+    }
+
+    /// Why tables of [`Syncer::discover`] can't be synced beside each other; none where they can.
+    pub fn sharing(&self, catalog: &Catalog) -> Vec<Error> {
+        let shared = names::shared(catalog.tables.iter().map(|t| t.name.as_str()));
+        // Of two, the first tells of both.
+        shared.iter().filter(|(one, other)| one < other).map(|(one, other)| names::refusal(one, other)).collect()
     }
 
     /// What a sync would do now: for the tables named, or all. Tables that the source does not have are
@@ -120,7 +140,19 @@ impl Syncer {
         let session = self.warehouse.session().await?;
         let states = self.states(&session, only).await?;
         let times = Times::of(&catalog);
-        let planned = catalog.tables.iter().map(|t| self.plan_table(&source, times, t, states.get(&t.name), options).0);
+        let shared = self.shared_names(&source, &catalog.tables).await?;
+        let planned = catalog.tables.iter().map(|t| {
+            let plan = self.plan_table(&source, times, t, states.get(&t.name), options).0;
+            match shared.get(&t.name) {
+                // Nothing proves that it is in step: the sync itself refuses it.
+                Some(other) => TablePlan {
+                    action: Action::Load,
+                    action_reason: names::refusal(&t.name, other).to_string(),
+                    ..plan
+                },
+                None => plan,
+            }
+        });
         Ok(planned.collect())
     }
 
@@ -154,9 +186,13 @@ impl Syncer {
         debug!(table = %table, mode = %plan.mode, action = ?plan.action, reason = plan.action_reason, "planned");
         if plan.action != Action::Skip {
             self.source.heed_quiet_hours()?;
+            job.refuse_meddlers()?;
         }
         if plan.mode == SyncMode::Stream && matches!(plan.action, Action::Load | Action::Reconcile) {
-            job.find_log_position(options.reconcile || plan.action == Action::Load).await?;
+            job.find_log_position().await?;
+            if plan.action == Action::Reconcile && !options.reconcile {
+                job.tell_why_compared();
+            }
         }
         let outcome = match plan.action {
             Action::Skip => SyncOutcome::of(Action::Skip),

@@ -122,11 +122,11 @@ impl SyncOutcome {
         if let Some(untold) = self.untold {
             metrics.log_not_followed.with_label_values(&[untold.as_str()]).inc();
         }
-        metrics.rows_read.with_label_values(&[name]).inc_by(self.rows_read);
+        metrics.rows_read.inc_by(self.rows_read);
         for (operation, rows) in
             [("insert", self.rows_inserted), ("update", self.rows_updated), ("delete", self.rows_deleted)]
         {
-            metrics.rows_written.with_label_values(&[name, operation]).inc_by(rows);
+            metrics.rows_written.with_label_values(&[operation]).inc_by(rows);
         }
         for (outcome, chunks) in [("quiet", self.chunks_quiet), ("walked", self.chunks_walked)] {
             metrics.chunks.with_label_values(&[outcome]).inc_by(chunks);

@@ -2,19 +2,20 @@
 //!
 //! Filled is a table in schema `amalgam`, where nobody looks for data; the last transaction builds key and
 //! index, gives it its name in the raw schema, and writes the table's state.
-//! Read is as the rows lie in the file, while their keys ascend and nobody waits for the table; else by key.
+//! Read is as the rows lie in the file, to its end or until somebody waits for the table; else by key, and what a
+//! reading of the file has left out by [`super::gaps`].
 //! Guarantee: a load that was interrupted, by whatever, goes on after the last part. What changed behind
 //! its back is found right afterwards: watermark, place in the source's log and fingerprint are those of the load's
 //! first beginning.
-//! Where none can find it (rows of lower keys further on in a file that was not read to its end; rows
-//! that an engine without an exact count has lost meanwhile), there are none, so that both sides are compared.
+//! Where none can find it (rows that an engine without an exact count has lost meanwhile), there are none, so that
+//! both sides are compared.
 
 use super::{
     Action, SyncOutcome,
     batches::Batches,
     drift::shape,
     encode::Coerced,
-    feed::Ends,
+    feed::raise,
     job::{Begun, Found, Job},
     quarantine::{self, REFUSED_MAX, encoded_integers},
     raw::Statistics,
@@ -32,10 +33,10 @@ use tracing::info;
 impl Job<'_> {
     /// Loads everything into a new table, or goes on where a load like this one was interrupted.
     pub(super) async fn load_in_parts(&self, session: &mut Session) -> Result<SyncOutcome> {
-        let replaces = self.replaces(session).await?;
         let begun = session.load_progress(&self.table.name).await?;
-        // What has gaps is better than nothing, and worse than the table that is there.
-        let begun = begun.filter(|b| b.shape == shape(self.table) && !(b.may_have_gaps && replaces));
+        // One from before the last sync would bring back what that one has mended.
+        let is_latest = |b: &LoadProgress| self.state.is_none_or(|s| s.source_read_at <= b.source_read_at);
+        let begun = begun.filter(|b| b.shape == shape(self.table) && is_latest(b));
         let resumed = begun.is_some();
         let mut load = begun.unwrap_or_else(|| self.anew());
         if resumed {
@@ -43,29 +44,29 @@ impl Job<'_> {
         }
         let mut whole = false;
         if self.lies_in_a_file() && load.last_key.is_empty() {
-            let (reading, mut batches) = self.feed(Order::File, Ends::WhereKeysDescend);
+            let (reading, mut batches) = self.feed(Order::File);
             load.may_have_gaps = true;
             whole = tokio::try_join!(reading, self.take_parts(session, &mut load, &mut batches))?.0.whole;
-            load.may_have_gaps = !whole && load.rows > 0;
-            if load.may_have_gaps && replaces {
-                load = self.anew();
-            }
         }
         if !whole {
-            let (reading, mut batches) = self.feed(Order::Key { after: load.last_key.clone() }, Ends::WithTheTable);
+            if load.rows == 0 {
+                load = self.anew();
+            } else if load.may_have_gaps {
+                self.fill_gaps(session, &mut load).await?;
+            }
+            let (reading, mut batches) = self.feed(Order::Key { after: load.last_key.clone() });
             tokio::try_join!(reading, self.take_parts(session, &mut load, &mut batches))?;
         }
         // What left the table while the load lay idle is told by the source's log, where it is followed from the
         // load's beginning on; else by MyISAM's count alone.
         let is_followed = self.mode == SyncMode::Stream && load.log.is_some();
         let is_told = is_followed || self.table.engine == Engine::MyIsam;
-        let to_compare = load.may_have_gaps || resumed && !is_told;
-        let look_again = resumed || to_compare;
+        let to_compare = resumed && !is_told;
         if resumed && !self.source.is_alone() {
             // It may be that of another server.
             load.fingerprint = None;
         }
-        Ok(SyncOutcome { look_again, ..self.end(session, load, to_compare).await? })
+        Ok(SyncOutcome { look_again: resumed, ..self.end(session, load, to_compare).await? })
     }
 
     fn anew(&self) -> LoadProgress {
@@ -90,7 +91,12 @@ impl Job<'_> {
         transaction.batch(&self.raw().create(&load.target()), &format!("loading {}", self.table.name)).await
     }
 
-    async fn take_parts(&self, session: &mut Session, load: &mut LoadProgress, batches: &mut Batches) -> Result<()> {
+    pub(super) async fn take_parts(
+        &self,
+        session: &mut Session,
+        load: &mut LoadProgress,
+        batches: &mut Batches,
+    ) -> Result<()> {
         while let Some(first) = batches.recv().await {
             let (seen, since) = (load.rows, Instant::now());
             let (mut bytes, mut refused) = (0, Vec::new());
@@ -110,9 +116,7 @@ impl Job<'_> {
                 load.dates_coerced += batch.coerced.dates;
                 load.local_times_coerced += batch.coerced.local_times;
                 load.texts_coerced += batch.coerced.texts;
-                if batch.len() > 0 {
-                    load.last_key = batch.last_key().to_vec();
-                }
+                raise(&mut load.last_key, &batch.highest);
                 refused.extend(batch.refused);
                 filling.send(batch.rows).await?;
                 let full = bytes >= self.config.load_part_bytes || since.elapsed() >= self.config.load_part_time();

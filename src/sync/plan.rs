@@ -30,7 +30,7 @@ pub(super) fn choose_mode(table: &Table, by_hand: Option<&TableOverride>) -> (Sy
             Err(why) => (SyncMode::Replace, format!("the configuration says {mode}, but {why}")),
         };
     }
-    if !has_integer_key(table) {
+    if !table.has_integer_key() {
         return (SyncMode::Replace, "no primary key of integers, so rows are compared as a whole".to_owned());
     }
     if table.rows <= SMALL_ROWS && table.data_bytes <= SMALL_BYTES {
@@ -62,19 +62,14 @@ pub(super) fn stamp<'t>(table: &'t Table, by_hand: Option<&TableOverride>) -> Op
     .map(|(at, column)| (at, column.name.as_str()))
 }
 
-/// Whether the key orders rows on both sides alike.
-pub(super) fn has_integer_key(table: &Table) -> bool {
-    !table.key.is_empty() && table.key_columns().all(|c| c.source_type.is_integer())
-}
-
 fn usable(mode: SyncMode, table: &Table, by_hand: Option<&TableOverride>) -> Result<(), String> {
     match mode {
         SyncMode::Replace => Ok(()),
-        SyncMode::Merge if !has_integer_key(table) => Err("the table has no primary key of integers".to_owned()),
+        SyncMode::Merge if !table.has_integer_key() => Err("the table has no primary key of integers".to_owned()),
         SyncMode::Merge if stamp(table, by_hand).is_none() => {
             Err("the table has no timestamp column to go by".to_owned())
         }
-        SyncMode::Stream if !has_integer_key(table) => Err("the table has no primary key of integers".to_owned()),
+        SyncMode::Stream if !table.has_integer_key() => Err("the table has no primary key of integers".to_owned()),
         SyncMode::Append if table.integer_key().is_none() => Err("the table has no key of one integer".to_owned()),
         SyncMode::Merge | SyncMode::Append | SyncMode::Stream => Ok(()),
     }
@@ -118,6 +113,9 @@ pub(super) fn choose_action(situation: &Situation<'_>, options: SyncOptions) -> 
     if options.reconcile {
         return (Action::Reconcile, "asked to compare everything".to_owned());
     }
+    if was_rebuilt(situation, state) {
+        return (Action::Reconcile, "the table was altered, replaced or rebuilt at the source".to_owned());
+    }
     let follows = match new_rule(state, situation.deletes) {
         NewRule::Compared(why) => return (Action::Reconcile, why),
         NewRule::Applied => false,
@@ -132,6 +130,16 @@ pub(super) fn choose_action(situation: &Situation<'_>, options: SyncOptions) -> 
         return (Action::Skip, format!("not written at the source since {}", state.synced_at.format("%F %T UTC")));
     }
     delta_or_reconcile(situation, state)
+}
+
+/// Whether the table is another than the one that was read, or was written anew: truncated, restored, swapped for
+/// another by `rename table`, converted to another character set. Its values may have changed with no stamp. Each
+/// server has a time of its own.
+fn was_rebuilt(situation: &Situation<'_>, state: &TableState) -> bool {
+    let (was, is) = (state.shape.made_at, situation.table.made_at);
+    // The log tells of it by itself, and more exactly.
+    let is_followed = matches!(state.watermark, Some(Watermark::Log(_)));
+    !is_followed && was.is_some() && is.is_some() && was != is && state.server.as_deref() == situation.server
 }
 
 /// What a rule for deletes asks for, if it is another than that of the last sync.
@@ -206,6 +214,7 @@ mod tests {
             rows,
             data_bytes: rows * 50,
             fingerprint: Some(Fingerprint("f".to_owned())),
+            made_at: None,
         }
     }
 
@@ -220,7 +229,7 @@ mod tests {
     fn state(watermark: Option<Watermark>) -> TableState {
         let table = payment(1);
         TableState {
-            shape: Shape { columns: table.columns, key: table.key },
+            shape: Shape { columns: table.columns, key: table.key, made_at: table.made_at },
             fingerprint: Some(Fingerprint("f".to_owned())),
             watermark,
             revision: 1,

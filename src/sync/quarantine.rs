@@ -11,7 +11,6 @@ use crate::{
     domain::{Column, Table, hexadecimal},
     error::{Error, Kind, Result},
     source::Cell,
-    sync::plan,
     warehouse::Quarantined,
 };
 use bytes::{BufMut, Bytes, BytesMut};
@@ -58,7 +57,7 @@ pub(super) struct Refused {
 impl Refused {
     /// Sets a row aside.
     pub(super) fn new(table: &Table, cells: &[Cell<'_>], column: &str, reason: Reason) -> Self {
-        let key = if plan::has_integer_key(table) {
+        let key = if table.has_integer_key() {
             table.key.iter().filter_map(|&at| cells[at].integer()).collect()
         } else {
             Vec::new()
@@ -78,7 +77,7 @@ impl Refused {
     pub(super) fn by_warehouse(table: &Table, row: &[u8], error: &Error) -> Result<Self> {
         let cells = encode::cells(row).ok_or_else(|| Error::new(Kind::Internal, "a refused row is cut short"))?;
         let parts = || table.key.iter().map(|&at| &row[cells[at].clone()]);
-        let key: Vec<i128> = if plan::has_integer_key(table) {
+        let key: Vec<i128> = if table.has_integer_key() {
             parts()
                 .zip(table.key_columns())
                 .filter_map(|(c, of)| encode::decode_integer(&c[4..], of.warehouse()))
@@ -109,6 +108,7 @@ fn encoded_key(table: &Table, cells: &[Cell<'_>]) -> Bytes {
         rows: 0,
         data_bytes: 0,
         fingerprint: None,
+        made_at: None,
     };
     let cells: Vec<Cell<'_>> = table.key.iter().map(|&at| cells[at]).collect();
     let mut encoded = BytesMut::new();

@@ -248,6 +248,12 @@ impl<'t> Raw<'t> {
         )
     }
 
+    /// Begins a copy of the keys of a table of this shape, of a quoted name, in order.
+    pub(super) fn copy_out_keys(&self, target: &str) -> String {
+        let key = self.key().join(", ");
+        format!("copy (select {key} from {target} order by {key}) to stdout (format binary)")
+    }
+
     /// Counts the staged rows whose keys are new.
     pub(super) fn count_new(&self) -> String {
         format!(
@@ -255,6 +261,29 @@ impl<'t> Raw<'t> {
             self.key().join(", "),
             self.name(),
             self.same_key("t", "s"),
+            self.is_live("t")
+        )
+    }
+
+    /// Counts the staged rows whose keys are known, and all rows.
+    pub(super) fn count_known(&self) -> String {
+        format!(
+            "select (select count(*) from {name} t where exists (select from {STAGED} s where {})), \
+             (select count(*) from {name})",
+            self.same_key("t", "s"),
+            name = self.name(),
+        )
+    }
+
+    /// Counts the rows with any of these keys of integers, of which there is one at least.
+    pub(super) fn count_keys(&self, keys: &[&[i128]]) -> String {
+        let one = |key: &&[i128]| key.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let all: Vec<String> = keys.iter().map(|key| format!("({})", one(key))).collect();
+        format!(
+            "select count(*) from {} t where ({}) in ({}) and {}",
+            self.name(),
+            self.key().iter().map(|k| format!("t.{k}")).collect::<Vec<_>>().join(", "),
+            all.join(", "),
             self.is_live("t")
         )
     }

@@ -9,9 +9,8 @@ use super::{
     batches::Batches,
     cutter::Cutter,
     encode,
-    feed::{Ends, Fed},
+    feed::Fed,
     job::{Found, Job},
-    plan,
     quarantine::Refused,
     staging::Staging,
 };
@@ -27,7 +26,7 @@ use std::{cmp::Ordering, collections::HashSet};
 impl Job<'_> {
     /// Compares everything and writes the difference.
     pub(super) async fn reconcile(&self) -> Result<SyncOutcome> {
-        if !plan::has_integer_key(self.table) {
+        if !self.table.has_integer_key() {
             return self.reconcile_whole().await;
         }
         if self.is_chunked() {
@@ -53,7 +52,7 @@ impl Job<'_> {
 
     /// Compares everything and counts the difference.
     pub(super) async fn compare(&self) -> Result<Differences> {
-        if !plan::has_integer_key(self.table) {
+        if !self.table.has_integer_key() {
             return self.compare_whole().await;
         }
         Ok(self.walk(None).await?.differences)
@@ -61,7 +60,7 @@ impl Job<'_> {
 
     /// Walks both sides in key order; stages what differs where asked.
     async fn walk(&self, staging: Option<&mut Staging<'_>>) -> Result<Walked> {
-        let (reading, batches) = self.feed(Order::Key { after: Vec::new() }, Ends::WithTheTable);
+        let (reading, batches) = self.feed(Order::Key { after: Vec::new() });
         self.walk_along(reading, batches, staging, None).await
     }
 
@@ -234,6 +233,8 @@ struct Theirs {
 impl Theirs {
     /// Goes to the next row.
     async fn advance(&mut self) -> Result<()> {
+        // A long row is not kept while the next one comes.
+        self.row = Bytes::new();
         let Some(row) = self.stream.next().await? else {
             self.here = false;
             return Ok(());

@@ -6,13 +6,32 @@
 use super::{SyncOutcome, job::Job};
 use crate::{
     domain::{ChangeKind, TableName},
-    error::Result,
+    error::{Error, Kind, Result},
     telemetry::Metrics,
     warehouse::{Dependents, Transaction},
 };
 use tracing::{info, warn};
 
 impl Job<'_> {
+    /// Refuses to write where somebody's trigger or rule may change or swallow what is written: nobody would notice.
+    ///
+    /// # Errors
+    /// [`Kind::RawMeddled`] with what is in the way.
+    pub(super) fn refuse_meddlers(&self) -> Result<()> {
+        let meddlers = self.state.and_then(|s| s.raw.as_ref()).map_or(&[][..], |raw| &raw.meddlers);
+        if meddlers.is_empty() {
+            return Ok(());
+        }
+        let told = format!(
+            "{} is not written: on its table {}.{} is {}, which may change or swallow rows",
+            self.table.name,
+            self.warehouse.raw_schema(),
+            self.table.raw_name(),
+            meddlers.join(", ")
+        );
+        Err(Error::new(Kind::RawMeddled, told))
+    }
+
     /// Adds and widens columns.
     pub(super) async fn reshape(&self, transaction: &Transaction<'_>) -> Result<()> {
         let (schema, name) = (self.warehouse.raw_schema(), &*self.table.raw_name());

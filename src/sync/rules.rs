@@ -7,6 +7,9 @@ use crate::{
 };
 use serde::Serialize;
 
+/// PostgreSQL docs, appendix K. One of them is ours at least.
+const WAREHOUSE_COLUMNS_MAX: usize = 1600;
+
 /// A column that becomes another type than its declaration says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuledColumn {
@@ -65,11 +68,19 @@ fn holds_texts(column: &Column) -> bool {
     may_hold_any && column.warehouse() == WarehouseType::Text
 }
 
-/// Whether every column can become what its rule says.
+/// Whether every column can become what its rule says, and all of them a table.
 ///
 /// # Errors
-/// [`Kind::SourceType`] where one can't.
+/// [`Kind::SourceType`], [`Kind::TooManyColumns`].
 pub(super) fn check(table: &Table) -> Result<()> {
+    let columns = table.columns.len();
+    if columns >= WAREHOUSE_COLUMNS_MAX {
+        let told = format!(
+            "{} has {columns} columns, and a table of PostgreSQL {WAREHOUSE_COLUMNS_MAX} at most, ours included",
+            table.name
+        );
+        return Err(Error::new(Kind::TooManyColumns, told));
+    }
     for (at, column) in table.columns.iter().enumerate() {
         let Some(mapping) = column.rule.mapping else { continue };
         let told = |why: &str| {
@@ -121,6 +132,7 @@ mod tests {
             rows: 0,
             data_bytes: 0,
             fingerprint: None,
+            made_at: None,
         };
         let (taken_at, settled_at) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
         let mut catalog = Catalog { taken_at, settled_at, tables: vec![table] };

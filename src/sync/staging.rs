@@ -13,11 +13,12 @@ use super::{
     sift,
 };
 use crate::{
-    domain::{Column, Table},
+    domain::{Column, Table, TableName},
     error::Result,
     warehouse::Session,
 };
 use bytes::{BufMut, Bytes, BytesMut};
+use std::collections::BTreeMap;
 
 /// Stages rows and keys of one table.
 pub(super) struct Staging<'a> {
@@ -113,6 +114,36 @@ impl<'a> Staging<'a> {
         }
         let row = self.session.query_one(&self.raw.count_new(), &[], "counting new rows").await?;
         count(row.get(0))
+    }
+
+    /// How many of the rows staged so far may be back that the raw table keeps as deleted ones: they look like edits.
+    /// `counted` are those of its rows that are not kept.
+    pub(super) async fn count_back(&mut self, counted: u64) -> Result<u64> {
+        self.flush_rows().await?;
+        if !self.made {
+            return Ok(0);
+        }
+        let row = self.session.query_one(&self.raw.count_known(), &[], "counting rows that may be back").await?;
+        Ok(count(row.get(0))?.min(count(row.get(1))?.saturating_sub(counted)))
+    }
+
+    /// How many of the rows set aside so far were neither in quarantine before nor have an older version in the raw
+    /// table. Keys of integers only.
+    pub(super) async fn count_refused_anew(&mut self, table: &TableName) -> Result<u64> {
+        self.flush_rows().await?;
+        let mut anew: BTreeMap<&str, &[i128]> =
+            self.refused.iter().map(|row| (row.entry.row_key.as_str(), &row.key[..])).collect();
+        if anew.is_empty() {
+            return Ok(0);
+        }
+        let known = self.session.quarantined_among(table, &anew.keys().copied().collect::<Vec<_>>()).await?;
+        anew.retain(|key, _| !known.contains(*key));
+        let keys: Vec<&[i128]> = anew.into_values().collect();
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        let row = self.session.query_one(&self.raw.count_keys(&keys), &[], "counting rows to be set aside").await?;
+        Ok(keys.len() as u64 - count(row.get(0))?)
     }
 
     /// How many of the rows staged so far were set aside.

@@ -20,14 +20,19 @@ use crate::{
 use tracing::{info, warn};
 
 impl Job<'_> {
-    /// Notes how far the log has come, before everything is read; and why it is, unless that is `known`.
-    pub(super) async fn find_log_position(&mut self, known: bool) -> Result<()> {
+    /// Notes how far the log has come, before everything is read.
+    pub(super) async fn find_log_position(&mut self) -> Result<()> {
         match self.source.log_position(self.table).await? {
             Ok(position) => self.log = Some(position),
             Err(untold) => self.tell(untold),
         }
-        if known || self.untold.is_some() {
-            return Ok(());
+        Ok(())
+    }
+
+    /// Says why everything is compared though nobody asked for it, unless the log itself has told.
+    pub(super) fn tell_why_compared(&mut self) {
+        if self.untold.is_some() {
+            return;
         }
         let has_place = matches!(self.state.and_then(|s| s.watermark.as_ref()), Some(Watermark::Log(_)));
         // With a place and the same shape, it is for another rule for deletes.
@@ -36,7 +41,6 @@ impl Job<'_> {
         } else if !has_place {
             self.tell(Untold::NoPlace);
         }
-        Ok(())
     }
 
     /// Stages the rows that the log tells of and writes those that differ.

@@ -1,14 +1,17 @@
 //! Keeps in step what has no key that orders both sides alike: no key at all, or one of text.
 //!
-//! All rows are staged and compared as a multiset: duplicates are kept exactly.
+//! All rows are staged and compared as a multiset: duplicates are kept exactly. They are read by the primary key as
+//! the source orders it, where that can be followed; else in one statement.
 
 use super::{
     Action, Differences, SyncOutcome,
-    feed::Ends,
     job::{Found, Job, count},
     staging::Staging,
 };
-use crate::{error::Result, source::Order};
+use crate::{
+    error::{Error, Kind, Result},
+    source::Order,
+};
 
 impl Job<'_> {
     /// Stages everything and writes the difference.
@@ -34,10 +37,20 @@ impl Job<'_> {
     }
 
     async fn stage_whole(&self) -> Result<(Staging<'_>, Found)> {
+        for order in [Order::OwnKey, Order::Unordered] {
+            if let Some(staged) = self.stage_whole_in(order).await? {
+                return Ok(staged);
+            }
+        }
+        Err(Error::new(Kind::Internal, "a statement without an order has not brought all rows"))
+    }
+
+    /// `None` where the order can't be followed to its end.
+    async fn stage_whole_in(&self, order: Order) -> Result<Option<(Staging<'_>, Found)>> {
         let mut staging = Staging::new(self.warehouse.session().await?, self.raw(), self.config.batch_bytes_max);
         staging.make().await?;
-        let (reading, mut batches) = self.feed(Order::Unordered, Ends::WithTheTable);
+        let (reading, mut batches) = self.feed(order);
         let (fed, ()) = tokio::try_join!(reading, staging.take(&mut batches))?;
-        Ok((staging, Found::all(Action::Reconcile, fed, Vec::new())))
+        Ok(fed.whole.then(|| (staging, Found::all(Action::Reconcile, fed, Vec::new()))))
     }
 }

@@ -6,14 +6,14 @@
 
 use crate::domain::Clock;
 use serde_json::{Map, Value};
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 use tracing::{
-    Event, Subscriber,
+    Event, Level, Subscriber,
     field::{Field, Visit},
 };
 use tracing_subscriber::{
     EnvFilter,
-    filter::{LevelFilter, ParseError},
+    filter::ParseError,
     fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, format::JsonFields, format::Writer},
     registry::LookupSpan,
 };
@@ -25,6 +25,9 @@ pub enum Form {
     Text,
     /// For a machine.
     Json,
+    /// For systemd's journal: the same with the level in front (sd-daemon(3)), which the journal takes off again
+    /// and keeps as `PRIORITY`.
+    Journald,
 }
 
 /// Why logging could not begin.
@@ -36,6 +39,9 @@ pub enum LogError {
     /// Logging was begun before.
     #[error("logging has begun already")]
     Begun,
+    /// There is no log whose filter could be changed.
+    #[error("logging has not begun")]
+    NotBegun,
 }
 
 /// Begins to log to standard error. Once a process.
@@ -56,34 +62,56 @@ pub fn init_to<W>(form: Form, filter: &str, writer: W) -> Result<(), LogError>
 where
     W: for<'a> tracing_subscriber::fmt::MakeWriter<'a> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt().with_env_filter(parsed(filter)?).with_writer(writer);
+    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(filter)?).with_writer(writer);
+    let flat = |with_priority| FlatJson { clock: Clock::system(), with_priority };
     match form {
         Form::Text => {
             let colours =
                 std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
-            builder.with_ansi(colours).with_target(false).try_init()
+            let builder = builder.with_ansi(colours).with_target(false).with_filter_reloading();
+            let handle = builder.reload_handle();
+            begun(builder.try_init().is_ok(), move |filter| handle.reload(filter).is_ok())
         }
-        Form::Json => {
-            builder.fmt_fields(JsonFields::new()).event_format(FlatJson { clock: Clock::system() }).try_init()
+        Form::Json | Form::Journald => {
+            let builder = builder.fmt_fields(JsonFields::new()).event_format(flat(form == Form::Journald));
+            let builder = builder.with_filter_reloading();
+            let handle = builder.reload_handle();
+            begun(builder.try_init().is_ok(), move |filter| handle.reload(filter).is_ok())
         }
     }
-    .map_err(|_| LogError::Begun)
 }
 
-/// What others log of their own insides, which is no news to an operator. The filter can still ask for it.
-const QUIETER: &str = "tokio_cron_scheduler=warn";
+type Refilter = Box<dyn Fn(EnvFilter) -> bool + Send + Sync>;
 
-fn parsed(filter: &str) -> Result<EnvFilter, ParseError> {
-    let asked = EnvFilter::try_new(filter)?;
-    let is_loud = asked.max_level_hint().is_none_or(|level| level > LevelFilter::WARN);
-    // Of two directives for one target the later counts.
-    if is_loud { EnvFilter::try_new(format!("{QUIETER},{filter}")) } else { Ok(asked) }
+/// How the filter of this process's log is changed.
+static REFILTER: OnceLock<Refilter> = OnceLock::new();
+
+fn begun(is_first: bool, refilter: impl Fn(EnvFilter) -> bool + Send + Sync + 'static) -> Result<(), LogError> {
+    if !is_first {
+        return Err(LogError::Begun);
+    }
+    // It is the first, so nobody has set it.
+    let _ = REFILTER.set(Box::new(refilter));
+    Ok(())
+}
+
+/// Logs by another filter from now on.
+///
+/// # Errors
+/// A filter that isn't one, or nothing is logged by this process.
+pub fn refilter(filter: &str) -> Result<(), LogError> {
+    let filter = EnvFilter::try_new(filter)?;
+    match REFILTER.get() {
+        Some(refilter) if refilter(filter) => Ok(()),
+        _ => Err(LogError::NotBegun),
+    }
 }
 
 /// One flat object a line: time, level, target, message, then the fields of the spans from the
 /// outermost in, then the event's own.
 struct FlatJson {
     clock: Clock,
+    with_priority: bool,
 }
 
 impl<S, N> FormatEvent<S, N> for FlatJson
@@ -92,6 +120,9 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        if self.with_priority {
+            write!(writer, "<{}>", priority(*event.metadata().level()))?;
+        }
         let mut own = Fields::default();
         event.record(&mut own);
         let mut line = Map::new();
@@ -112,6 +143,16 @@ where
         }
         line.extend(own.0);
         writeln!(writer, "{}", Value::Object(line))
+    }
+}
+
+/// The level as syslog(3) counts it.
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        Level::DEBUG | Level::TRACE => 7,
     }
 }
 
@@ -172,7 +213,7 @@ mod tests {
         let subscriber = tracing_subscriber::fmt()
             .with_writer(move || writer.clone())
             .fmt_fields(JsonFields::new())
-            .event_format(FlatJson { clock: Clock::system() })
+            .event_format(FlatJson { clock: Clock::system(), with_priority: false })
             .finish();
         tracing::subscriber::with_default(subscriber, || {
             let run = tracing::info_span!("run", run = 7);
@@ -194,29 +235,23 @@ mod tests {
         assert_eq!(line.keys().next().map(String::as_str), Some("time"));
     }
 
-    /// What is logged with a filter: an event of the scheduler crate's, and one of ours, both of level info.
-    fn logged(filter: &str) -> String {
+    #[test]
+    fn a_line_for_the_journal_begins_with_its_level_as_syslog_counts() {
         let sink = Sink::default();
         let writer = sink.clone();
-        let filter = parsed(filter).expect("the filter is one");
-        let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || writer.clone()).finish();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .fmt_fields(JsonFields::new())
+            .event_format(FlatJson { clock: Clock::system(), with_priority: true })
+            .finish();
         tracing::subscriber::with_default(subscriber, || {
-            tracing::info!(target: "tokio_cron_scheduler::job_scheduler", "theirs");
-            tracing::info!("ours");
+            tracing::info!("done");
+            tracing::warn!("late");
+            tracing::error!("failed");
         });
-        String::from_utf8(sink.0.lock().expect("no writer panics").clone()).expect("it is text")
-    }
-
-    #[test]
-    fn the_scheduler_crates_insides_are_logged_only_when_asked_for() {
-        let told = |filter: &str| {
-            let text = logged(filter);
-            (text.contains("ours"), text.contains("theirs"))
-        };
-        assert_eq!(told("info"), (true, false));
-        assert_eq!(told("debug,amalgam=off"), (false, false));
-        assert_eq!(told("info,tokio_cron_scheduler=info"), (true, true));
-        assert_eq!(told("off"), (false, false));
+        let text = String::from_utf8(sink.0.lock().expect("no writer panics").clone()).expect("it is text");
+        let begins: Vec<&str> = text.lines().map(|line| &line[..4]).collect();
+        assert_eq!(begins, ["<6>{", "<4>{", "<3>{"]);
     }
 
     #[test]

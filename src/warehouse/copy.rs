@@ -1,7 +1,10 @@
 //! COPY in both directions, in PostgreSQL's binary format.
 
-use super::{Session, Transaction, failure::failure};
-use crate::error::{Error, Kind, Result};
+use super::{Session, Transaction, failure::failure, session::UnderWay};
+use crate::{
+    error::{Error, Kind, Result},
+    telemetry::IntCounter,
+};
 use bytes::{Buf, Bytes};
 use futures_util::{SinkExt, StreamExt};
 use std::pin::Pin;
@@ -16,6 +19,8 @@ const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// Rows on their way into the warehouse. Dropped before [`CopyIn::finish`], it leaves nothing.
 pub struct CopyIn {
     sink: Pin<Box<CopyInSink<Bytes>>>,
+    under_way: UnderWay,
+    written_bytes: IntCounter,
 }
 
 impl CopyIn {
@@ -23,14 +28,21 @@ impl CopyIn {
     pub async fn send(&mut self, mut bytes: Bytes) -> Result<()> {
         while !bytes.is_empty() {
             let piece = bytes.split_to(bytes.len().min(MESSAGE_BYTES_MAX));
-            self.sink.feed(piece).await.map_err(|e| refused(&e))?;
+            let length = piece.len();
+            self.sink.feed(piece).await.map_err(|e| {
+                self.under_way.set(false);
+                refused(&e)
+            })?;
+            self.written_bytes.inc_by(length as u64);
         }
         Ok(())
     }
 
     /// Ends the stream; rows taken in.
     pub async fn finish(mut self) -> Result<u64> {
-        self.sink.as_mut().finish().await.map_err(|e| refused(&e))
+        let finished = self.sink.as_mut().finish().await;
+        self.under_way.set(false);
+        finished.map_err(|e| refused(&e))
     }
 }
 
@@ -46,12 +58,21 @@ fn refused(error: &tokio_postgres::Error) -> Error {
 /// Rows on their way out of the warehouse.
 pub struct CopyOut {
     stream: Pin<Box<CopyOutStream>>,
+    under_way: UnderWay,
     begun: bool,
 }
 
 impl CopyOut {
     /// The next row in binary form, its count of cells first; `None` after the last.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        let next = self.row().await;
+        if !matches!(next, Ok(Some(_))) {
+            self.under_way.set(false);
+        }
+        next
+    }
+
+    async fn row(&mut self) -> Result<Option<Bytes>> {
         loop {
             let Some(message) = self.stream.next().await else { return Ok(None) };
             let mut row = message.map_err(|e| failure(&e, "copying out of the warehouse"))?;
@@ -72,21 +93,26 @@ impl CopyOut {
 }
 
 macro_rules! copies {
-    ($($type:ty => $field:ident),+) => { $(
+    ($($type:ty),+) => { $(
         impl $type {
             /// Begins `copy … from stdin (format binary)`.
             pub async fn copy_in(&self, sql: &str) -> Result<CopyIn> {
-                let sink = self.$field.copy_in(sql).await.map_err(|e| failure(&e, "copying into the warehouse"))?;
-                Ok(CopyIn { sink: Box::pin(sink) })
+                let (on, under_way) = self.on();
+                let sink = under_way.until(on.copy_in(sql)).await.map_err(|e| failure(&e, "copying into the warehouse"))?;
+                under_way.set(true);
+                let (under_way, written_bytes) = (under_way.clone(), self.written_bytes.clone());
+                Ok(CopyIn { sink: Box::pin(sink), under_way, written_bytes })
             }
 
             /// Begins `copy … to stdout (format binary)`.
             pub async fn copy_out(&self, sql: &str) -> Result<CopyOut> {
-                let stream = self.$field.copy_out(sql).await.map_err(|e| failure(&e, "copying out of the warehouse"))?;
-                Ok(CopyOut { stream: Box::pin(stream), begun: false })
+                let (on, under_way) = self.on();
+                let stream = under_way.until(on.copy_out(sql)).await.map_err(|e| failure(&e, "copying out of the warehouse"))?;
+                under_way.set(true);
+                Ok(CopyOut { stream: Box::pin(stream), under_way: under_way.clone(), begun: false })
             }
         }
     )+ };
 }
 
-copies!(Session => client, Transaction<'_> => inner);
+copies!(Session, Transaction<'_>);

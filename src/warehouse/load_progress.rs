@@ -26,7 +26,7 @@ pub struct LoadProgress {
     pub source_read_at: DateTime<Utc>,
     /// How far the source's log had come when it began, where that is known.
     pub log: Option<LogPosition>,
-    /// The key of the last row that is in; empty before the first.
+    /// The highest key that was read; empty before the first.
     pub last_key: Vec<i128>,
     /// Rows that are in.
     pub rows: u64,
@@ -38,7 +38,7 @@ pub struct LoadProgress {
     pub texts_coerced: u64,
     /// Rows that were read with them and set aside.
     pub rows_quarantined: u64,
-    /// Whether rows with keys below the last one may be missing: read was as they lie in the file, and not
+    /// Whether rows with keys below the highest may be missing: read is, or was, as they lie in the file, and not
     /// to its end.
     pub may_have_gaps: bool,
 }

@@ -3,6 +3,7 @@
 //! Owns every `tokio_postgres` type; other rooms see [`Session`], [`Transaction`] and [`Row`].
 //! Guarantee: an error that leaves this room carries no cell's value.
 
+mod calling_off;
 mod chunk;
 mod copy;
 pub mod dependents;
@@ -15,6 +16,7 @@ mod quarantine;
 mod schema_change;
 mod session;
 mod table_state;
+mod upkeep;
 
 pub use chunk::{Chunk, RawImage};
 pub use copy::{CopyIn, CopyOut};

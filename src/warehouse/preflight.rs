@@ -5,6 +5,37 @@
 use super::Warehouse;
 use crate::{domain::Clock, error::Result};
 use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::BTreeMap;
+
+/// Settings that matter: names of PostgreSQL's manual. None holds a secret or a value of a row.
+const SETTINGS: [&str; 26] = [
+    "server_version",
+    "server_encoding",
+    "lc_collate",
+    "TimeZone",
+    "max_connections",
+    "shared_buffers",
+    "work_mem",
+    "maintenance_work_mem",
+    "effective_cache_size",
+    "wal_level",
+    "max_wal_size",
+    "checkpoint_timeout",
+    "fsync",
+    "full_page_writes",
+    "synchronous_commit",
+    "synchronous_standby_names",
+    "autovacuum",
+    "statement_timeout",
+    "lock_timeout",
+    "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
+    "default_transaction_isolation",
+    "default_transaction_read_only",
+    "default_tablespace",
+    "temp_file_limit",
+    "max_locks_per_transaction",
+];
 
 const FACTS: &str = include_str!("queries/preflight.sql");
 const SCHEMAS: &str = include_str!("queries/preflight_schemas.sql");
@@ -42,6 +73,12 @@ pub struct Preflight {
     pub statement_milliseconds_max: i64,
     /// Bytes of the database.
     pub database_bytes: i64,
+    /// Whether a crash of the machine loses nothing: `fsync` and `full_page_writes`.
+    pub is_durable: bool,
+    /// `idle_in_transaction_session_timeout` in milliseconds; 0 for none.
+    pub idle_milliseconds_max: i64,
+    /// Where the database's tablespace lies, where it has one of its own.
+    pub tablespace: Option<String>,
     /// Where the server keeps its data, where we may know.
     pub data_directory: Option<String>,
     /// The server's clock minus this machine's.
@@ -101,10 +138,24 @@ impl Warehouse {
             is_read_only: row.get(12),
             statement_milliseconds_max: row.get::<_, Option<i64>>(13).unwrap_or(0),
             database_bytes: row.get(14),
-            data_directory: row.get(15),
+            is_durable: row.get(15),
+            idle_milliseconds_max: row.get::<_, Option<i64>>(16).unwrap_or(0),
+            tablespace: row.get(17),
+            data_directory: row.get(18),
             // Half of the way there and back belongs to the question.
             clock_ahead: there - (before + (after - before) / 2),
             schemas: rows.iter().map(schema).collect(),
         })
+    }
+
+    /// Settings of the server by which it behaves as it does.
+    ///
+    /// # Errors
+    /// What a connection or a query can meet.
+    pub async fn settings(&self) -> Result<BTreeMap<String, String>> {
+        let sql = "select name, current_setting(name) from pg_settings where name = any($1)";
+        let rows =
+            self.session().await?.query(sql, &[&SETTINGS.as_slice()], "asking the warehouse for its settings").await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 }

@@ -29,6 +29,13 @@ impl Session {
         let rows: i64 = self.query_one(sql, &[&table.as_str()], "counting rows in quarantine").await?.get(0);
         u64::try_from(rows).map_err(|_| Error::new(Kind::Internal, "a count below zero"))
     }
+
+    /// Those among some rows, told by [`Quarantined::row_key`], that are in quarantine.
+    pub async fn quarantined_among(&self, table: &TableName, row_keys: &[&str]) -> Result<HashSet<String>> {
+        let sql = "select row_key from amalgam.quarantine where source_table = $1 and row_key = any($2)";
+        let rows = self.query(sql, &[&table.as_str(), &row_keys], "reading keys in quarantine").await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
 }
 
 impl Session {

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 const READ: &str = include_str!("queries/table_states.sql");
 const RAW: &str = include_str!("queries/raw_tables.sql");
+const NAME_BEARER: &str = include_str!("queries/name_bearer.sql");
 const INSERT: &str = include_str!("queries/insert_table_state.sql");
 const UPDATE: &str = include_str!("queries/update_table_state.sql");
 
@@ -24,6 +25,9 @@ pub struct Shape {
     pub columns: Vec<Column>,
     /// Positions of the primary key's columns, in key order.
     pub key: Vec<usize>,
+    /// When the table was made, altered or rebuilt, by the server that was read.
+    #[serde(default)]
+    pub made_at: Option<i64>,
 }
 
 /// What is known of one raw table.
@@ -64,6 +68,8 @@ pub struct RawTable {
     pub columns: BTreeMap<String, String>,
     /// The primary key's columns, in key order.
     pub key: Vec<String>,
+    /// Triggers and rules of people's own that fire when it is written, each with its name.
+    pub meddlers: Vec<String>,
 }
 
 /// What one sync leaves behind.
@@ -147,13 +153,27 @@ impl Session {
             .collect()
     }
 
+    /// What bears a name in a schema, in words: `a table`, or what is none. `None`: nothing does.
+    pub async fn name_bearer(&self, schema: &str, name: &str) -> Result<Option<&'static str>> {
+        let row = self.query_opt(NAME_BEARER, &[&schema, &name], "looking for what bears a table's name").await?;
+        Ok(row.map(|row| match row.get(0) {
+            "r" | "p" => "a table",
+            "v" => "a view",
+            "m" => "a materialized view",
+            "f" => "a foreign table",
+            "S" => "a sequence",
+            "c" | "type" => "a type",
+            _ => "an index",
+        }))
+    }
+
     /// The tables of the raw schema, or the twins of those named.
     async fn raw_tables(&self, schema: &str, only: Option<&[&str]>) -> Result<BTreeMap<String, RawTable>> {
         let twins: Option<Vec<_>> = only.map(|names| names.iter().map(|n| in_warehouse(n)).collect());
         let rows = self.query(RAW, &[&schema, &twins], "looking at the raw tables").await?;
         let table = |row: &tokio_postgres::Row| {
             let columns = row.get::<_, Vec<String>>(1).into_iter().zip(row.get::<_, Vec<String>>(2)).collect();
-            (row.get(0), RawTable { columns, key: row.get(3) })
+            (row.get(0), RawTable { columns, key: row.get(3), meddlers: row.get(4) })
         };
         Ok(rows.iter().map(table).collect())
     }

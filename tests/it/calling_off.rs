@@ -4,6 +4,7 @@ use crate::{
     harness::{Servers, until},
     orchestrator::{PRACTICE, hold, is_under_way, orchestrator},
 };
+use amalgam::warehouse::Warehouse;
 use std::{process::Stdio, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -73,4 +74,26 @@ async fn what_is_under_way_may_end_when_a_run_is_called_off() {
     tokio::join!(hold(&config, "raw.payment", release.clone()), stopping);
     let attempt = "select a.state from amalgam.attempt a join amalgam.task using (task_id) where subject = 'payment' and run_id = (select max(run_id) from amalgam.run)";
     assert_eq!(bench.text(attempt).await, "succeeded");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_is_given_up_ends_at_the_warehouse_too() {
+    let bench = Servers::fresh("given_up").await;
+    let warehouse = Warehouse::new(&bench.config().warehouse).expect("a pool needs no server");
+    let sleepers = "select count(*) from pg_stat_activity where datname = current_database() and query = 'select pg_sleep(600)' and state = 'active'";
+    let mut session = warehouse.session().await.expect("the server answers");
+    let transaction = session.begin().await.expect("it can begin");
+    tokio::select! {
+        ended = transaction.batch("select pg_sleep(600)", "sleeping") => panic!("it sleeps for minutes: {ended:?}"),
+        () = until("it sleeps", || async { bench.text(sleepers).await == "1" }) => {}
+    }
+    drop(transaction);
+    drop(session);
+    until("it has ended", || async { bench.text(sleepers).await == "0" }).await;
+    // One that has come to its end goes back to the pool.
+    let session = warehouse.session().await.expect("the server answers");
+    session.batch("select 1", "asking").await.expect("it answers");
+    drop(session);
+    let (open, idle, _) = warehouse.pool_sizes();
+    assert_eq!((open, idle), (1, 1));
 }

@@ -1,7 +1,7 @@
 //! The configuration: where values come from, which stands above which, what is told when it is wrong.
 
 use amalgam::config::{
-    Config, Schedule, TableOverride, TypeRule,
+    Config, Notify, Schedule, TableOverride, TypeRule,
     load::{Error, Loaded, PLAIN_NAMES, Sources, load, load_with_origins},
 };
 use serde_json::Value;
@@ -174,6 +174,47 @@ fn systemd_credentials_are_used_where_nothing_else_is_given() {
 }
 
 #[test]
+fn the_secrets_of_notifiers_come_from_files_and_by_their_names_from_credentials() {
+    let mut case = Case::new(
+        "[[notify]]\nname = 'chat'\nkind = 'slack'\n[[notify]]\nname = 'on-call'\nkind = 'pagerduty'\ntoken = 'own'\n",
+    );
+    case.file("notify_chat_url", "https://hooks.slack.example/hunter2\n");
+    case.file("notify_on-call_token", "another");
+    case.file("heartbeat_url", "https://heartbeat.example/hunter2");
+    case.sources.credentials = Some(case.directory.path().to_owned());
+    let config = case.load();
+    assert_eq!(config.notify[0].url.reveal(), "https://hooks.slack.example/hunter2");
+    assert_eq!(config.notify[1].token.reveal(), "own");
+    assert!(config.heartbeat.address().is_some());
+    let shown = serde_json::to_string(&config).expect("it is JSON");
+    assert!(!shown.contains("hunter2") && !shown.contains("\"own\""), "{shown}");
+
+    let case = Case::new("");
+    let url = case.file("url", "https://hooks.slack.example/hunter2\n");
+    let text = format!("[[notify]]\nname = 'chat'\nkind = 'slack'\nurl_file = {url:?}\n");
+    assert_eq!(Case::new(&text).load().notify[0].url.reveal(), "https://hooks.slack.example/hunter2");
+}
+
+#[test]
+fn what_is_wrong_with_a_notifier_is_told_by_place_and_hides_nothing_else() {
+    let case = Case::new(
+        "[[notify]]\nname = 'a'\nkind = 'slak'\nurl = 'https://x.example'\n\
+         [[notify]]\nname = 'b'\nkind = 'email'\nrepeat_hours = 'often'\nhost = 'mail'\nfrom = 'a@b.example'\nhots = 1\n",
+    );
+    insta::assert_snapshot!(case.problems(), @r#"
+    the configuration has 4 problems
+    notify.1.hots (amalgam.toml, line 11): there is no such key
+      remedy: did you mean notify.1.host?
+    notify.0.kind (amalgam.toml, line 3): is "slak"
+      remedy: did you mean slack? possible are webhook, slack, pagerduty, alertmanager, email
+    notify.1.repeat_hours (amalgam.toml, line 8): is the text "often"
+      remedy: give a whole number, without quotes and not below 0
+    notify.1.to (amalgam.toml): names nobody
+      remedy: write ["office@clinic.example"]
+    "#);
+}
+
+#[test]
 fn unknown_keys_are_told_with_place_and_nearest_key() {
     let case =
         Case::new("[source]\nhots = 'a'\n\n[[schedule]]\nname = 'a'\ncron = '0 2 * * *'\ntimzone = 'UTC'\n\n[sink]\n")
@@ -184,7 +225,7 @@ fn unknown_keys_are_told_with_place_and_nearest_key() {
     schedule.0.timzone (amalgam.toml, line 7): there is no such key
       remedy: did you mean schedule.0.timezone?
     sink (amalgam.toml, line 9): there is no such key
-      remedy: the keys here are source, warehouse, sync, tables, models, schedule, retry, http, log
+      remedy: the keys here are source, warehouse, sync, tables, models, schedule, runs, retry, notify, heartbeat, traces, http, log
     source.hots (amalgam.toml, line 2): there is no such key
       remedy: did you mean source.host?
     source_host (environment variable AMALGAM_SOURCE_HOST): there is no such key
@@ -301,12 +342,16 @@ fn the_example_loads_as_it_is_and_with_every_comment_taken_away() {
     let everything: String = example
         .lines()
         .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
-        .filter(|line| !line.contains("password_file") && !line.contains("project_dir"))
+        .filter(|line| {
+            !["password_file", "token_file", "url_file", "headers_file", "project_dir"]
+                .iter()
+                .any(|key| line.contains(key))
+        })
         .map(|line| format!("{line}\n"))
         .collect();
     let config = Case::new(&everything).load();
     assert_eq!(config.source.host, "db.clinic.lan");
-    assert_eq!(config.schedule.len(), 2);
+    assert_eq!(config.schedule.len(), 3);
     assert_eq!(config.tables.len(), 1);
 }
 
@@ -327,6 +372,7 @@ fn every_key_is_documented_with_its_default() {
     collect("", &serde_json::to_value(Config::default()).expect("it is JSON"), &mut keys);
     keys.remove("tables");
     keys.remove("schedule");
+    keys.remove("notify");
     keys.remove("sync.types");
     collect("sync.types[]", &serde_json::to_value(TypeRule::default()).expect("it is JSON"), &mut keys);
     keys.insert("sync.types[].columns".to_owned(), "required".to_owned());
@@ -334,7 +380,10 @@ fn every_key_is_documented_with_its_default() {
     collect("tables.<name>", &serde_json::to_value(TableOverride::default()).expect("it is JSON"), &mut keys);
     collect("schedule[]", &serde_json::to_value(Schedule::default()).expect("it is JSON"), &mut keys);
     keys.insert("schedule[].name".to_owned(), "required".to_owned());
-    keys.insert("schedule[].cron".to_owned(), "required".to_owned());
+    collect("notify[]", &serde_json::to_value(Notify::default()).expect("it is JSON"), &mut keys);
+    for key in ["name", "kind"] {
+        keys.insert(format!("notify[].{key}"), "required".to_owned());
+    }
     assert_eq!(documented(), keys);
 }
 

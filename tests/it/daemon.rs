@@ -48,6 +48,11 @@ impl Daemon {
         let mut command = bench.amalgam_with(&format!("[http]\nlisten = \"127.0.0.1:0\"\n\n{more}"));
         command.args(["--log-format", "json", "--log-filter", "info", "serve"]);
         adapt(&mut command);
+        Self::started(command).await
+    }
+
+    /// The same from a command of the test's own.
+    pub(crate) async fn started(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
         let mut reader = BufReader::new(child.stderr.take().expect("it is piped")).lines();
         let mut log = Vec::new();
@@ -166,7 +171,12 @@ async fn metrics_pass_promtool() {
     // Every family that has labels shows itself only once it has a series.
     let series = [
         "amalgam_table_synced_timestamp_seconds{table=\"payment\"}",
-        "amalgam_rows_read_total{table=\"payment\"}",
+        "amalgam_table_rows{table=\"payment\"} 1\n",
+        "amalgam_rows_read_total ",
+        "amalgam_run_last_rows{operation=\"read\",schedule=\"often\"}",
+        "amalgam_model_test_verdicts{status=\"pass\"} 1\n",
+        "amalgam_connections_max{pool=\"source\"}",
+        "amalgam_schema_changes_total{change=\"reloaded\"} 0\n",
         "amalgam_model_published_timestamp_seconds{model=\"pay\"}",
         "amalgam_model_tests_total{",
         "amalgam_task_duration_seconds_bucket{",
@@ -363,15 +373,6 @@ async fn systemd_is_told_of_the_start_of_each_sign_of_life_and_of_the_end() {
     assert!(daemon.child.wait().await.expect("it ends").success());
 }
 
-/// In a unit's file, the watchdog is on: a process that hangs is started again.
-#[test]
-fn the_unit_has_a_watchdog_and_starts_again_what_failed() {
-    let unit = include_str!("../../systemd/amalgam.service");
-    for line in ["Type=notify", "WatchdogSec=60s", "Restart=on-failure"] {
-        assert!(unit.lines().any(|l| l == line), "{line} is missing");
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_load_is_cut_off_in_time_at_a_signal_and_the_next_start_does_it_again() {
     let bench = Servers::fresh("cut_off").await;
@@ -409,4 +410,30 @@ async fn a_first_load_is_cut_off_in_time_at_a_signal_and_the_next_start_does_it_
     let verified = bench.amalgam().arg("verify").output().await.expect("it ends");
     let told = String::from_utf8_lossy(&verified.stdout).into_owned();
     assert!(verified.status.success() && told.contains("400000 rows compared: every value equal"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_opens_connections_and_says_nothing_takes_few_of_the_daemons_descriptors() {
+    let bench = Servers::fresh("descriptors").await;
+    let daemon = Daemon::start(&bench, "").await;
+    daemon.until_status("/readyz", 200).await;
+    let folder = format!("/proc/{}/fd", daemon.child.id().expect("it runs"));
+    let open = || std::fs::read_dir(&folder).expect("it runs").count();
+    let (before, mut silent) = (open(), Vec::new());
+    for _ in 0..160 {
+        let mut stream = TcpStream::connect(daemon.address).await.expect("it listens");
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: ").await.expect("somebody takes it");
+        silent.push(stream);
+    }
+    // /proc/net/tcp: of a socket that listens (0A), how many wait to be taken.
+    let port = format!(":{:04X} 00000000:0000 0A ", daemon.address.port());
+    let waiting = || {
+        let sockets = std::fs::read_to_string("/proc/net/tcp").expect("the system tells of its sockets");
+        let (_, queues) = sockets.lines().find_map(|line| line.split_once(&port)).expect("it listens");
+        usize::from_str_radix(&queues[9..17], 16).expect("a number of eight digits")
+    };
+    until("it has taken what it takes", async || open() >= before + 60 && waiting() > 60).await;
+    assert!(open() < before + 80, "{} descriptors, {before} before", open());
+    drop(silent);
+    daemon.until_status("/readyz", 200).await;
 }

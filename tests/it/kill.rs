@@ -68,6 +68,48 @@ async fn killed_at_a_hundred_random_moments_of_a_load_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_is_killed_goes_on_behind_its_last_part() {
+    let bench = Servers::fresh("kill_part").await;
+    bench
+        .source(
+            "create table t (k int primary key, v varchar(200), ts timestamp not null default current_timestamp \
+             on update current_timestamp); insert into t select seq, repeat('x', 150), '2020-01-01' from seq_1_to_3000",
+        )
+        .await;
+    let sync = |rows_per_second_max: &str| {
+        let mut command = bench.amalgam_with("[tables.t]\nmode = \"merge\"\ncursor = \"ts\"\n");
+        let bounds = [
+            format!("source.rows_per_second_max={rows_per_second_max}"),
+            "source.range_rows=100".to_owned(),
+            "sync.batch_bytes_max=65536".to_owned(),
+            "sync.load_part_bytes=100000".to_owned(),
+        ];
+        command.args(bounds.iter().flat_map(|bound| ["--set", bound.as_str()])).arg("sync").stdout(Stdio::null());
+        command.spawn().expect("the program starts")
+    };
+    let mut child = sync("500");
+    let come = "select coalesce(sum(row_count), 0) from amalgam.load";
+    until("a part is committed", async || {
+        bench.text("select to_regclass('amalgam.load') is not null").await == "t" && bench.text(come).await != "0"
+    })
+    .await;
+    child.kill().await.expect("it runs until it is killed");
+    until("the server notices that its client is gone", || gone(&bench)).await;
+    let rows: u64 = bench.text(come).await.parse().expect("a count");
+    assert!((1..3000).contains(&rows), "{rows}");
+    check(&bench, 0).await;
+    // What was read is not read again: this edit, which leaves no stamp, is not seen. The next one is.
+    bench.source("update t set v = 'silent', ts = ts where k = 1; update t set v = 'told' where k = 2").await;
+    assert!(sync("0").wait().await.expect("it ends").success());
+    check(&bench, 1).await;
+    assert_eq!(bench.text("select string_agg(v, ' ') from raw.t where v in ('silent', 'told')").await, "told");
+    assert_eq!(
+        bench.text("select count(*) || ' of ' || (select count(*) from raw.t) from amalgam.load").await,
+        "0 of 3000"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn killed_at_random_moments_of_deltas_and_comparisons_nothing_is_lost() {
     let bench = Servers::fresh("kill_later").await;
     bench.source(&practice()).await;

@@ -1,8 +1,12 @@
 //! A way to a server that goes wrong on purpose: slow, in slices, cut off, or silent.
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
@@ -35,6 +39,7 @@ pub(crate) enum Fault {
 pub(crate) struct Proxy {
     port: u16,
     fault: watch::Sender<Fault>,
+    towards: Arc<Mutex<BTreeSet<u16>>>,
     _tasks: JoinSet<()>,
 }
 
@@ -44,22 +49,29 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port is found");
         let port = listener.local_addr().expect("it is bound").port();
         let (fault, shared) = watch::channel(Fault::None);
+        let towards = Arc::default();
+        let ports = Arc::clone(&towards);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let Ok((client, _)) = listener.accept().await else { return };
                 let server = SocketAddr::from(([127, 0, 0, 1], server_port));
-                connections.spawn(pass(client, server, shared.clone()));
+                connections.spawn(pass(client, server, shared.clone(), Arc::clone(&ports)));
                 while connections.try_join_next().is_some() {}
             }
         });
-        Self { port, fault, _tasks: tasks }
+        Self { port, fault, towards, _tasks: tasks }
     }
 
     /// Where it listens.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// From which ports it has come to the server so far: by them the server tells who comes this way.
+    pub(crate) fn towards(&self) -> BTreeSet<u16> {
+        self.towards.lock().expect("nobody panics who holds it").clone()
     }
 
     /// Changes what happens.
@@ -68,12 +80,20 @@ impl Proxy {
     }
 }
 
-async fn pass(client: TcpStream, server: SocketAddr, fault: watch::Receiver<Fault>) {
+async fn pass(
+    client: TcpStream,
+    server: SocketAddr,
+    fault: watch::Receiver<Fault>,
+    towards: Arc<Mutex<BTreeSet<u16>>>,
+) {
     if *fault.borrow() == Fault::Refuse {
         // Closed with unread data or none: the client sees the end of the stream at once.
         return;
     }
     let Ok(server) = TcpStream::connect(server).await else { return };
+    if let Ok(address) = server.local_addr() {
+        towards.lock().expect("nobody panics who holds it").insert(address.port());
+    }
     let passed = AtomicU64::new(0);
     let (mut client_read, mut client_write) = client.into_split();
     let (mut server_read, mut server_write) = server.into_split();

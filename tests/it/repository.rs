@@ -6,7 +6,7 @@ use figment::{
 };
 use serde::Deserialize;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -42,6 +42,26 @@ fn accounted(page: &str) -> BTreeSet<String> {
 #[test]
 fn every_direct_dependency_is_accounted_for() {
     assert_eq!(accounted(&read("docs/dependencies.md")), declared(&read("Cargo.toml")));
+}
+
+#[test]
+fn the_suite_is_built_with_all_features_and_what_is_handed_out_with_none() {
+    let features: BTreeSet<String> = Figment::from(Toml::file("Cargo.toml"))
+        .extract_inner::<BTreeMap<String, Vec<String>>>("features")
+        .expect("there are features")
+        .into_keys()
+        .collect();
+    // No `default` among them.
+    assert_eq!(features, ["otel"].map(str::to_owned).into());
+    let makefile = read("Makefile");
+    assert!(makefile.contains("\nALL := --features otel\n"));
+    for line in makefile.lines().filter(|line| line.contains("$(CARGO) ")) {
+        let is_of_suite = ["$(CARGO) test", "$(CARGO) doc", "--all-targets"].iter().any(|word| line.contains(word));
+        assert_eq!(line.contains("$(ALL)"), is_of_suite, "{line}");
+    }
+    for file in ["deploy/Dockerfile", "scripts/package"] {
+        assert!(!read(file).contains("otel"), "{file}");
+    }
 }
 
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
@@ -170,7 +190,16 @@ fn every_dependency_says_a_licence_that_is_allowed() {
     // Of this platform: these are what was downloaded to build the test, so no network is needed.
     let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--locked", "--offline", "--format-version", "1", "--filter-platform", &platform])
+        .args([
+            "metadata",
+            "--locked",
+            "--offline",
+            "--all-features",
+            "--format-version",
+            "1",
+            "--filter-platform",
+            &platform,
+        ])
         .output()
         .expect("cargo is there: it runs this test");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -20,7 +20,7 @@ async fn state(name: &str) -> (Bench, State) {
 }
 
 fn by_hand() -> NewRun {
-    NewRun { schedule: None, fire_at: None, request: serde_json::json!({}), at: at(0) }
+    NewRun { schedule: None, fire_at: None, cause: None, request: serde_json::json!({}), at: at(0) }
 }
 
 fn task(kind: TaskKind, subject: &str) -> NewTask {
@@ -98,7 +98,7 @@ async fn interrupted_attempt_keeps_its_retry_budget() {
     let payment = state.tasks(run).await.expect("tasks are there").remove(0);
     for _ in 0..3 {
         state.begin_attempt(payment.id, at(2)).await.expect("it is asked").expect("it is pending");
-        assert_eq!(state.interrupt(run, at(3)).await.expect("it is recorded"), 1);
+        assert_eq!(state.interrupt(run, None, at(3)).await.expect("it is recorded"), 1);
     }
     let number = state.begin_attempt(payment.id, at(4)).await.expect("it is asked").expect("it is pending");
     let error = Error::new(Kind::SourceLost, "the line went dead");
@@ -130,7 +130,7 @@ async fn the_end_of_a_run_ends_what_is_left_of_it() {
 async fn each_fire_happens_once_whoever_notices_it() {
     let (bench, state) = state("fires").await;
     let name = ScheduleName::new("nightly");
-    state.put_schedule(&name, "* * * * *", "UTC", Some(at(60))).await.expect("it is written");
+    state.put_schedule(&name, "* * * * *", "UTC", &[], Some(at(60))).await.expect("it is written");
     let new = NewRun { schedule: Some(name.clone()), fire_at: Some(at(60)), ..by_hand() };
     let fire = Fire::Run(new.clone());
     let other = State::new(&bench.config().warehouse);
@@ -142,9 +142,9 @@ async fn each_fire_happens_once_whoever_notices_it() {
     let runs: Vec<_> = fires.into_iter().map(|f| f.expect("the server answers")).collect();
     assert_eq!(runs.iter().flatten().count(), 1, "{runs:?}");
     // A clock that was put back makes the same moment due again.
-    state.put_schedule(&name, "* * * * *", "UTC", Some(at(60))).await.expect("it is written");
+    state.put_schedule(&name, "* * * * *", "UTC", &[], Some(at(60))).await.expect("it is written");
     assert_eq!(state.fire(&name, at(60), Some(at(120)), &fire).await.expect("the server answers"), None);
-    let queued = state.fire(&name, at(120), Some(at(180)), &Fire::Queue).await.expect("the server answers");
+    let queued = state.fire(&name, at(120), Some(at(180)), &Fire::Queue(at(120))).await.expect("the server answers");
     assert_eq!(queued, None);
     let waited = NewRun { fire_at: Some(at(120)), ..new };
     assert!(state.fire_queued(&name, &waited).await.expect("the server answers").is_some());
@@ -214,6 +214,30 @@ async fn a_table_that_is_gone_is_neither_fresh_nor_late_and_its_rows_stay() {
     // One that was synced by hand since is there.
     bench.warehouse("update amalgam.table_state set synced_at = '2030-01-01' where source_table = 'payment'").await;
     assert_eq!(known().await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_that_failed_in_a_row_are_counted_until_one_ends_well() {
+    let (_bench, state) = state("run_health").await;
+    let ends = [
+        (RunState::Failed, 1),
+        (RunState::Failed, 2),
+        (RunState::Cancelled, 2),
+        (RunState::Succeeded, 0),
+        (RunState::Failed, 1),
+    ];
+    for (end, failures) in ends {
+        let run = state.begin_run(&by_hand()).await.expect("a run begins");
+        let begun = state.run_health().await.expect("it can be asked").remove(0);
+        assert!(begun.schedule.is_empty() && begun.running_since.is_some());
+        state
+            .end_run(run, end, None, begun.running_since.map_or(at(4), |t| t + chrono::Duration::seconds(3)))
+            .await
+            .expect("it ends");
+        let ended = state.run_health().await.expect("it can be asked").remove(0);
+        assert_eq!((ended.failures_in_a_row, ended.running_since), (failures, None), "{end}");
+        assert_eq!((ended.seconds, ended.rows_read), (Some(3.0), 0));
+    }
 }
 
 /// The states and changes that the page draws are those that the schema allows.

@@ -1,11 +1,10 @@
 //! docs/types.md says what the program does: its tables are written from the mapping itself.
 
+use crate::pages;
 use amalgam::domain::{Mapping, SourceType};
-use std::{fmt::Write, fs};
+use std::fmt::Write;
 
 const PAGE: &str = "docs/types.md";
-/// Set by `make pages`: the page is written instead of compared.
-const REWRITE: &str = "AMALGAM_TEST_REWRITE";
 
 /// Declarations that show a type: with and without a sign, with the numbers it needs.
 fn declarations(name: &str) -> Vec<String> {
@@ -54,22 +53,7 @@ fn by_configuration() -> String {
     text
 }
 
-/// The page with the text between a marker and the next `<!-- end -->` put in.
-fn put(page: &str, marker: &str, text: &str) -> String {
-    let marker = format!("<!-- {marker}: written by make pages -->\n");
-    let (before, rest) = page.split_once(&marker).unwrap_or_else(|| panic!("{PAGE} has lost {marker}"));
-    let (_, after) = rest.split_once("<!-- end -->").unwrap_or_else(|| panic!("{PAGE}: {marker} has no end"));
-    format!("{before}{marker}{text}<!-- end -->{after}")
-}
-
 #[test]
 fn the_page_of_types_says_what_the_program_does() {
-    let page = fs::read_to_string(PAGE).expect("the page is part of the repository");
-    let right = put(&page, "by declaration", &by_declaration());
-    let right = put(&right, "by configuration", &by_configuration());
-    if std::env::var_os(REWRITE).is_some() {
-        fs::write(PAGE, &right).expect("the page can be written");
-        return;
-    }
-    assert!(page == right, "{PAGE} is not what the program does: `make pages` writes it anew");
+    pages::hold(PAGE, &[("by declaration", by_declaration()), ("by configuration", by_configuration())]);
 }

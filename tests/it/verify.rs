@@ -89,6 +89,73 @@ async fn verify_counts_what_differs_and_repair_mends_it_in_the_tables_that_are_n
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn repair_without_names_mends_every_table_that_differs_and_no_other() {
+    let bench = with_differences("all_verified").await;
+    bench.source("create table w (k int primary key); insert into w values (1), (2);").await;
+    let synced = bench.amalgam_with(BY_STAMP).args(["sync", "w"]).output().await.expect("it ends");
+    assert!(synced.status.success(), "{synced:?}");
+    let state = "select revision from amalgam.table_state where source_table = 'w'";
+    let before = bench.text(state).await;
+    let (status, printed) = verify(&bench, &["--repair"]).await;
+    assert_eq!(status, Some(0), "{printed}");
+    assert!(printed.contains("3 tables, 12 rows compared: 2 tables differ; mended"), "{printed}");
+    for table in ["t", "u"] {
+        assert_eq!(
+            bench.text(&format!("{ROWS}{table}")).await,
+            format!("1 {VALUE}, 2 {VALUE} edited, 4 {VALUE}, 5 {VALUE}, 9 {VALUE} new")
+        );
+    }
+    assert_eq!(bench.text(state).await, before);
+    let (status, printed) = verify(&bench, &[]).await;
+    assert!(status == Some(0) && printed.contains("3 tables, 12 rows compared: every value equal"), "{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_that_does_not_last_is_not_called_mended() {
+    let bench = Servers::fresh("repaired_in_vain").await;
+    // As a practice whose rows are written all the while: whenever it is read, it is another one.
+    bench
+        .source(
+            "create table restless (k int primary key, r double as (rand()) virtual); insert into restless (k) values (1), (2); \
+             create table t (k int primary key, v int); insert into t values (1, 1);",
+        )
+        .await;
+    let synced = bench.amalgam().args(["sync"]).output().await.expect("it ends");
+    assert!(synced.status.success(), "{synced:?}");
+    bench.warehouse("update raw.t set v = 2").await;
+    let repair = async |arguments: &[&str]| {
+        let output = bench.amalgam().args(["verify", "--repair"]).args(arguments).output().await.expect("it ends");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (status, printed) = repair(&[]).await;
+    assert_eq!(status, Some(1), "{printed}");
+    assert!(printed.contains("2 tables differ; 1 is mended, 1 differs still"), "{printed}");
+    assert_eq!(bench.text("select v from raw.t").await, "1");
+    let (status, printed) = repair(&["--format", "json"]).await;
+    let rows: serde_json::Value = serde_json::from_str(&printed).expect("it prints JSON");
+    assert_eq!((status, &rows[0]["table"], &rows[0]["repaired"]), (Some(1), &json!("restless"), &json!(false)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_that_a_trigger_would_swallow_fails_and_says_so() {
+    let bench = with_differences("repaired_under_a_trigger").await;
+    bench
+        .warehouse(
+            "create function public.swallow() returns trigger language plpgsql as $$ begin return null; end $$; \
+             create trigger swallows before insert or update or delete on raw.t for each row execute function public.swallow()",
+        )
+        .await;
+    let mut program = bench.amalgam_with(BY_STAMP);
+    let output = program.args(["verify", "--repair"]).output().await.expect("it ends");
+    let [printed, told] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    assert_eq!(output.status.code(), Some(1), "{printed}{told}");
+    assert!(!printed.contains("mended"), "{printed}");
+    assert!(told.contains("trigger swallows") && told.contains("raw.t") && told.contains("remedy: "), "{told}");
+    // The other table's repair is not touched by that.
+    assert!(verify(&bench, &["u"]).await.1.contains("every value equal"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_schedule_that_reconciles_brings_what_left_no_stamp() {
     let bench = with_differences("by_schedule").await;
     let plain = bench.amalgam_with(BY_STAMP).args(["sync", "t"]).output().await.expect("it ends");

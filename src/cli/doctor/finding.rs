@@ -6,7 +6,7 @@ use serde::Serialize;
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Verdict {
+pub(in crate::cli) enum Verdict {
     /// As it should be.
     Ok,
     /// Works, but not as well, or not for ever.
@@ -17,9 +17,9 @@ pub(super) enum Verdict {
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Finding {
+pub(in crate::cli) struct Finding {
     pub(super) verdict: Verdict,
-    /// `source`, `replica`, `warehouse`, `clocks`, `models`.
+    /// `machine`, `source`, `replica`, `warehouse`, `clocks`, `models`.
     pub(super) subject: &'static str,
     pub(super) check: &'static str,
     pub(super) finding: String,

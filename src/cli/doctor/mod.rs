@@ -3,8 +3,11 @@
 //! Changes nothing. Each finding that isn't well says what to do, with the statement to run where
 //! there is one.
 
+mod control;
 mod finding;
 mod log;
+mod machine;
+mod schedules;
 mod source;
 mod tables;
 mod warehouse;
@@ -13,7 +16,11 @@ use super::{
     Context, Outcome,
     output::{self, Format},
 };
-use crate::{config::Config, error::Error};
+use crate::{
+    config::{Config, load},
+    error::Error,
+    source as source_facts, warehouse as warehouse_facts,
+};
 use chrono::TimeDelta;
 use finding::{Finding, Findings, Verdict, bytes};
 use std::time::Duration;
@@ -37,9 +44,11 @@ pub(super) async fn run(_args: Args, context: Context) -> anyhow::Result<Outcome
     Ok(if worst == Some(Verdict::Fail) { Outcome::Failed } else { Outcome::Done })
 }
 
-async fn examine(context: &Context) -> anyhow::Result<Vec<Finding>> {
+/// All that is found.
+pub(super) async fn examine(context: &Context) -> anyhow::Result<Vec<Finding>> {
     let config = context.config()?;
     let clock = context.clock();
+    let loaded = load::load_with_origins(&context.sources())?;
     let (from, to) = (context.source()?, context.warehouse()?);
     let schemas = [config.warehouse.raw_schema.as_str(), "amalgam", config.models.schema.as_str()];
     let (source, warehouse) = tokio::join!(from.preflight(&clock), to.preflight(&clock, &schemas));
@@ -67,7 +76,8 @@ async fn examine(context: &Context) -> anyhow::Result<Vec<Finding>> {
     match &warehouse {
         Ok(facts) => {
             warehouse::judge(facts, &config, &mut on_warehouse);
-            if let Some(directory) = &facts.data_directory {
+            control::examine(&context.state()?, &mut on_warehouse).await;
+            if let Some(directory) = facts.tablespace.as_ref().or(facts.data_directory.as_ref()) {
                 let needed = source.as_ref().map_or(0, |facts| facts.data_bytes);
                 disk(&config, directory, needed, &mut on_warehouse).await;
             }
@@ -77,6 +87,11 @@ async fn examine(context: &Context) -> anyhow::Result<Vec<Finding>> {
     let mut on_clocks = Findings::on("clocks");
     clocks("source", source.as_ref().map(|facts| facts.clock_ahead), &mut on_clocks);
     clocks("warehouse", warehouse.as_ref().map(|facts| facts.clock_ahead), &mut on_clocks);
+
+    apart(source.as_ref().ok(), warehouse.as_ref().ok(), &mut on_clocks);
+    schedules::judge(&config.schedule, source.as_ref().ok(), clock.now(), &mut on_clocks);
+    let mut on_machine = Findings::on("machine");
+    machine::examine(&config, &loaded.settings(), &context.sources(), &mut on_machine).await;
 
     let mut on_models = Findings::on("models");
     match context.models() {
@@ -90,7 +105,8 @@ async fn examine(context: &Context) -> anyhow::Result<Vec<Finding>> {
             None => on_models.fail("project", format!("{error:#}"), "correct the project"),
         },
     }
-    Ok([on_source, on_replica, on_warehouse, on_clocks, on_models].into_iter().flat_map(Findings::into_vec).collect())
+    let all = [on_machine, on_source, on_replica, on_warehouse, on_clocks, on_models];
+    Ok(all.into_iter().flat_map(Findings::into_vec).collect())
 }
 
 fn clocks(check: &'static str, ahead: Result<TimeDelta, &Error>, into: &mut Findings) {
@@ -104,6 +120,20 @@ fn clocks(check: &'static str, ahead: Result<TimeDelta, &Error>, into: &mut Find
         into.warn(check, told, "let every machine follow NTP: timedatectl set-ntp true");
     } else {
         into.ok(check, told);
+    }
+}
+
+/// Both databases with each other: a person compares the times of one with those of the other.
+fn apart(
+    source: Option<&source_facts::Preflight>,
+    warehouse: Option<&warehouse_facts::Preflight>,
+    into: &mut Findings,
+) {
+    let (Some(source), Some(warehouse)) = (source, warehouse) else { return };
+    let apart = source.clock_ahead - warehouse.clock_ahead;
+    if apart.abs() > TimeDelta::seconds(CLOCKS_APART_SECONDS_MAX) {
+        let told = format!("source and warehouse are {} s apart", apart.num_seconds().abs());
+        into.warn("each other", told, "let every machine follow NTP: timedatectl set-ntp true");
     }
 }
 

@@ -208,8 +208,17 @@ fn settings(facts: &Preflight, config: &config::Source, into: &mut Findings) {
         into.ok("max_allowed_packet", packet);
     }
     let wanted = config.connections_max as u64;
+    let of_user = facts.connections_of_user_max;
     let connections = format!("{} on the server, {wanted} of them for us at most", facts.connections_max);
-    if wanted * 4 > facts.connections_max {
+    if of_user > 0 && of_user < wanted {
+        let remedy = format!("ALTER USER {} WITH MAX_USER_CONNECTIONS {wanted}", account(&facts.account));
+        let told = format!("{wanted} wanted at most, the user may have {of_user}");
+        into.warn(
+            "connections",
+            told,
+            format!("{remedy}; or set source.connections_max to {of_user} and sync.parallel_tables below"),
+        );
+    } else if wanted * 4 > facts.connections_max {
         into.warn("connections", connections, "lower source.connections_max: the practice needs the others");
     } else {
         into.ok("connections", connections);

@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 const SCANNED_ROWS_MIN: u64 = 10_000;
 
 pub(super) fn judge(catalog: &Catalog, facts: &Preflight, syncer: &Syncer, into: &mut Findings) {
+    syncer.sharing(catalog).iter().for_each(|error| into.failed("names", error));
     types(catalog, syncer, into);
     stamps(catalog, facts, syncer, into);
 }

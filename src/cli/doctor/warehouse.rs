@@ -117,6 +117,23 @@ fn settings(facts: &Preflight, into: &mut Findings) {
             format!("ALTER ROLE {} SET statement_timeout = 0", quote(&facts.user)),
         );
     }
+    if facts.idle_milliseconds_max > 0 {
+        into.warn(
+            "idle_in_transaction_session_timeout",
+            format!(
+                "{} s: a table that waits for the source within a transaction is cut off",
+                facts.idle_milliseconds_max / 1000
+            ),
+            format!("ALTER ROLE {} SET idle_in_transaction_session_timeout = 0", quote(&facts.user)),
+        );
+    }
+    if !facts.is_durable {
+        into.warn(
+            "durability",
+            "fsync or full_page_writes is off: when the machine crashes, the whole warehouse may be lost",
+            "ALTER SYSTEM SET fsync = on; ALTER SYSTEM SET full_page_writes = on; SELECT pg_reload_conf()",
+        );
+    }
     into.ok("size", bytes(facts.database_bytes.unsigned_abs()));
 }
 

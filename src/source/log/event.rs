@@ -147,6 +147,11 @@ pub(super) enum Width {
 }
 
 impl Layout<'_> {
+    /// How many columns there are.
+    pub(super) fn columns(&self) -> usize {
+        self.kinds.len()
+    }
+
     /// The width of every column; `None` where one is of an unknown kind.
     pub(super) fn widths(&self) -> Option<Vec<Width>> {
         let mut metadata = self.metadata;

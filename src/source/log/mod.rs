@@ -11,22 +11,25 @@
 mod event;
 mod facts;
 mod following;
+mod merges;
+mod receive;
 mod statement;
 mod untold;
 
 pub use facts::LogFacts;
+pub(super) use following::Following;
 pub use untold::Untold;
 
 use super::{Cell, Source, failure::failure, identifier::quote, snapshot::Snapshot, wire::Connection};
 use crate::{
     domain::{Engine, LogPosition, Table},
-    error::{Error, Kind, Result},
+    error::Result,
 };
-use following::Following;
 use mysql_async::prelude::Queryable;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 const PLACE: &str = include_str!("../queries/log_place.sql");
+const MERGE_TABLES: &str = include_str!("../queries/merge_tables.sql");
 /// File, offset, and the databases that alone are logged, or are not. It takes a right that nothing else needs
 /// (`BINLOG MONITOR`).
 const FILTERS: &str = "show master status";
@@ -34,8 +37,6 @@ const FILTERS: &str = "show master status";
 /// apart, is looked whether nobody is in it.
 const LOOKS_MAX: u32 = 20;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// The server can't send the log from there: MariaDB KB, error 1236.
-const NO_SUCH_PLACE: u16 = 1236;
 /// What a table's definition says of a foreign key that changes rows by itself.
 const CASCADES: [&str; 6] = [
     "ON DELETE CASCADE",
@@ -73,12 +74,21 @@ impl Source {
     /// What a connection or a query can meet. That the log does not tell is no error.
     pub async fn changes<'t>(&'t self, table: &'t Table, since: &'t LogPosition) -> Result<Changes<'t>> {
         let mut following = Following::new(&self.database, table, Some(since));
+        if table.engine == Engine::MyIsam {
+            // Before the end of what is followed is known: what is defined from here on is told there.
+            following = following.with_merges(&self.merge_tables().await?);
+        }
         let place = match self.place(table).await? {
             Ok(place) => place,
             Err(untold) => return Ok(Changes { up_to: None, told: Err(untold) }),
         };
         let start = (since.file.clone(), since.offset);
-        if let Err(untold) = self.follow_log(&start, &mut following).await? {
+        let followed = if following.is_worth_it(&start, &place) {
+            self.follow_log(&start, &mut following).await?
+        } else {
+            Err(Untold::TooLong)
+        };
+        if let Err(untold) = followed {
             return Ok(Changes { up_to: self.log_position(table).await?.ok(), told: Err(untold) });
         }
         let at = |following: &Following<'_>, (file, offset): Place| {
@@ -87,8 +97,7 @@ impl Source {
         if table.engine != Engine::InnoDb {
             // What is logged and can't be seen yet must be told again.
             let up_to = if self.is_settled(table).await? { at(&following, place) } else { Some(since.clone()) };
-            let keys = following.keys().clone();
-            return Ok(Changes { up_to, told: Ok(Changed { keys, table, seen_by: None }) });
+            return Ok(Changes { up_to, told: Ok(Changed { keys: following.into_keys(), table, seen_by: None }) });
         }
         let spare = Arc::clone(&self.spare).try_acquire_owned().ok();
         let (mut seen_by, mut up_to) = (None, place.clone());
@@ -108,8 +117,8 @@ impl Source {
             }
             seen_by = Some((connection, snapshot));
         }
-        let keys = following.keys().clone();
-        Ok(Changes { up_to: at(&following, up_to), told: Ok(Changed { keys, table, seen_by }) })
+        let up_to = at(&following, up_to);
+        Ok(Changes { up_to, told: Ok(Changed { keys: following.into_keys(), table, seen_by }) })
     }
 
     /// How far the log has come: all that is logged up to there can be seen in the table.
@@ -133,27 +142,6 @@ impl Source {
         })
     }
 
-    /// Takes in all events from a place to the end.
-    async fn follow_log(&self, (file, offset): &Place, following: &mut Following<'_>) -> Result<Result<(), Untold>> {
-        let Ok(offset) = u32::try_from(*offset) else { return Ok(Err(Untold::Gone)) };
-        let mut connection = self.reading().await?;
-        following.begin();
-        if let Err(error) = connection.dump(file, offset).await {
-            return refused(&error).map(Err);
-        }
-        loop {
-            match connection.event().await {
-                Ok(Some(event)) => {
-                    if let Err(untold) = following.take(event) {
-                        return Ok(Err(untold));
-                    }
-                }
-                Ok(None) => return Ok(Ok(())),
-                Err(error) => return refused(&error).map(Err),
-            }
-        }
-    }
-
     /// Where the log stands, if it tells of the table at all.
     async fn place(&self, table: &Table) -> Result<Result<Place, Untold>> {
         let mut connection = self.reading().await?;
@@ -174,6 +162,13 @@ impl Source {
         cascades(&mut self.reading().await?, table).await
     }
 
+    /// The MERGE tables of the database. Of no other engine than MyISAM are they made.
+    async fn merge_tables(&self) -> Result<Vec<String>> {
+        let mut connection = self.connection().await?;
+        let (id, asked) = (connection.id(), connection.exec(MERGE_TABLES, (self.database.as_str(),)));
+        self.answered(id, asked, "looking for MERGE tables").await
+    }
+
     /// Whether nobody is in a table, so that all that is logged of it can be seen.
     async fn is_settled(&self, table: &Table) -> Result<bool> {
         let mut connection = self.connection().await?;
@@ -183,9 +178,9 @@ impl Source {
             if look > 0 {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
-            let asked = connection.query_first(sql.as_str());
+            let (id, asked) = (connection.id(), connection.query_first(sql.as_str()));
             let in_use: Option<mysql_async::Row> =
-                self.answered(asked, &format!("asking who uses {}", table.name)).await?;
+                self.answered(id, asked, &format!("asking who uses {}", table.name)).await?;
             if in_use.is_none() {
                 return Ok(true);
             }
@@ -258,16 +253,6 @@ async fn cascades(connection: &mut Connection, table: &Table) -> Result<bool> {
 /// Whether a foreign key changes rows of a table of that definition.
 fn changes_by_itself(definition: &str) -> bool {
     CASCADES.iter().any(|words| definition.contains(words))
-}
-
-fn refused(error: &mysql_async::Error) -> Result<Untold> {
-    match error {
-        mysql_async::Error::Server(server) if server.code == NO_SUCH_PLACE => Ok(Untold::Gone),
-        error => match failure(error, "following the source's log") {
-            Error { kind: Kind::SourceDenied, .. } => Ok(Untold::Denied),
-            error => Err(error),
-        },
-    }
 }
 
 #[cfg(test)]

@@ -35,14 +35,16 @@ reasons! {
     Denied = "denied",
     /// A foreign key changes rows of the table by itself, which InnoDB does not log.
     Cascades = "cascades",
+    /// Rows were changed through a MERGE table, or may have been, and are not logged as this table's.
+    Merged = "merged",
     /// The server no longer has the log from there on.
     Gone = "gone",
     /// The file is another one of the same name.
     BegunAnew = "begun_anew",
     /// The server died while it wrote: what of it was lost is not logged, nor need all be there that is.
     Died = "died",
-    /// A statement names the table: it was altered, emptied or restored. Or a session without `ROW` changed rows, which
-    /// may be those of any table.
+    /// A statement names the table: it was altered, emptied or restored. Or a session without `ROW` changed rows,
+    /// which may be those of any table.
     Statement = "statement",
     /// The table was in use all the while: what is logged of it may not be seen yet.
     Unsettled = "unsettled",
@@ -52,6 +54,8 @@ reasons! {
     Incident = "incident",
     /// More rows have changed than are worth being read by key.
     TooMany = "too_many",
+    /// More has been logged since, of whatever tables, than comparing this one would cost.
+    TooLong = "too_long",
     /// An event is compressed, or of a kind or form that is not known.
     NotUnderstood = "not_understood",
     /// It isn't asked, because the table has another shape now. Set by `sync/`.
@@ -75,6 +79,7 @@ impl Untold {
             | Self::NotPassedOn
             | Self::Denied
             | Self::Cascades
+            | Self::Merged
             | Self::Gone
             | Self::BegunAnew
             | Self::Incident
@@ -84,6 +89,7 @@ impl Untold {
             | Self::Unsettled
             | Self::TwoPhases
             | Self::TooMany
+            | Self::TooLong
             | Self::Altered
             | Self::NoPlace => false,
         }
@@ -105,6 +111,10 @@ impl fmt::Display for Untold {
             Self::Cascades => {
                 "a foreign key of the table cascades, and the server does not log that: choose another mode"
             }
+            Self::Merged => {
+                "rows were written through a MERGE table, which logs them under its own name: \
+                 write to the tables of its union, or choose another mode"
+            }
             Self::Gone => {
                 "the source no longer has its binary log from there on: keep it longer (binlog_expire_logs_seconds)"
             }
@@ -115,6 +125,7 @@ impl fmt::Display for Untold {
             Self::TwoPhases => "the binary log holds a transaction of two phases",
             Self::Incident => "the source has noted that events are missing from its binary log",
             Self::TooMany => "more rows have changed than are worth being read by key",
+            Self::TooLong => "more has been logged since than comparing the table would cost",
             Self::NotUnderstood => {
                 "the binary log holds what is not understood: compressed (log_bin_compress), or of a newer kind"
             }

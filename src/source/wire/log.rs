@@ -10,8 +10,9 @@ const NON_BLOCK: u16 = 1;
 /// Of no replica: with a number, the server would end whoever else goes by the same.
 const NO_SERVER: u32 = 0;
 /// Whoever connects knows checksums; those of the log come with it as they stand there. Events come as a MariaDB
-/// logs them.
-const SETTINGS: &str = "set @master_binlog_checksum = 'NONE', @mariadb_slave_capability = 4";
+/// logs them. And the server waits for whoever pauses to keep to a rate, which may take longer than its usual minute.
+const SETTINGS: &str =
+    "set @master_binlog_checksum = 'NONE', @mariadb_slave_capability = 4, session net_write_timeout = 3600";
 
 impl Connection {
     /// Begins to receive a file of the log from an offset on, and all files after it.

@@ -1,7 +1,10 @@
 //! How a connection begins: MariaDB KB, "Connection" and "Authentication Plugins".
 
 use super::{Connection, Outcome, PACKET_BYTES_MAX, Stream, parsed, unexpected};
-use crate::config::{self, Secret};
+use crate::{
+    config::{self, Secret},
+    telemetry::IntCounter,
+};
 use mysql_async::DriverError;
 use mysql_common::{
     constants::CapabilityFlags,
@@ -71,8 +74,12 @@ impl Login {
         }
     }
 
-    /// Connects.
-    pub(in crate::source) async fn open(&self, permit: OwnedSemaphorePermit) -> Outcome<Connection> {
+    /// Connects. `read_bytes` counts what comes from the server; without a permit it is none of those that are bound.
+    pub(in crate::source) async fn open(
+        &self,
+        permit: Option<OwnedSemaphorePermit>,
+        read_bytes: IntCounter,
+    ) -> Outcome<Connection> {
         let stream: Box<dyn Stream> = match &self.socket {
             Some(socket) => Box::new(UnixStream::connect(socket).await?),
             None => {
@@ -83,7 +90,7 @@ impl Login {
                 Box::new(stream)
             }
         };
-        let mut connection = Connection::over(stream, self.silence_max, permit);
+        let mut connection = Connection::over(stream, self.silence_max, read_bytes, permit);
         // Before it knows what we can, the server says why not in the oldest way.
         let greeting = parsed::<HandshakePacket<'_>>(connection.answer().await?, ())?.into_owned();
         connection.id = greeting.connection_id();

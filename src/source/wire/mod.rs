@@ -14,6 +14,8 @@ mod rows;
 pub(super) use login::{KEEPALIVE, Login, silence_max};
 pub(super) use rows::{Form, Rows, cells};
 
+use super::calling_off::CallOff;
+use crate::telemetry::IntCounter;
 use bytes::{Buf, BytesMut};
 use mysql_async::{DriverError, Error, ServerError};
 use mysql_common::{
@@ -61,11 +63,21 @@ pub(super) struct Connection {
     silence_max: Duration,
     /// The statement that was prepared last.
     statement: Option<u32>,
-    _permit: OwnedSemaphorePermit,
+    /// Counts what comes from the server.
+    read_bytes: IntCounter,
+    /// A statement has not come to its end.
+    is_busy: bool,
+    call_off: Option<CallOff>,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Connection {
-    fn over(stream: Box<dyn Stream>, silence_max: Duration, permit: OwnedSemaphorePermit) -> Self {
+    fn over(
+        stream: Box<dyn Stream>,
+        silence_max: Duration,
+        read_bytes: IntCounter,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Self {
         Self {
             stream,
             id: 0,
@@ -75,6 +87,9 @@ impl Connection {
             sequence: 0,
             silence_max,
             statement: None,
+            read_bytes,
+            is_busy: false,
+            call_off: None,
             _permit: permit,
         }
     }
@@ -84,12 +99,20 @@ impl Connection {
         self.id
     }
 
+    /// From now on, a statement that is given up is called off. `None`: somebody else sees to it.
+    pub(super) fn is_called_off_by(&mut self, call_off: Option<CallOff>) {
+        self.call_off = call_off;
+    }
+
     /// Has a statement done that brings no rows.
     pub(super) async fn run(&mut self, sql: &str) -> Outcome<()> {
+        self.is_busy = true;
         self.command(Command::COM_QUERY, sql.as_bytes()).await?;
-        match self.answer().await?.first() {
-            Some(0) => Ok(()),
-            _ => Err(unexpected()),
+        let is_done = self.answer().await?.first() == Some(&0);
+        self.is_busy = false;
+        match is_done {
+            true => Ok(()),
+            false => Err(unexpected()),
         }
     }
 
@@ -107,9 +130,12 @@ impl Connection {
 
     /// The next packet, which is no error.
     async fn answer(&mut self) -> Outcome<&[u8]> {
-        let capabilities = self.capabilities;
-        let packet = self.packet().await?;
-        if packet.first() == Some(&0xff) { Err(refusal(packet, capabilities)) } else { Ok(packet) }
+        self.packet().await?;
+        if self.received[..self.taken].first() == Some(&0xff) {
+            self.is_busy = false;
+            return Err(refusal(&self.received[..self.taken], self.capabilities));
+        }
+        Ok(&self.received[..self.taken])
     }
 
     /// The next packet, whole.
@@ -158,8 +184,10 @@ impl Connection {
             self.received.reserve(READ_BYTES.max(bytes - self.received.len()));
             let received = timeout(self.silence_max, self.stream.read_buf(&mut self.received)).await;
             let silent = || io::Error::new(io::ErrorKind::ConnectionAborted, "the server has gone silent");
-            if received.map_err(|_| silent())?? == 0 {
-                return Err(DriverError::ConnectionClosed.into());
+            match received.map_err(|_| silent())?? {
+                0 => return Err(DriverError::ConnectionClosed.into()),
+                // A platform of 128 bits is yet to come.
+                bytes => self.read_bytes.inc_by(bytes as u64),
             }
         }
         Ok(())
@@ -167,8 +195,14 @@ impl Connection {
 }
 
 impl Drop for Connection {
-    /// Says goodbye, or the server's log would tell of an aborted connection. Nobody waits for it to arrive.
+    /// Says goodbye, or the server's log would tell of an aborted connection. Nobody waits for it to arrive. In the
+    /// middle of a statement the server would not hear it.
     fn drop(&mut self) {
+        if self.is_busy
+            && let Some(call_off) = &self.call_off
+        {
+            call_off.end(self.id);
+        }
         let goodbye = [1, 0, 0, 0, Command::COM_QUIT as u8];
         let mut context = Context::from_waker(Waker::noop());
         if Pin::new(&mut self.stream).poll_write(&mut context, &goodbye).is_ready() {

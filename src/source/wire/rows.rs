@@ -66,6 +66,7 @@ impl Connection {
             // It is not answered.
             self.command(Command::COM_STMT_CLOSE, &statement.to_le_bytes()).await?;
         }
+        self.is_busy = true;
         self.command(Command::COM_STMT_PREPARE, sql.as_bytes()).await?;
         let prepared: StmtPacket = parsed(self.answer().await?, ())?;
         self.statement = Some(prepared.statement_id());
@@ -128,17 +129,20 @@ impl Rows<'_> {
         if self.ended {
             return Ok(None);
         }
-        let capabilities = self.connection.capabilities;
-        let packet = self.connection.packet().await?;
+        let Connection { capabilities, received, taken, is_busy, .. } = {
+            self.connection.packet().await?;
+            &mut *self.connection
+        };
+        let packet = &received[..*taken];
         match packet.first() {
             Some(0) => cells(packet, &self.forms).map(Some).ok_or_else(unexpected),
             Some(0xfe) if packet.len() < MAX_PAYLOAD_LEN => {
-                self.ended = true;
+                (self.ended, *is_busy) = (true, false);
                 Ok(None)
             }
             Some(0xff) => {
-                self.ended = true;
-                Err(refusal(packet, capabilities))
+                (self.ended, *is_busy) = (true, false);
+                Err(refusal(packet, *capabilities))
             }
             _ => Err(unexpected()),
         }

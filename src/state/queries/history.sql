@@ -1,5 +1,5 @@
 -- Past runs, newest first: $1 one run's number or null, $2 how many.
-select r.run_id, r.trigger, r.schedule, r.request, r.state, r.started_at, r.ended_at, r.tables_unchanged,
+select r.run_id, r.trigger, r.schedule, r.cause, r.request, r.state, r.started_at, r.ended_at, r.tables_unchanged,
        r.error_kind, r.error, t.*
 from amalgam.run r
 cross join lateral (

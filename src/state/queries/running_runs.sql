@@ -1,5 +1,9 @@
--- The runs that have not ended, oldest first.
-select run_id, schedule, request, planned_at, error
-from amalgam.run
-where state = 'running'
-order by run_id
+-- The runs that have not ended, oldest first: $1 the kinds of tasks that are known, $2 their states.
+select r.run_id, r.schedule, r.request, r.planned_at, r.error,
+       not exists (
+           select from amalgam.task t
+           where t.run_id = r.run_id and (t.kind <> all ($1) or t.state <> all ($2))
+       ) as is_known
+from amalgam.run r
+where r.state = 'running'
+order by r.run_id

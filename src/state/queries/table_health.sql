@@ -2,6 +2,7 @@
 -- is as fresh as that plan.
 select coalesce(t.source_table, s.name) as name, t.mode, t.row_count,
        greatest(t.synced_at, u.checked_at) as fresh_at,
+       greatest(t.source_read_at, u.checked_at) as source_at,
        t.changed_at, s.failing_since, coalesce(s.failures_in_a_row, 0) as failures_in_a_row, s.error_kind, s.error
 from amalgam.table_state t
 left join (

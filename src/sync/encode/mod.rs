@@ -249,6 +249,7 @@ mod tests {
             rows: 0,
             data_bytes: 0,
             fingerprint: None,
+            made_at: None,
         }
     }
 

@@ -15,5 +15,9 @@ select
     current_setting('default_transaction_read_only') = 'on',
     (select s.setting::bigint from pg_settings s where s.name = 'statement_timeout'),
     pg_database_size(current_database()),
+    current_setting('fsync') = 'on' and current_setting('full_page_writes') = 'on',
+    (select s.setting::bigint from pg_settings s where s.name = 'idle_in_transaction_session_timeout'),
+    -- Empty for the server's own folder, and where we may not know.
+    (select nullif(pg_tablespace_location(d.dattablespace), '') from pg_database d where d.datname = current_database()),
     -- Shown only to those who may see it.
     (select s.setting from pg_settings s where s.name = 'data_directory')

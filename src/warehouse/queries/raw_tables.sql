@@ -1,4 +1,5 @@
--- The tables of schema $1, or those named in $2: columns, their types, and the columns of the primary key.
+-- The tables of schema $1, or those named in $2: columns, their types, the columns of the primary key, and what
+-- people have put there that fires when a session like ours writes: triggers and rules.
 select c.relname::text, a.names, a.types,
        array(
            select k.attname::text
@@ -6,9 +7,20 @@ select c.relname::text, a.names, a.types,
            join pg_catalog.pg_attribute k on k.attnum = p.attnum
            where i.indrelid = c.oid and i.indisprimary and k.attrelid = c.oid
            order by p.place
+       ),
+       array(
+           select 'trigger ' || t.tgname from pg_catalog.pg_trigger t
+           where t.tgrelid = c.oid and not t.tgisinternal and t.tgenabled = any (s.firing)
+           union all
+           select 'rule ' || r.rulename from pg_catalog.pg_rewrite r
+           where r.ev_class = c.oid and r.rulename <> '_RETURN' and r.ev_enabled = any (s.firing)
+           order by 1
        )
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace,
+(
+    select case current_setting('session_replication_role') when 'replica' then '{R,A}' else '{O,A}' end::"char"[]
+) s(firing),
 lateral (
     select array_agg(a.attname::text order by a.attnum), array_agg(format_type(a.atttypid, a.atttypmod) order by a.attnum)
     from pg_catalog.pg_attribute a

@@ -1,5 +1,6 @@
 //! `amalgam doctor`: what is well, what is wrong and what is to be done, on real servers.
 
+mod before;
 mod log;
 
 use super::harness::{Bench, Servers};

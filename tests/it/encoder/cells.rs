@@ -122,6 +122,7 @@ fn way(declared: &str, rule: Rule) -> Table {
         rows: 0,
         data_bytes: 0,
         fingerprint: None,
+        made_at: None,
     }
 }
 

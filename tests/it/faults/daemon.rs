@@ -131,6 +131,7 @@ async fn a_daemon_that_is_refused_tls_goes_on_when_it_is_offered() {
     unready(&daemon, Kind::SourceTls).await;
     unready(&daemon, Kind::WarehouseTls).await;
 
+    let file = certificate.clone();
     let (certificate, key) = (certificate.display(), key.display());
     let flags = ["ssl=on".to_owned(), format!("ssl_cert_file={certificate}"), format!("ssl_key_file={key}")];
     postgres.again(&flags.map(|flag| ["-c".to_owned(), flag]).concat());
@@ -146,6 +147,17 @@ async fn a_daemon_that_is_refused_tls_goes_on_when_it_is_offered() {
     assert!(logged(&mut daemon, Kind::SourceTls) && logged(&mut daemon, Kind::WarehouseTls));
     let encrypted = "select bool_and(ssl) from pg_stat_ssl join pg_stat_activity using (pid) where application_name like 'amalgam%'";
     assert_eq!(bench.text(encrypted).await, "t");
+    let end = r#"date -ud "$(openssl x509 -noout -enddate -in "$1" | cut -d= -f2)" +%s"#;
+    let end = std::process::Command::new("sh").args(["-c", end, "sh"]).arg(&file).output().expect("sh is there");
+    let end = String::from_utf8(end.stdout).expect("a number");
+    assert!(end.trim().parse::<i64>().is_ok(), "{end}");
+    for peer in ["source", "warehouse"] {
+        let told = format!("amalgam_tls_certificate_expiry_timestamp_seconds{{peer=\"{peer}\"}} {end}");
+        until(&format!("the certificate of the {peer} is told of: {told}"), || async {
+            daemon.get("/metrics").await.is_some_and(|(_, body)| body.contains(&told))
+        })
+        .await;
+    }
     quiet(&mut daemon);
 }
 
@@ -203,5 +215,37 @@ async fn a_daemon_waits_for_room_in_the_warehouse() {
     })
     .await;
     assert_eq!(bench.text("select count(*) from raw.image").await, "20000");
+    quiet(&mut daemon);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_fails_for_a_bad_text_is_counted_and_told_until_it_is_mended() {
+    let bench = with_a_row("bad_text").await;
+    bench.source("create table note (id int primary key, v text); insert into note values (1, 'fine')").await;
+    let strictly = |command: &mut tokio::process::Command| {
+        command.args(["--set", "source.bad_text=fail"]);
+    };
+    let mut daemon = Daemon::start_as(&bench, EVERY_SECOND, strictly).await;
+    until("the note arrives", || async {
+        bench.text("select to_regclass('raw.note') is not null").await == "t"
+            && bench.text("select count(*) from raw.note").await == "1"
+    })
+    .await;
+    let failures = async || {
+        let (_, page) = daemon.get("/metrics").await.unwrap_or_default();
+        let line = format!("amalgam_failures_total{{kind=\"{}\"}} ", Kind::RowsRefused);
+        page.lines().find_map(|found| found.strip_prefix(&line)?.parse::<u64>().ok()).unwrap_or_default()
+    };
+    assert_eq!(failures().await, 0);
+    bench.source(&format!("insert into note values (2, concat('{VALUE}', char(0)))")).await;
+    until("each try is counted", async || failures().await > 1).await;
+    assert_eq!(bench.text("select count(*) from raw.note").await, "1", "the last good version stays");
+    let status = bench.amalgam().arg("status").output().await.expect("it ends");
+    let told = String::from_utf8_lossy(&status.stdout).into_owned() + &String::from_utf8_lossy(&status.stderr);
+    assert!(told.contains("column note.v holds a text with NUL or invalid UTF-8"), "{told}");
+    assert!(told.contains("bad_text") && !told.contains(VALUE), "{told}");
+    bench.source("update note set v = 'mended' where id = 2").await;
+    until("it is mended", async || bench.text("select count(*) from raw.note").await == "2").await;
+    assert!(logged(&mut daemon, Kind::RowsRefused));
     quiet(&mut daemon);
 }

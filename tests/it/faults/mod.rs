@@ -54,7 +54,7 @@ async fn refuses(bench: &Bench, flags: &[String], kind: Kind, place: &str) {
     assert!(told.contains(place), "{flags:?} does not name {place}: {told}");
 }
 
-fn set(pairs: &[(&str, &str)]) -> Vec<String> {
+pub(crate) fn set(pairs: &[(&str, &str)]) -> Vec<String> {
     pairs.iter().flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")]).collect()
 }
 
@@ -177,7 +177,7 @@ async fn tls_that_the_server_lacks_or_nobody_vouches_for_is_refused() {
 }
 
 /// Makes a server's certificate, of an authority that no system knows. Both files' paths: it, and its key.
-fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
+pub(crate) fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
     let script = "set -e; cd \"$1\"; chmod 755 .; \
         openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem; \
         openssl req -newkey rsa:2048 -nodes -subj /CN=server -keyout server.key -out server.csr; \
@@ -190,7 +190,7 @@ fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
 }
 
 /// Two servers that show a certificate.
-fn tls_servers(folder: &Path) -> (Private, Private) {
+pub(crate) fn tls_servers(folder: &Path) -> (Private, Private) {
     let (certificate, key) = certificate(folder);
     let server = |kind, name, flags: [String; 3]| {
         let mut options = Options::throw_away(harness::folder(name));

@@ -193,6 +193,15 @@ impl Bench {
         client.batch_execute(sql).await.unwrap_or_else(|error| panic!("at the warehouse: {error:?}\n{sql}"));
     }
 
+    /// Makes the warehouse's database anew, with these options.
+    pub(crate) async fn warehouse_anew(&self, options: &str) {
+        let (client, _connection) = connect_warehouse(self.warehouse_port, "postgres").await;
+        let name = &self.database;
+        for sql in [format!("drop database \"{name}\""), format!("create database \"{name}\" {options}")] {
+            client.batch_execute(&sql).await.unwrap_or_else(|error| panic!("at the warehouse: {error:?}\n{sql}"));
+        }
+    }
+
     /// The first column of the first row at the warehouse. Panics where there is none.
     pub(crate) async fn text(&self, sql: &str) -> String {
         let rows = self.texts(sql).await;

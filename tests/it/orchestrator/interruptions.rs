@@ -84,3 +84,46 @@ async fn a_warehouse_that_dies_in_the_middle_of_a_run_only_delays_it() {
     assert_eq!(value(&bench, "total", &relation(&bench, "collections").await).await.as_deref(), Some("127.5"));
     assert_eq!(bench.text("select count(*) from amalgam.run where state = 'running'").await, "0");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_with_which_the_daemon_dies_again_and_again_fails_and_the_others_go_on() {
+    let bench = Servers::fresh("deaths").await;
+    bench.source(PRACTICE).await;
+    let more = "[[schedule]]\nname = \"hourly\"\ncron = \"0 * * * *\"\n\n";
+    let held = bench.lock_source("payment").await;
+    let mut daemon = Daemon::start(&bench, more).await;
+    until("it is taken up", || async {
+        bench.text("select to_regclass('amalgam.schedule') is not null").await == "t"
+            && bench.text("select count(*) from amalgam.schedule").await == "1"
+    })
+    .await;
+    bench.warehouse("update amalgam.schedule set queued_fire_at = now(), queued_by = 'hand'").await;
+    // One that is told to stop leaves nothing to be counted.
+    for (attempt, signal) in ["KILL", "KILL", "TERM", "KILL"].iter().enumerate() {
+        let begun = format!(
+            "select count(*) = {} and bool_or(a.state = 'running') from amalgam.attempt a \
+             join amalgam.task t using (task_id) where subject = 'payment'",
+            attempt + 1
+        );
+        until(&format!("attempt {} is under way", attempt + 1), || async { bench.text(&begun).await == "t" }).await;
+        daemon.signal(signal);
+        daemon.child.wait().await.expect("it ends");
+        daemon = Daemon::start(&bench, more).await;
+    }
+    until("the run ends", || async { bench.text("select state from amalgam.run").await != "running" }).await;
+    let told = "select string_agg(concat_ws(' ', subject, state, error_kind), ', ' order by subject) \
+                from amalgam.task where kind = 'sync'";
+    assert_eq!(bench.text(told).await, "patient succeeded, payment failed process_died");
+    let attempts = "select string_agg(concat_ws(' ', a.state, a.error_kind), ', ' order by number) \
+                    from amalgam.attempt a join amalgam.task t using (task_id) where subject = 'payment'";
+    let died = "interrupted process_died";
+    assert_eq!(bench.text(attempts).await, format!("{died}, {died}, interrupted, failed process_died"));
+    // The next fire tries again, and whatever it was may be over.
+    drop(held);
+    bench.warehouse("update amalgam.schedule set queued_fire_at = now(), queued_by = 'hand'").await;
+    until("the next run ends well", || async {
+        bench.text("select count(*) from amalgam.run where state = 'succeeded'").await == "1"
+    })
+    .await;
+    assert_eq!(bench.text("select count(*) from raw.payment").await, "2");
+}

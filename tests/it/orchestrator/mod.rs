@@ -1,9 +1,18 @@
 //! Runs on real servers: the way of a payment into a mart, what a failure means for the others, and
 //! what survives which death.
 
+mod events;
+mod fires;
+mod giving_up;
 mod interruptions;
+mod limits;
+mod maintenance;
+mod month;
+mod outage;
 mod planning;
 mod quiet;
+mod resume;
+mod vitals;
 
 use crate::{
     daemon::{Daemon, STOP_MAX},
@@ -151,8 +160,9 @@ async fn a_broken_model_keeps_its_last_good_version_and_everything_not_below_it_
     until("nothing fails any more", || async { status(&bench, &more).await["models_failing"] == 0 }).await;
     daemon.signal("TERM");
     assert!(daemon.child.wait().await.expect("it ends").success());
-    let doubled = "select count(*) from (select 1 from amalgam.run group by schedule, fire_at having count(*) > 1) d";
-    assert_eq!(bench.text(doubled).await, "0");
+    // That one moment has two runs, the schema itself refuses; and no moment beside the timetable has one.
+    let off = "select count(*) from amalgam.run where fire_at <> date_bin('2 seconds', fire_at, 'epoch')";
+    assert_eq!(bench.text(off).await, "0");
 }
 
 fn config(bench: &Bench) -> Config {

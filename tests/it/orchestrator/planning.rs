@@ -83,7 +83,8 @@ async fn a_run_that_goes_on_without_its_project_says_why_its_models_fail() {
     // What a process left that died when it had planned its run.
     let request = serde_json::to_value(RunRequest::default()).expect("a request is JSON");
     let at = orchestrator.clock().now();
-    let run = state.begin_run(&NewRun { schedule: None, fire_at: None, request, at }).await.expect("it begins");
+    let run =
+        state.begin_run(&NewRun { schedule: None, fire_at: None, cause: None, request, at }).await.expect("it begins");
     let task = |kind, subject: &str| NewTask { kind, subject: subject.to_owned(), weight: 0 };
     let tasks = vec![task(TaskKind::Sync, "payment"), task(TaskKind::Model, "model.p.stg_payment")];
     state.plan_run(run, &Plan { tasks, ..Plan::default() }, at).await.expect("it is planned");
@@ -238,4 +239,18 @@ async fn a_model_that_failed_for_good_is_tried_again_when_something_changes_or_b
     std::fs::write(&model, STG_PAYMENT).expect("a file can be written");
     until_value(&bench, "total", "collections", "127.5").await;
     until("nothing fails any more", || async { status(&bench, &more).await["models_failing"] == 0 }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_of_thousands_of_branches_is_built_and_does_not_end_the_daemon() {
+    let bench = Servers::fresh("branches").await;
+    bench.source(PRACTICE).await;
+    write_project(&bench);
+    let (branches, sum) = ("{% elif false %}b".repeat(4_000), "+1".repeat(10_000));
+    let sql = format!("select {{% if false %}}a{branches}{{% endif %}} {{{{ 1{sum} }}}} as n");
+    std::fs::write(bench.files().join("project/models/long.sql"), sql).expect("a file can be written");
+    let more = models_section(&bench) + "[[schedule]]\nname = \"often\"\ncron = \"*/2 * * * * *\"\n";
+    let mut daemon = Daemon::start(&bench, &more).await;
+    until_value(&bench, "n", "long", "10001").await;
+    assert!(daemon.child.try_wait().expect("it can be asked").is_none());
 }

@@ -2,10 +2,11 @@
 
 use super::{FULL, PLAIN, assert_equal, described, sync, syncer_with};
 use crate::{
-    harness::{Bench, Servers, WAITS_FOR_READER, WAITS_FOR_TABLE, until},
+    harness::{Bench, Servers, WAITS_FOR_READER, WAITS_FOR_TABLE, start, until},
     proxy::{Fault, Proxy},
 };
 use amalgam::{
+    demo::servers::Kind as Server,
     domain::TableName,
     error::Kind,
     source::Order,
@@ -24,6 +25,10 @@ async fn loading_in(bench: &Bench, part_bytes: u64, source: Option<&Proxy>, ware
     })
     .await
 }
+
+/// Rows that the server still sends when a reader has had the first.
+const MORE_THAN_A_SOCKET_HOLDS: &str = "create table t (k int primary key, v varchar(1000)) engine=MyISAM; \
+                                        insert into t select seq, repeat('x', 1000) from seq_1_to_20000;";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_fill_holes_in_the_file_come_like_all_others() {
@@ -114,20 +119,21 @@ async fn a_load_of_a_table_that_is_locked_already_waits_for_it_in_ranges() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_is_not_used_again_after_its_reader() {
     let bench = Servers::fresh("used_once").await;
-    bench
-        .source(
-            "create table t (k int primary key, v varchar(1000)) engine=MyISAM; \
-             insert into t select seq, repeat('x', 1000) from seq_1_to_20000;",
-        )
-        .await;
+    bench.source(MORE_THAN_A_SOCKET_HOLDS).await;
     let (source, catalog) = described(&bench.config()).await;
     let table = &catalog.tables[0];
     let reading = async || bench.sessions("state = 'Writing to net'").await.pop();
     let mut reader = source.reader(table, &Order::File, 1 << 20).await.expect("a reader");
     let mut range = reader.range().await.expect("a range").expect("rows");
     range.next().await.expect("a row");
-    until("the server waits for the reader", async || reading().await.is_some()).await;
-    let id = reading().await.expect("it reads");
+    // It waits for the reader, and between two rows for nothing.
+    let id = std::cell::RefCell::new(None);
+    until("the server waits for the reader", async || {
+        id.replace(reading().await);
+        id.borrow().is_some()
+    })
+    .await;
+    let id = id.take().expect("it was seen");
     // Given up: whatever calls the statement off may come late, and must not meet another one there.
     drop(reader);
     until("it is closed", async || bench.sessions(&format!("id = {id}")).await.is_empty()).await;
@@ -139,4 +145,18 @@ async fn a_connection_is_not_used_again_after_its_reader() {
     assert!(reader.is_whole());
     drop(reader);
     until("all are closed", async || bench.sessions("true").await.is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_was_given_up_is_called_off_before_the_program_ends() {
+    // Of its own: who else kills a statement there would be counted.
+    let server = start(Server::MariaDb, "closing");
+    let bench = Servers::fresh_at("closing", &server).await;
+    bench.source(MORE_THAN_A_SOCKET_HOLDS).await;
+    let (source, catalog) = described(&bench.config()).await;
+    let mut reader = source.reader(&catalog.tables[0], &Order::File, 1 << 20).await.expect("a reader");
+    reader.range().await.expect("a range").expect("rows").next().await.expect("a row");
+    drop(reader);
+    source.close().await;
+    assert_eq!(bench.source_texts("show global status like 'Com_kill'").await[0][1].as_deref(), Some("1"));
 }

@@ -131,14 +131,15 @@ async fn a_watermark_waits_for_a_transaction_that_has_written_and_not_ended() {
     assert_eq!((outcome.action, outcome.rows_inserted), (Action::Delta, 1), "its stamp is older than the last sync");
 }
 
-/// Waits until so many seconds have passed at the source.
-async fn passed(bench: &Bench, seconds: u64) {
+/// Waits until so many seconds have passed at the source. Its time then, in seconds.
+pub(super) async fn passed(bench: &Bench, seconds: u64) -> u64 {
     let now = async || {
         let rows = bench.source_texts("select unix_timestamp()").await;
         rows[0][0].as_ref().and_then(|n| n.parse::<u64>().ok()).expect("a number")
     };
     let begun = now().await;
     until("seconds have passed at the source", async || now().await >= begun + seconds).await;
+    now().await
 }
 
 #[tokio::test(flavor = "multi_thread")]

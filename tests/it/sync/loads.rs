@@ -2,14 +2,26 @@
 
 use super::{FULL, RECONCILE, assert_equal, in_mode, sync, syncer_in_mode, syncer_with};
 use crate::{
-    harness::Servers,
+    harness::{Bench, Servers},
     proxy::{Fault, Proxy},
 };
 use amalgam::{
     domain::{SyncMode, TableName},
     error::Kind,
-    sync::{Action, SyncOptions},
+    sync::{Action, SyncOptions, Syncer},
 };
+
+/// Reads through a proxy, in ranges and parts of some thousand bytes.
+async fn syncer_in_parts(bench: &Bench, proxy: &Proxy) -> Syncer {
+    syncer_with(bench, |config| {
+        config.source.port = proxy.port();
+        config.source.range_rows = 100;
+        config.sync.batch_bytes_max = 10_000;
+        config.sync.load_part_bytes = 50_000;
+        config.tables.insert("t".to_owned(), in_mode(SyncMode::Merge));
+    })
+    .await
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_load_replaces_the_table_beside_its_readers() {
@@ -36,14 +48,7 @@ async fn a_large_load_that_was_cut_off_goes_on_where_it_was() {
         )
         .await;
     let proxy = Proxy::before(bench.config().source.port).await;
-    let syncer = syncer_with(&bench, |config| {
-        config.source.port = proxy.port();
-        config.source.range_rows = 100;
-        config.sync.batch_bytes_max = 10_000;
-        config.sync.load_part_bytes = 50_000;
-        config.tables.insert("t".to_owned(), in_mode(SyncMode::Merge));
-    })
-    .await;
+    let syncer = syncer_in_parts(&bench, &proxy).await;
     proxy.set(Fault::Close(400_000));
     let lost = syncer.sync_table(&TableName::from("t"), SyncOptions::default()).await.expect_err("it is cut off");
     assert_eq!(lost.kind, Kind::SourceLost);
@@ -67,6 +72,29 @@ async fn a_large_load_that_was_cut_off_goes_on_where_it_was() {
     );
     assert_eq!(sync(&syncer, RECONCILE).await.rows_updated, 1);
     assert_equal(&syncer, 5000).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_a_later_sync_has_overtaken_begins_anew() {
+    let bench = Servers::fresh("overtaken").await;
+    bench
+        .source(
+            "create table t (k int primary key, v varchar(200), ts timestamp not null default current_timestamp on update current_timestamp) \
+             engine=MyISAM; insert into t select seq, repeat('x', 150), '2020-01-01' from seq_1_to_5000;",
+        )
+        .await;
+    let proxy = Proxy::before(bench.config().source.port).await;
+    let syncer = syncer_in_parts(&bench, &proxy).await;
+    sync(&syncer, SyncOptions::default()).await;
+    proxy.set(Fault::Close(400_000));
+    syncer.sync_table(&TableName::from("t"), FULL).await.expect_err("it is cut off");
+    proxy.set(Fault::None);
+    assert_eq!(bench.text("select count(*) from amalgam.load where row_count >= 500").await, "1");
+    bench.source("update t set v = 'silent', ts = ts where k = 1").await;
+    assert_eq!(sync(&syncer, RECONCILE).await.rows_updated, 1);
+    assert_eq!(sync(&syncer, FULL).await.action, Action::Load);
+    assert_equal(&syncer, 5000).await;
+    assert_eq!(bench.text("select count(*) from amalgam.load").await, "0");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,19 +1,28 @@
 //! One table in step, on real servers.
 
+mod behind;
 mod changes;
+mod character_sets;
 mod chunks;
+mod clerks;
 mod deletes;
 mod drift;
 mod file_order;
+mod gaps;
 mod gentle;
 mod kinds;
 mod loads;
 mod logs;
+mod meddled;
+mod names;
+mod own_keys;
 mod quiet;
 mod replica;
 mod rules;
+mod servers_settings;
 mod set_aside;
 mod shapes;
+mod slow;
 mod stamps;
 mod statistics;
 mod stream;
@@ -75,6 +84,13 @@ async fn described(config: &Config) -> (Source, Catalog) {
 
 async fn sync(syncer: &Syncer, options: SyncOptions) -> SyncOutcome {
     syncer.sync_table(&TableName::from("t"), options).await.expect("the table is synced")
+}
+
+/// Waits until the source's clock shows another second: a table tells of it when it was made, and no more.
+async fn another_second(bench: &Bench) {
+    let second = async || bench.source_texts("select unix_timestamp()").await;
+    let now = second().await;
+    harness::until("another second", || async { second().await != now }).await;
 }
 
 async fn differences(syncer: &Syncer) -> Differences {

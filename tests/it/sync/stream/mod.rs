@@ -1,5 +1,7 @@
 //! Tables that are kept in step by the source's binary log.
 
+mod gently;
+mod merges;
 mod place;
 mod reasons;
 
@@ -175,7 +177,9 @@ async fn a_statement_that_names_the_table_has_it_compared_and_the_log_is_followe
         .bench
         .source(
             "create table t (k int primary key, v int); insert into t values (1, 1), (2, 2), (3, 3); \
-             create view seen as select k, v from t",
+             create view seen as select k, v from t; \
+             create function busy() returns int deterministic modifies sql data \
+             begin update t set v = 12; return 1; end",
         )
         .await;
     let syncer = logged.syncer().await;
@@ -188,6 +192,17 @@ async fn a_statement_that_names_the_table_has_it_compared_and_the_log_is_followe
         ("create table n like t; insert into n values (9, 9, 9); drop table t; rename table n to t", 1),
         ("set session binlog_format = 'STATEMENT'; update t set v = 10", 1),
         ("set session binlog_format = 'STATEMENT'; update seen set v = 11", 1),
+        ("set session binlog_format = 'STATEMENT'; create table made as select busy(); drop table made", 1),
+        (
+            "set session binlog_format = 'STATEMENT'; create or replace table made as values (busy()); drop table made",
+            1,
+        ),
+        ("set session binlog_format = 'STATEMENT'; analyze update seen set v = 13", 1),
+        ("set session binlog_format = 'STATEMENT'; analyze format=json update seen set v = 14", 1),
+        ("set session binlog_format = 'STATEMENT'; begin not atomic update seen set v = 15; end", 1),
+        ("set session binlog_format = 'STATEMENT'; do busy()", 1),
+        ("set session binlog_format = 'STATEMENT'; set @v = (select busy())", 1),
+        ("set session binlog_format = 'STATEMENT'; execute immediate 'update seen set v = 16'", 1),
     ] {
         logged.bench.source(statement).await;
         sync(&syncer, PLAIN).await;
