@@ -89,7 +89,8 @@ async fn sync(syncer: &Syncer, options: SyncOptions) -> SyncOutcome {
 /// Waits until the source's clock shows another second: a table tells of it when it was made, and no more. MyISAM
 /// reads it from a clock that only the kernel's ticks move, which is some milliseconds behind.
 async fn another_second(bench: &Bench) {
-    let second = async |behind: &str| bench.source_texts(&format!("select floor(unix_timestamp(now(6)) - {behind})")).await;
+    let second =
+        async |behind: &str| bench.source_texts(&format!("select floor(unix_timestamp(now(6)) - {behind})")).await;
     let now = second("0").await;
     harness::until("another second", || async { second("0.1").await > now }).await;
 }
