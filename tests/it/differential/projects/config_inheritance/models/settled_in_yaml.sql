@@ -1,0 +1,2 @@
+{{ config(alias='from_file') }}
+select id from {{ ref('top') }}

@@ -1,0 +1,1 @@
+select run, what from {{ ref('history') }}

@@ -1,0 +1,1 @@
+select * from {{ ref('four') }} where n > {{ var('least', 1) }}

@@ -1,0 +1,2 @@
+{{ config(tags=['odd'], materialized='view') }}
+select 1 as n

@@ -1,0 +1,2 @@
+{{ config(tags=['even', 'prime']) }}
+select n + 1 as n from {{ ref('one') }}

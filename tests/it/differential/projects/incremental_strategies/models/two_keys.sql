@@ -1,0 +1,2 @@
+{{ config(incremental_strategy='delete+insert', unique_key=['id', 'kind'], incremental_predicates=["kind <> 'kind 7'"]) }}
+select id, kind, state from {{ ref('events') }}

@@ -1,0 +1,2 @@
+{{ config(alias='another_name', schema='elsewhere') }}
+select whose from {{ ref('toolbox', 'twin') }}

@@ -1,0 +1,1 @@
+select id, {{ scaled('id') }} as scaled, '{{ who() }}' as who from {{ ref('numbers') }}

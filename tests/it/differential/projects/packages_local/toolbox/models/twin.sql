@@ -1,0 +1,1 @@
+select 'twin of the toolbox' as whose

@@ -1,0 +1,1 @@
+select * from (values ('red'), ('blue')) as v (team)

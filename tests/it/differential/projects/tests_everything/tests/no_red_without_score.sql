@@ -1,0 +1,1 @@
+select id from {{ ref('people') }} where team = 'red' and score is null

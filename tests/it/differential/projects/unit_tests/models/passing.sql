@@ -1,0 +1,1 @@
+select id, customer, amount, day from {{ ref('orders') }} where amount > {{ var('least', 0) }}

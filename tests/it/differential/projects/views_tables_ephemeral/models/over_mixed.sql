@@ -1,0 +1,1 @@
+select "Id" from {{ ref('Mixed_Case') }} where is_late
