@@ -3,6 +3,7 @@
 //! Owns every `tokio_postgres` type; other rooms see [`Session`], [`Transaction`] and [`Row`].
 //! Guarantee: an error that leaves this room carries no cell's value.
 
+mod answer;
 mod calling_off;
 mod chunk;
 mod copy;
@@ -15,9 +16,11 @@ mod preflight;
 mod quarantine;
 mod schema_change;
 mod session;
+mod statements;
 mod table_state;
 mod upkeep;
 
+pub use answer::Answer;
 pub use chunk::{Chunk, RawImage};
 pub use copy::{CopyIn, CopyOut};
 pub use dependents::{Dependents, OWN_INDEX_PREFIX, Trappings};
