@@ -5,7 +5,7 @@ use crate::{
     config::Config,
     domain::ModelId,
     error::{Error, Kind},
-    models::{BuildOutcome, ModelNode, Models, TestStatus, TestVerdict},
+    models::{BuildOutcome, ModelNode, Models, ProfileChoice, TestStatus, TestVerdict, take_profile},
     state::State,
     telemetry::rounded_seconds,
     warehouse::Warehouse,
@@ -46,6 +46,12 @@ struct Chosen {
     /// Folder of dbt_project.yml
     #[arg(long, value_name = "DIR")]
     project_dir: Option<PathBuf>,
+    /// Folder of profiles.yml: warehouse, schema and threads come from there
+    #[arg(long, value_name = "DIR")]
+    profiles_dir: Option<PathBuf>,
+    /// Profile in profiles.yml; else the one that the project names
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
     /// Models: name, stg_*, folder, +needs, needed+, tag:t, path:p, config.materialized:table; a comma for both
     #[arg(long, short, alias = "models", num_args = 1.., value_name = "SELECTION")]
     select: Vec<String>,
@@ -119,7 +125,14 @@ fn configured(context: &Context, chosen: &Chosen) -> anyhow::Result<Config> {
     if let Some(folder) = &chosen.project_dir {
         config.models.project_dir = Some(folder.clone());
     }
-    if let Some(target) = &chosen.target {
+    if chosen.profiles_dir.is_some() || chosen.profile.is_some() {
+        let choice = ProfileChoice {
+            folder: chosen.profiles_dir.as_deref(),
+            name: chosen.profile.as_deref(),
+            target: chosen.target.as_deref(),
+        };
+        take_profile(&mut config, &choice, context.clock().now())?;
+    } else if let Some(target) = &chosen.target {
         config.models.target.clone_from(target);
     }
     if let Some(vars) = &chosen.vars {

@@ -2,15 +2,17 @@
 
 use super::{
     BuildOutcome, Models, checksum,
-    compile::Manner,
-    config::Materialized,
+    compile::{self, Manner},
+    context::connection::{On, with_connection},
     decide::{Decision, Known, decide},
-    generic_test::{TestStatus, TestVerdict},
     ledger::{self, Inputs, Success, Versions},
     manifest::Node,
-    materialize::{self, Made, Work},
+    materialize::{Made, Work},
     seen::Seen,
-    testing, wall_clock,
+    templates::Templates,
+    testing,
+    verdict::{TestStatus, TestVerdict},
+    wall_clock,
 };
 use crate::{
     domain::ModelId,
@@ -34,7 +36,7 @@ impl Models {
     /// changed since its last success. Dropping the future rolls everything back.
     pub async fn build(&self, model: &ModelId, full_refresh: bool) -> Result<BuildOutcome> {
         let node = self.manifest.node(model)?;
-        if node.materialized == Materialized::Ephemeral && node.fault.is_none() {
+        if node.is_ephemeral() && node.fault.is_none() {
             return Ok(nothing("ephemeral: a part of the queries that read it"));
         }
         let mut tried = None;
@@ -51,13 +53,12 @@ impl Models {
     pub async fn test(&self, model: &ModelId) -> Result<Vec<TestVerdict>> {
         let node = self.manifest.node(model)?;
         node.sound()?;
-        if node.materialized == Materialized::Ephemeral {
+        if node.is_ephemeral() {
             return Ok(Vec::new());
         }
         let mut session = self.warehouse.session().await?;
         let transaction = session.begin().await?;
-        let (under, now) = (node.relation.quoted(), self.clock.now());
-        testing::run(&transaction, &self.manifest, node, &under, now, &self.metrics).await
+        testing::run(&transaction, &self.manifest, node, &[], self.clock.now(), &self.metrics).await
     }
 
     /// What a build of each of these models would do now, and why, by its unique id. What is wrong with a model
@@ -69,14 +70,16 @@ impl Models {
         let nodes = models.iter().map(|model| self.manifest.node(model)).collect::<Result<Vec<_>>>()?;
         let nodes: Vec<(&Node, Inputs)> =
             nodes.into_iter().map(|node| (node, Inputs::of(&self.manifest, node))).collect();
-        let seen = match Seen::of(&self.warehouse.session().await?, &nodes).await {
+        let session = self.warehouse.session().await?;
+        let compiled = self.compiled(&session, &nodes).await?;
+        let seen = match Seen::of(&session, &nodes).await {
             // Where nothing has ever run, there is no record of a build to look at.
             Err(error) if error.kind == Kind::WarehouseQuery && !is_migrated => Seen::default(),
             seen => seen?,
         };
         let mut planned = BTreeMap::new();
-        for (node, inputs) in &nodes {
-            let decided = match self.planned(node, inputs, &seen) {
+        for ((node, inputs), compiled) in nodes.iter().zip(compiled) {
+            let decided = match self.planned(node, inputs, &seen, compiled) {
                 Ok(decided) => decided,
                 Err(error) if error.policy() == Policy::Fail => (true, error.to_string()),
                 Err(error) => return Err(error),
@@ -86,12 +89,12 @@ impl Models {
         Ok(planned)
     }
 
-    fn planned(&self, node: &Node, inputs: &Inputs, seen: &Seen) -> Result<(bool, String)> {
+    fn planned(&self, node: &Node, inputs: &Inputs, seen: &Seen, compiled: Result<Compiled>) -> Result<(bool, String)> {
         node.sound()?;
-        if node.materialized == Materialized::Ephemeral {
+        if node.is_ephemeral() {
             return Ok((false, "ephemeral: a part of the queries that read it".to_owned()));
         }
-        Ok(match self.decided(node, false, inputs, seen)?.decision {
+        Ok(match self.decided(node, false, inputs, seen, compiled?).decision {
             Decision::Nothing(reason) => (false, reason),
             Decision::Test(reason) | Decision::Build(reason) => (true, reason),
         })
@@ -112,9 +115,7 @@ impl Models {
         only_one(&transaction, node).await?;
         let made = match &plan.decision {
             Decision::Test(_) => {
-                let under = node.relation.quoted();
-                let tests =
-                    testing::run(&transaction, &self.manifest, node, &under, plan.started, &self.metrics).await?;
+                let tests = testing::run(&transaction, &self.manifest, node, &[], plan.started, &self.metrics).await?;
                 testing::judge(node, &tests)?;
                 Made { rows: None, tests }
             }
@@ -149,13 +150,20 @@ impl Models {
         started: DateTime<Utc>,
         transaction: &Transaction<'_>,
     ) -> Result<Made> {
-        let existing = materialize::relkind(transaction, &node.relation).await?;
         let full_refresh = node.settings.flag("full_refresh").unwrap_or(full_refresh);
-        let incremental = node.materialized == Materialized::Incremental && existing == Some('r') && !full_refresh;
-        let sql = self.manifest.compile(node, Manner { incremental, full_refresh, started })?;
+        let hanging = Default::default();
+        let on = On::Transaction(transaction, &hanging);
+        let (manifest, id) = (self.manifest.clone(), node.id.clone());
+        let sql = with_connection(on, move |connection| {
+            let manner = Manner { as_new: false, full_refresh, ..Manner::new(started, Some(connection)) };
+            compile::compile(&manifest, manifest.node(&id)?, &manner)
+        })
+        .await??;
         let file = self.manifest.write_compiled(node, &sql);
-        let work = Work { manifest: &self.manifest, node, sql: &sql, file, started, metrics: &self.metrics };
-        if incremental { work.increment(transaction).await } else { work.replace(transaction).await }
+        let (manifest, id) = (self.manifest.clone(), node.id.clone());
+        let templates = Templates { manifest, id, sql: Some(sql.clone()), started, full_refresh };
+        let work = Work { manifest: &self.manifest, node, sql: &sql, file, started, metrics: &self.metrics, templates };
+        work.make(transaction).await
     }
 
     /// Looks at everything that decides whether a model is built: before anything is, so that what changes meanwhile
@@ -163,26 +171,40 @@ impl Models {
     pub(super) async fn look(&self, node: &Node, full_refresh: bool, session: &Session) -> Result<Plan> {
         let since = Instant::now();
         let looked = [(node, Inputs::of(&self.manifest, node))];
+        let compiled = self.compiled(session, &looked).await?.pop().unwrap_or_else(|| Err(node_gone(node)))?;
         let seen = Seen::of(session, &looked).await?;
         let [(node, inputs)] = looked;
-        Ok(Plan { since, ..self.decided(node, full_refresh, &inputs, &seen)? })
+        Ok(Plan { since, ..self.decided(node, full_refresh, &inputs, &seen, compiled) })
     }
 
-    fn decided(&self, node: &Node, full_refresh: bool, inputs: &Inputs, seen: &Seen) -> Result<Plan> {
+    /// The SQL of nodes and of the views that they read, as a first build would have it; each may ask the warehouse.
+    ///
+    /// As if the day had just begun, so that the checksum of a model that shows when the run started changes once a
+    /// day and not each time.
+    async fn compiled(&self, session: &Session, nodes: &[(&Node, Inputs)]) -> Result<Vec<Result<Compiled>>> {
+        let started = self.clock.now().date_naive().and_time(NaiveTime::MIN).and_utc();
+        let wanted: Vec<(ModelId, Vec<ModelId>)> =
+            nodes.iter().map(|(node, inputs)| (node.id.clone(), inputs.views.iter().cloned().collect())).collect();
+        let manifest = self.manifest.clone();
+        with_connection(On::Session(session), move |connection| {
+            let manner = Manner::new(started, Some(connection));
+            let sql = |id: &ModelId| compile::compile(&manifest, manifest.node(id)?, &manner);
+            let one = |(id, views): &(ModelId, Vec<ModelId>)| {
+                // A view that can't be compiled stays as it is, and so does what is read through it.
+                Ok(Compiled { sql: sql(id)?, views: views.iter().filter_map(|view| sql(view).ok()).collect() })
+            };
+            wanted.iter().map(one).collect()
+        })
+        .await
+    }
+
+    fn decided(&self, node: &Node, full_refresh: bool, inputs: &Inputs, seen: &Seen, compiled: Compiled) -> Plan {
         let (since, now) = (Instant::now(), self.clock.now());
-        // Compiled as if the day had just begun, so that the checksum of a model that shows when the
-        // run started changes once a day and not each time.
-        let started = now.date_naive().and_time(NaiveTime::MIN).and_utc();
-        let manner = Manner { incremental: false, full_refresh: false, started };
-        let sql = self.manifest.compile(node, manner)?;
-        let checksum = checksum_of(node, &sql);
-        // A view that can't be compiled stays as it is, and so does what is read through it.
-        let of_view = |id| self.manifest.compile(self.manifest.node(id).ok()?, manner).ok();
-        let views: Vec<String> = inputs.views.iter().filter_map(of_view).collect();
-        let clock = wall_clock::seen(views.iter().chain([&sql]).map(String::as_str), now);
+        let checksum = self.checksum_of(node, &compiled.sql);
+        let clock = wall_clock::seen(compiled.views.iter().chain([&compiled.sql]).map(String::as_str), now);
         let versions = seen.versions(inputs, clock);
         let decision = decide(&Known {
-            materialized: node.materialized,
+            materialized: &node.materialized(),
             entry: seen.entry(node),
             checksum: &checksum,
             inputs,
@@ -190,7 +212,20 @@ impl Models {
             relkind: seen.relkind(&node.relation),
             full_refresh,
         });
-        Ok(Plan { decision, checksum, versions, started: now, since })
+        Plan { decision, checksum, versions, started: now, since }
+    }
+
+    fn checksum_of(&self, node: &Node, sql: &str) -> String {
+        let settings = node.settings.json().to_string();
+        let tests = self.manifest.tests_of(&node.id).map(|test| {
+            let arguments = test.generic.as_ref().map(|g| format!("{:?} {:?} {:?}", g.namespace, g.word, g.arguments));
+            format!("{} {} {} {}", test.id, test.source, test.settings.json(), arguments.unwrap_or_default())
+        });
+        let tests: Vec<String> = tests.collect();
+        let (relation, materialized) = (node.relation.to_string(), node.materialized());
+        let described = format!("{:?} {:?} {}", node.columns, node.constraints, node.description);
+        let fixed = [sql, &materialized, settings.as_str(), relation.as_str(), &node.checksum, &described];
+        checksum::of(fixed.into_iter().chain(tests.iter().map(String::as_str)))
     }
 
     /// Writes a failure down, for `status` and for the next decision. That this may fail too, when the
@@ -217,12 +252,14 @@ async fn only_one(transaction: &Transaction<'_>, node: &Node) -> Result<()> {
     Err(Error::new(Kind::WarehouseConflict, format!("{} is being built by another process", node.name)))
 }
 
-fn checksum_of(node: &Node, sql: &str) -> String {
-    let settings = serde_json::Value::Object(node.settings.as_map().clone()).to_string();
-    let tests: Vec<String> = node.tests.iter().map(|t| format!("{} {}", t.subject, t.test.fingerprint())).collect();
-    let relation = node.relation.to_string();
-    let fixed = [sql, node.materialized.as_str(), settings.as_str(), relation.as_str()];
-    checksum::of(fixed.into_iter().chain(tests.iter().map(String::as_str)))
+/// A node's SQL, and that of the views it reads.
+struct Compiled {
+    sql: String,
+    views: Vec<String>,
+}
+
+fn node_gone(node: &Node) -> Error {
+    Error::new(Kind::Internal, format!("{} was not compiled", node.name))
 }
 
 fn nothing(reason: &str) -> BuildOutcome {

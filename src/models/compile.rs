@@ -1,90 +1,201 @@
-//! From a parsed model to the SQL that runs, and the file it is written to.
+//! From a parsed node to the SQL that runs, and the file it is written to.
 
 use super::{
-    manifest::{Manifest, Node},
-    scope::{Compile, NodeScope, Scope, Task, lock},
+    context::{
+        batch::Batch,
+        connection::Connection,
+        relation::PART_PREFIX,
+        scope::{FailedSql, Run, Scope, Subject, Task, lock},
+    },
+    jinja,
+    manifest::{Manifest, Node, explained},
+    relation::Relation,
 };
-use crate::error::{Error, Kind, Result};
+use crate::{
+    domain::ModelId,
+    error::{Error, Kind, Result},
+};
 use chrono::{DateTime, Utc};
+use minijinja::value::{Kwargs, Value};
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
 /// How deep ephemeral models may lie in one another; the graph has no cycle, so this is never reached
 /// by a project that a person wrote.
 const EPHEMERAL_DEPTH_MAX: usize = 64;
 
-/// How a model is compiled.
-#[derive(Clone, Copy, Debug)]
+/// How a node is compiled.
+#[derive(Clone, Debug)]
 pub(super) struct Manner {
-    /// `is_incremental()`.
-    pub incremental: bool,
-    /// `flags.FULL_REFRESH`.
-    pub full_refresh: bool,
     /// `run_started_at`.
     pub started: DateTime<Utc>,
+    /// Where templates ask; `None` where there is no warehouse.
+    pub connection: Option<Connection>,
+    /// Whether the node's relation counts as not there: what a first build would do.
+    pub as_new: bool,
+    /// `flags.FULL_REFRESH`.
+    pub full_refresh: bool,
+    /// Relations that stand for others: a version that is tested before it is published.
+    pub stands_for: Vec<(Relation, Relation)>,
+    /// The span of event time of one batch.
+    pub batch: Option<Batch>,
 }
 
-/// The name under which an ephemeral model stands in the query of its reader: dbt's.
-pub(super) fn part_name(model: &str) -> String {
-    format!("__dbt__cte__{model}")
+impl Manner {
+    /// As for a first build, with or without a warehouse.
+    pub(super) fn new(started: DateTime<Utc>, connection: Option<Connection>) -> Self {
+        Self { started, connection, as_new: true, full_refresh: false, stands_for: Vec::new(), batch: None }
+    }
+}
+
+/// The scope in which a node, or what belongs to it, is rendered.
+pub(super) fn scope(
+    manifest: &Arc<Manifest>,
+    node: &Node,
+    manner: &Manner,
+    extra: BTreeMap<&'static str, Value>,
+) -> Arc<Scope> {
+    let run = Run {
+        connection: manner.connection.clone(),
+        as_new: manner.as_new,
+        full_refresh: manner.full_refresh,
+        stands_for: manner.stands_for.clone(),
+        batch: manner.batch,
+        ..Run::dry(manifest.clone(), manner.started)
+    };
+    Scope::with(manifest.setting.clone(), Subject::of(node), Task::Run(run), extra)
+}
+
+/// The SQL of a node, with the ephemeral models that it reads.
+pub(super) fn compile(manifest: &Arc<Manifest>, node: &Node, manner: &Manner) -> Result<String> {
+    node.sound()?;
+    let mut parts = Vec::new();
+    let sql = compile_into(manifest, node, manner, &mut parts, 0)?;
+    Ok(inject(&sql, &parts))
+}
+
+fn compile_into(
+    manifest: &Arc<Manifest>,
+    node: &Node,
+    manner: &Manner,
+    parts: &mut Vec<(String, String)>,
+    depth: usize,
+) -> Result<String> {
+    if depth > EPHEMERAL_DEPTH_MAX {
+        return Err(Error::new(Kind::ModelRender, format!("{}: ephemeral models lie too deep", node.file)));
+    }
+    let scope = scope(manifest, node, manner, BTreeMap::new());
+    let rendered = match &node.generic {
+        Some(_) => render_test(node, &scope),
+        None => scope.setting.engine.render(&node.file, &node.source, scope.globals()).map_err(|mut error| {
+            error.line = error.line.map(|line| line + node.first_line);
+            error
+        }),
+    };
+    let sql = rendered.map_err(|error| failed(&scope, &error))?;
+    let referred = scope.run().map(|run| std::mem::take(&mut *lock(&run.parts))).unwrap_or_default();
+    for id in referred {
+        let below = manifest.node(&ModelId::new(id))?;
+        let name = format!("{PART_PREFIX}{}", below.relation.name);
+        if parts.iter().any(|(known, _)| *known == name) {
+            continue;
+        }
+        let inner = compile_into(manifest, below, manner, parts, depth + 1)?;
+        parts.push((name, inner));
+    }
+    Ok(sql)
+}
+
+/// The query of a generic test: what its macro gives for its arguments.
+fn render_test(node: &Node, scope: &Arc<Scope>) -> std::result::Result<String, jinja::JinjaError> {
+    let missing = |what: &str| jinja::JinjaError::new(&node.file, 1, format!("test {}: {what}", node.name));
+    let generic = node.generic.as_ref().ok_or_else(|| missing("it is no generic test"))?;
+    let name = format!("test_{}", generic.word);
+    let callable = match &generic.namespace {
+        Some(package) => scope.macro_of(package, &name),
+        None => scope.macro_named(&name),
+    };
+    let callable = callable.ok_or_else(|| missing("its macro is gone"))?;
+    let engine = &scope.setting.engine;
+    let mut given = Vec::new();
+    for (key, value) in &generic.arguments {
+        given.push((key.clone(), argument(scope, node, key, value)?));
+    }
+    let sql = engine.call(&callable, &[Value::from(Kwargs::from_iter(given))], &node.file)?;
+    Ok(sql.to_string().trim().to_owned())
+}
+
+/// The value of a test's argument: texts are rendered, and a text that is a call of `ref` or the like is one.
+fn argument(
+    scope: &Arc<Scope>,
+    node: &Node,
+    key: &str,
+    value: &serde_json::Value,
+) -> std::result::Result<Value, jinja::JinjaError> {
+    let engine = &scope.setting.engine;
+    Ok(match value {
+        serde_json::Value::String(text) if key != "column_name" => {
+            let trimmed = text.trim();
+            let calls = ["ref", "source", "var", "env_var", "doc"];
+            let is_call = trimmed.ends_with(')')
+                && calls
+                    .iter()
+                    .any(|word| trimmed.strip_prefix(word).is_some_and(|rest| rest.trim_start().starts_with('(')));
+            if text.contains("{{") || text.contains("{%") {
+                engine.evaluate(&node.file, text, scope.globals())?
+            } else if is_call {
+                engine.evaluate(&node.file, &format!("{{{{ {trimmed} }}}}"), scope.globals())?
+            } else {
+                text.as_str().into()
+            }
+        }
+        serde_json::Value::Array(items) => {
+            let items = items.iter().map(|item| argument(scope, node, "", item));
+            jinja::list(items.collect::<std::result::Result<_, _>>()?)
+        }
+        serde_json::Value::Object(map) => {
+            let mut pairs = Vec::new();
+            for (name, value) in map {
+                pairs.push((Value::from(name.as_str()), argument(scope, node, "", value)?));
+            }
+            jinja::dict(pairs)
+        }
+        other => jinja::from_json(other),
+    })
+}
+
+/// What a template failed with: its own fault, or the statement that the warehouse refused.
+pub(super) fn failed(scope: &Scope, error: &jinja::JinjaError) -> Error {
+    let sql = scope.run().and_then(|run| lock(&run.failure).take());
+    match sql {
+        None => explained(error),
+        Some(FailedSql { located, sql }) if located.error.kind == Kind::WarehouseQuery => {
+            let line = located.position.and_then(|at| (at as usize).checked_sub(1)).map(|at| line_of(&sql, at));
+            let excerpt = line.map_or_else(String::new, |line| jinja::excerpt(&sql, line, 0));
+            let place = error.called_from.as_ref().unwrap_or(&error.file);
+            Error::new(Kind::ModelSql, format!("{place}: {}{excerpt}", located.error.context))
+        }
+        Some(FailedSql { located, .. }) => located.error.during(&error.file),
+    }
+}
+
+/// The line that holds a character, both counted as people do and from zero respectively.
+pub(super) fn line_of(text: &str, character: usize) -> usize {
+    1 + text.chars().take(character).filter(|c| *c == '\n').count()
 }
 
 impl Manifest {
-    /// The SQL of a model.
-    pub(super) fn compile(&self, node: &Node, manner: Manner) -> Result<String> {
-        node.sound()?;
-        let mut parts = Vec::new();
-        let sql = self.compile_into(node, manner, &mut parts, 0)?;
-        Ok(inject(&sql, &parts))
-    }
-
-    fn compile_into(
-        &self,
-        node: &Node,
-        manner: Manner,
-        parts: &mut Vec<(String, String)>,
-        depth: usize,
-    ) -> Result<String> {
-        if depth > EPHEMERAL_DEPTH_MAX {
-            return Err(Error::new(Kind::ModelRender, format!("{}: ephemeral models lie too deep", node.file)));
-        }
-        let scope = self.scope(node, manner);
-        let sql = self.templates.render(&node.file, &scope)?;
-        let Task::Compile(compile) = &scope.task else { return Ok(sql) };
-        let referred = std::mem::take(&mut *lock(&compile.ephemeral));
-        for name in referred {
-            if parts.iter().any(|(known, _)| *known == name) {
-                continue;
-            }
-            let below = self.by_name(&name).ok_or_else(|| {
-                Error::new(Kind::ModelRender, format!("{}: ref('{name}'): there is no such model", node.file))
-            })?;
-            let inner = self.compile_into(below, manner, parts, depth + 1)?;
-            parts.push((name, inner));
-        }
-        Ok(sql)
-    }
-
-    /// The scope in which a model, or what is said about it, is compiled.
-    pub(super) fn scope(&self, node: &Node, manner: Manner) -> Arc<Scope> {
-        let own = NodeScope {
-            id: node.id.as_str().to_owned(),
-            name: node.name.clone(),
-            this: Some(node.relation.clone()),
-            settings: node.settings.clone(),
-        };
-        let Manner { incremental, full_refresh, started } = manner;
-        let names = self.names.clone();
-        let compile = Compile { names, incremental, full_refresh, started, ephemeral: Mutex::default() };
-        Scope::new(self.shared.clone(), own, Task::Compile(compile))
-    }
-
     /// Writes the compiled SQL below the target folder, where dbt writes it; the file's path. `None`,
     /// with a warning, where nothing can be written: a read-only project is built all the same.
     pub(super) fn write_compiled(&self, node: &Node, sql: &str) -> Option<PathBuf> {
-        let path = self.project.target_path.join("compiled").join(&self.project.name).join(&node.file);
+        let file = match &node.generic {
+            Some(_) => format!("{}/{}", node.file, node.path),
+            None => node.file.clone(),
+        };
+        let path = self.project.target_path.join("compiled").join(&node.package).join(file);
         match write_if_changed(&path, sql) {
             Ok(()) => Some(path),
             Err(error) => {
@@ -110,7 +221,7 @@ fn inject(sql: &str, parts: &[(String, String)]) -> String {
     if parts.is_empty() {
         return sql.to_owned();
     }
-    let list: Vec<String> = parts.iter().map(|(name, sql)| format!(" {} as (\n{sql}\n)", part_name(name))).collect();
+    let list: Vec<String> = parts.iter().map(|(name, sql)| format!(" {name} as (\n{sql}\n)")).collect();
     let list = list.join(",");
     let start = sql.len() - skip_blank(sql).len();
     let (head, body) = sql.split_at(start);
@@ -151,7 +262,7 @@ mod tests {
 
     #[test]
     fn ephemeral_models_go_into_the_querys_own_with() {
-        let parts = [("a".to_owned(), "select 1".to_owned())];
+        let parts = [("__dbt__cte__a".to_owned(), "select 1".to_owned())];
         assert_eq!(inject("select 2", &parts), "with __dbt__cte__a as (\nselect 1\n)\nselect 2");
         assert_eq!(
             inject("-- with what\nWITH b as (select 1) select 2", &parts),

@@ -2,10 +2,7 @@
 //!
 //! Pure: what is known in, a decision with its reason out.
 
-use super::{
-    config::Materialized,
-    ledger::{Entry, Inputs, Versions},
-};
+use super::ledger::{Entry, Inputs, Versions};
 
 /// What is to be done with a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +18,7 @@ pub(super) enum Decision {
 /// What is known of a model.
 pub(super) struct Known<'a> {
     /// How it becomes a relation.
-    pub materialized: Materialized,
+    pub materialized: &'a str,
     /// What the last build left.
     pub entry: Option<&'a Entry>,
     /// The checksum it would have now.
@@ -38,15 +35,23 @@ pub(super) struct Known<'a> {
 
 /// Decides.
 pub(super) fn decide(known: &Known<'_>) -> Decision {
-    let is_view = known.materialized == Materialized::View;
+    let is_view = known.materialized == "view";
     let published = known.entry.filter(|entry| entry.checksum.is_some());
     let Some(entry) = published else {
         return Decision::Build("never built".to_owned());
     };
-    let expected = if is_view { 'v' } else { 'r' };
+    let expected = match known.materialized {
+        "view" => Some('v'),
+        "materialized_view" => Some('m'),
+        "table" | "incremental" | "seed" | "snapshot" => Some('r'),
+        // Somebody's own materialization makes what it likes.
+        _ => None,
+    };
     match known.relkind {
         None => return Decision::Build("its relation is missing in the warehouse".to_owned()),
-        Some(kind) if kind != expected => return Decision::Build("its relation is of another kind".to_owned()),
+        Some(kind) if expected.is_some_and(|expected| kind != expected) => {
+            return Decision::Build("its relation is of another kind".to_owned());
+        }
         Some(_) => {}
     }
     if known.full_refresh && !is_view {
@@ -96,7 +101,7 @@ mod tests {
     fn decided(entry: Option<Entry>, now: serde_json::Value, change: impl FnOnce(&mut Known<'_>)) -> Decision {
         let (inputs, versions) = (Inputs::default(), versions(now));
         let mut known = Known {
-            materialized: Materialized::Table,
+            materialized: "table",
             entry: entry.as_ref(),
             checksum: "c",
             inputs: &inputs,
@@ -139,7 +144,7 @@ mod tests {
     #[test]
     fn a_view_over_changed_tables_is_tested_and_not_made() {
         let decision = decided(entry(), json!({"table:a": 2}), |known| {
-            known.materialized = Materialized::View;
+            known.materialized = "view";
             known.relkind = Some('v');
         });
         assert_eq!(decision, Decision::Test("table a changed".to_owned()));

@@ -4,11 +4,10 @@
 //! written by itself, and leaves what describes the last good version as it is.
 
 use super::{
-    generic_test::TestVerdict,
     manifest::{Manifest, Node},
+    verdict::TestVerdict,
 };
 use crate::{
-    config as configuration,
     domain::ModelId,
     error::{Error, Result},
     warehouse::{Session, Transaction},
@@ -39,7 +38,11 @@ impl Inputs {
         let mut inputs = Self::default();
         let mut seen = BTreeSet::new();
         inputs.add_sources(node);
-        for parent in node.parents.iter().chain(&node.tested_against) {
+        let mut read: BTreeSet<&ModelId> = node.parents.iter().collect();
+        for test in manifest.tests_of(&node.id) {
+            read.extend(test.parents.iter().filter(|parent| **parent != node.id));
+        }
+        for parent in read {
             inputs.add_model(manifest, parent, &mut seen);
         }
         inputs
@@ -49,24 +52,24 @@ impl Inputs {
         for read in &node.sources {
             match &read.raw {
                 Some(table) => self.tables.insert(table.as_str().to_owned()),
-                None => self.untracked.insert(format!("{}.{}", read.source, read.table)),
+                None => self.untracked.insert(read.id.trim_start_matches("source.").to_owned()),
             };
         }
     }
 
     fn add_model(&mut self, manifest: &Manifest, id: &ModelId, seen: &mut BTreeSet<ModelId>) {
-        use super::config::Materialized::{Ephemeral, View};
         let Some(node) = manifest.nodes.get(id) else { return };
         if !seen.insert(id.clone()) {
             return;
         }
-        if node.materialized != Ephemeral {
+        if !node.is_ephemeral() {
             self.models.insert(id.as_str().to_owned());
         }
-        if node.materialized == View {
+        let is_view = node.materialized() == "view";
+        if is_view {
             self.views.insert(id.clone());
         }
-        if matches!(node.materialized, View | Ephemeral) {
+        if is_view || node.is_ephemeral() {
             self.add_sources(node);
             for parent in &node.parents {
                 self.add_model(manifest, parent, seen);
@@ -121,7 +124,7 @@ pub(super) async fn record_success(transaction: &Transaction<'_>, success: &Succ
     let tests = serde_json::to_value(success.tests).expect("names, words and numbers are JSON");
     let versions = Json::Object(success.versions.clone());
     let relation = success.node.relation.quoted();
-    let materialized = success.node.materialized.as_str();
+    let materialized = success.node.materialized();
     transaction
         .execute(
             sql,
@@ -159,7 +162,7 @@ pub(super) async fn record_failure(
                    error_kind = excluded.error_kind, last_error = excluded.last_error, \
                    failed_checksum = excluded.failed_checksum, failed_versions = excluded.failed_versions";
     let relation = node.relation.quoted();
-    let materialized = node.materialized.as_str();
+    let materialized = node.materialized();
     let (kind, text) = (error.kind.as_str(), error.to_string());
     let (checksum, versions) = tried.map(|(checksum, versions)| (checksum, Json::Object(versions.clone()))).unzip();
     session
@@ -202,9 +205,4 @@ pub(super) async fn failure(session: &Session, id: &ModelId) -> Result<Option<Fa
             _ => None,
         },
     }))
-}
-
-/// The variables of the configuration as JSON.
-pub(super) fn vars(config: &configuration::Models) -> Map<String, Json> {
-    config.vars.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }

@@ -5,11 +5,18 @@
 //! what people gave it, is there afterwards or nothing has happened.
 
 use super::{
-    config::Materialized,
-    generic_test::TestVerdict,
-    manifest::{Manifest, Node},
+    compile::line_of,
+    context::{
+        connection::{Hanging, On},
+        index::known as index_known,
+        relation::RelationValue,
+    },
+    jinja,
+    manifest::{Manifest, Node, Resource},
     relation::Relation,
-    render, testing,
+    templates::{self, Templates},
+    testing,
+    verdict::TestVerdict,
 };
 use crate::{
     error::{Error, Kind, Result},
@@ -17,13 +24,17 @@ use crate::{
     warehouse::{Dependents, Located, Transaction, Trappings, dependents, quote, relation},
 };
 use chrono::{DateTime, Utc};
-use std::path::PathBuf;
+use minijinja::value::Value;
+use std::{
+    path::PathBuf,
+    sync::{Arc, PoisonError},
+};
 
-/// One model on its way into the warehouse.
+/// One node on its way into the warehouse.
 pub(super) struct Work<'a> {
     /// The project.
-    pub manifest: &'a Manifest,
-    /// The model.
+    pub manifest: &'a Arc<Manifest>,
+    /// The node.
     pub node: &'a Node,
     /// Its SQL.
     pub sql: &'a str,
@@ -33,6 +44,8 @@ pub(super) struct Work<'a> {
     pub started: DateTime<Utc>,
     /// Where verdicts are counted.
     pub metrics: &'a Metrics,
+    /// Its macros.
+    pub templates: Templates,
 }
 
 /// What was made.
@@ -52,43 +65,151 @@ pub(super) async fn relkind(transaction: &Transaction<'_>, of: &Relation) -> Res
 }
 
 impl Work<'_> {
+    /// Makes the relation, tests it, and publishes it.
+    pub(super) async fn make(&self, transaction: &Transaction<'_>) -> Result<Made> {
+        let materialized = self.node.materialized();
+        let hanging = Hanging::default();
+        let word = materialized.clone();
+        let find =
+            move |scope: &Arc<_>, _: &Node| Ok(templates::materialization(scope, &word).map(|(_, is_own)| is_own));
+        let found = self.templates.within(On::Transaction(transaction, &hanging), find).await?;
+        match (found, materialized.as_str()) {
+            (Some(false), "view" | "table") => self.replace(transaction).await,
+            (Some(_), _) => self.by_macro(transaction, materialized).await,
+            (None, other) => Err(Error::new(
+                Kind::ModelProject,
+                format!(
+                    "{}: there is no materialization '{other}'; view, table, incremental, ephemeral and materialized_view \
+                     are, and what the project and its packages define",
+                    self.node.file
+                ),
+            )),
+        }
+    }
+
     /// Makes the relation anew beside the old one, tests it, and puts it in its place.
-    pub(super) async fn replace(&self, transaction: &Transaction<'_>) -> Result<Made> {
+    async fn replace(&self, transaction: &Transaction<'_>) -> Result<Made> {
         let target = &self.node.relation;
         let new = target.provisional();
-        let (word, kind) = match self.node.materialized {
-            Materialized::View => ("view", "v"),
-            _ => ("table", "r"),
+        let (create, kind) = match self.node.materialized().as_str() {
+            "view" => ("get_create_view_as_sql", "v"),
+            _ => ("get_create_table_as_sql", "r"),
         };
-        let prefix = format!("create {word} {} as (\n", new.quoted());
-        let rows = self.execute(transaction, &prefix, "\n)").await?;
+        let hanging = Hanging::default();
+        let on = On::Transaction(transaction, &hanging);
+        self.hooks(on, "pre_hooks").await?;
+        let (beside, sql) = (new.clone(), self.sql.to_owned());
+        let statement = self
+            .templates
+            .call(on, create, move |_| {
+                let relation = RelationValue::of(&beside, Some(if kind == "v" { "view" } else { "table" })).value();
+                if kind == "v" { vec![relation, sql.into()] } else { vec![false.into(), relation, sql.into()] }
+            })
+            .await?;
+        self.execute(transaction, &statement).await?;
+        let mut rows = None;
         if kind == "r" {
             transaction.batch(&format!("analyze {}", new.quoted()), "analyzing a new table").await?;
+            rows = Some(count(transaction, &new).await?);
         }
-        let tests =
-            testing::run(transaction, self.manifest, self.node, &new.quoted(), self.started, self.metrics).await?;
-        testing::judge(self.node, &tests)?;
+        let has_more =
+            self.node.settings.get("post_hook").and_then(|v| v.as_array()).is_some_and(|all| !all.is_empty());
+        let stands_for = [(target.clone(), new.clone())];
+        let mut tests = Vec::new();
+        if !has_more {
+            tests = self.test(transaction, &stands_for).await?;
+        }
         if kind == "r" {
             // Before the swap: readers of the old one wait for a rename, not for indexes.
-            self.index(transaction, &new).await?;
+            let beside = RelationValue::of(&new, Some("table"));
+            self.templates.call(on, "create_indexes", move |_| vec![beside.value()]).await?;
         }
-        self.swap(transaction, &new, kind).await?;
-        let rows = (kind == "r").then(|| i64::try_from(rows).unwrap_or(i64::MAX));
+        let was_there = self.swap(transaction, &new, kind).await?;
+        self.finish(on, was_there).await?;
+        if has_more {
+            // What its hooks have done is tested too.
+            tests = self.test(transaction, &[]).await?;
+        }
+        restore(transaction, hanging, |schema, name| self.present_definition(schema, name)).await?;
         Ok(Made { rows, tests })
     }
 
+    /// Lets a materialization's own macro make the relation, and tests it before anybody sees it.
+    async fn by_macro(&self, transaction: &Transaction<'_>, word: String) -> Result<Made> {
+        let hanging = Hanging::default();
+        let make = move |scope: &Arc<super::context::scope::Scope>, node: &Node| {
+            let (found, _) = templates::materialization(scope, &word)
+                .ok_or_else(|| Error::new(Kind::ModelProject, format!("{}: '{word}' is gone", node.file)))?;
+            let made = scope.setting.engine.call(&found, &[], &node.file);
+            made.map(|_| ()).map_err(|error| super::compile::failed(scope, &error))
+        };
+        self.templates.within(On::Transaction(transaction, &hanging), make).await?;
+        restore(transaction, hanging, |schema, name| self.present_definition(schema, name)).await?;
+        let tests = self.test(transaction, &[]).await?;
+        let rows = match relkind(transaction, &self.node.relation).await? {
+            Some('r' | 'm') => Some(count(transaction, &self.node.relation).await?),
+            _ => None,
+        };
+        Ok(Made { rows, tests })
+    }
+
+    async fn test(
+        &self,
+        transaction: &Transaction<'_>,
+        stands_for: &[(Relation, Relation)],
+    ) -> Result<Vec<TestVerdict>> {
+        let tests = testing::run(transaction, self.manifest, self.node, stands_for, self.started, self.metrics).await?;
+        testing::judge(self.node, &tests)?;
+        Ok(tests)
+    }
+
+    /// Runs the hooks before or after a node.
+    async fn hooks(&self, on: On<'_, '_>, which: &'static str) -> Result<()> {
+        self.templates
+            .within(on, move |scope, node| {
+                let hooks = scope.extra.get(which).cloned().unwrap_or_default();
+                for inside in [false, true] {
+                    templates::call(scope, node, "run_hooks", &[hooks.clone(), inside.into()])?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Grants, comments and hooks of a relation that is in its place.
+    async fn finish(&self, on: On<'_, '_>, was_there: bool) -> Result<()> {
+        self.templates
+            .within(on, move |scope, node| {
+                let this = scope.subject.this.clone().map_or_else(|| Value::from(()), RelationValue::value);
+                if let Some(grants) = node.settings.get("grants") {
+                    let values = [this.clone(), jinja::from_json(grants), was_there.into()];
+                    templates::call(scope, node, "apply_grants", &values)?;
+                }
+                if node.settings.get("persist_docs").is_some() {
+                    let described =
+                        jinja::from_json(&scope.run().map(|run| run.manifest.described(node)).unwrap_or_default());
+                    templates::call(scope, node, "persist_docs", &[this, described])?;
+                }
+                Ok(())
+            })
+            .await?;
+        self.hooks(on, "post_hooks").await
+    }
+
     /// Puts the new relation in the old one's place. Locks are taken here, as late as can be.
-    async fn swap(&self, transaction: &Transaction<'_>, new: &Relation, kind: &str) -> Result<()> {
+    /// Tells whether there was one.
+    async fn swap(&self, transaction: &Transaction<'_>, new: &Relation, kind: &str) -> Result<bool> {
         let target = &self.node.relation;
         let rename = format!("alter table {} rename to {}", new.quoted(), quote(&target.name));
         let Some(old) = dependents::oid(transaction, &target.schema, &target.name).await? else {
-            return transaction.batch(&rename, "publishing a model").await;
+            transaction.batch(&rename, "publishing a model").await?;
+            return Ok(false);
         };
         let hanging = match Dependents::take(transaction, &target.schema, &target.name).await {
             Ok(hanging) => hanging,
             // What hangs on it is not ours to take off: it may stay where the columns do.
             Err(error) if error.kind == Kind::Dependent => {
-                return if self.fill(transaction, new, kind).await? { Ok(()) } else { Err(error) };
+                return if self.fill(transaction, new, kind).await? { Ok(true) } else { Err(error) };
             }
             Err(error) => return Err(error),
         };
@@ -102,7 +223,8 @@ impl Work<'_> {
         transaction.batch(&format!("drop {word} {}", target.quoted()), "replacing a model").await?;
         transaction.batch(&rename, "publishing a model").await?;
         trappings.give(transaction, &target.schema, &target.name).await?;
-        hanging.restore(transaction, |schema, name| self.present_definition(schema, name)).await
+        hanging.restore(transaction, |schema, name| self.present_definition(schema, name)).await?;
+        Ok(true)
     }
 
     /// Gives the old relation what the new one has and leaves it in its place. Slower than a swap, and
@@ -127,7 +249,7 @@ impl Work<'_> {
         match transaction.batch(&statements, "publishing a model in place").await {
             Ok(()) => {
                 if kind == "r" {
-                    self.index(transaction, target).await?;
+                    self.missing_indexes(transaction).await?;
                 }
                 Ok(true)
             }
@@ -136,64 +258,71 @@ impl Work<'_> {
         }
     }
 
-    /// What a view of this project, which no longer fits as it was published, says now: it would be
-    /// built next, and must not hold up what it reads.
-    fn present_definition(&self, schema: &str, name: &str) -> Option<String> {
-        let is_it = |n: &&Node| n.relation.schema == schema && n.relation.name == name;
-        let node = self.manifest.nodes.values().find(is_it).filter(|n| n.materialized == Materialized::View)?;
-        let manner = super::compile::Manner { incremental: false, full_refresh: false, started: self.started };
-        self.manifest.compile(node, manner).ok()
-    }
-
-    /// Makes the indexes of the configuration that a relation does not have yet.
-    ///
-    /// An index is known by a digest of what it is; behind that its name is chance, because those of
-    /// the old relation and of the new one stand beside each other for a while.
-    async fn index(&self, transaction: &Transaction<'_>, on: &Relation) -> Result<()> {
+    /// Makes the indexes of the configuration that the relation in its place does not have yet.
+    async fn missing_indexes(&self, transaction: &Transaction<'_>) -> Result<()> {
+        let target = &self.node.relation;
         let Some(serde_json::Value::Array(indexes)) = self.node.settings.get("indexes") else { return Ok(()) };
         for index in indexes {
-            let columns: Vec<String> =
-                index["columns"].as_array().into_iter().flatten().filter_map(|c| c.as_str()).map(quote).collect();
-            if columns.is_empty() {
-                return Err(Error::new(Kind::ModelProject, format!("{}: an index has no columns", self.node.file)));
-            }
-            let digest = super::checksum::of([self.node.relation.quoted().as_str(), &index.to_string()]);
-            let known = format!("{}{}", dependents::OWN_INDEX_PREFIX, &digest[..16]);
-            if has_index(transaction, on, &known).await? {
+            if has_index(transaction, target, &index_known(&target.quoted(), index)).await? {
                 continue;
             }
-            let unique = if index["unique"] == true { "unique " } else { "" };
-            let method = index["type"].as_str().map_or_else(String::new, |m| format!(" using {}", quote(m)));
-            let name = quote(&format!("{known}_{:016x}", fastrand::u64(..)));
-            let sql = format!("create {unique}index {name} on {}{method} ({})", on.quoted(), columns.join(", "));
-            transaction.batch(&sql, "making an index").await.map_err(|e| self.blame(e))?;
+            let hanging = Hanging::default();
+            let (there, index) = (RelationValue::of(target, Some("table")), index.clone());
+            let on = On::Transaction(transaction, &hanging);
+            let create = move |_: &_| vec![there.value(), jinja::from_json(&index)];
+            let sql = self.templates.call(on, "get_create_index_sql", create).await?;
+            transaction.batch(&sql, "making an index").await?;
         }
         Ok(())
     }
 
-    /// Runs the model's SQL between a beginning and an end; an error points into the compiled file.
-    pub(super) async fn execute(&self, transaction: &Transaction<'_>, prefix: &str, suffix: &str) -> Result<u64> {
-        let statement = format!("{prefix}{}{suffix}", self.sql);
-        transaction.execute_located(&statement, "running it").await.map_err(|Located { error, position }| {
+    /// What a view of this project, which no longer fits as it was published, says now: it would be
+    /// built next, and must not hold up what it reads.
+    fn present_definition(&self, schema: &str, name: &str) -> Option<String> {
+        let is_it = |n: &&Node| n.relation.schema == schema && n.relation.name == name;
+        let node = self.manifest.nodes.values().find(is_it).filter(|n| n.resource == Resource::Model)?;
+        let manner = super::compile::Manner::new(self.started, None);
+        (node.materialized() == "view").then(|| super::compile::compile(self.manifest, node, &manner).ok()).flatten()
+    }
+
+    /// Runs a statement that holds the model's SQL; an error points into the compiled file.
+    async fn execute(&self, transaction: &Transaction<'_>, statement: &str) -> Result<()> {
+        let done = transaction.answer(statement, false, "running it").await;
+        done.map(drop).map_err(|Located { error, position }| {
             if error.kind != Kind::WarehouseQuery {
                 return error.during(format!("model {}", self.node.name));
             }
             let file =
                 self.file.as_ref().map_or_else(|| format!("compiled {}", self.node.file), |f| f.display().to_string());
-            let prefix = prefix.chars().count();
-            let line = position.and_then(|p| (p as usize).checked_sub(prefix + 1)).map(|at| line_of(self.sql, at));
+            let before = statement.find(self.sql.trim()).map_or(0, |at| statement[..at].chars().count());
+            let line =
+                position.and_then(|p| (p as usize).checked_sub(before + 1)).map(|at| line_of(self.sql.trim(), at));
             let place = line.map_or_else(String::new, |line| format!(":{line}"));
-            let excerpt = line.map_or_else(String::new, |line| render::excerpt(self.sql, line));
+            let excerpt = line.map_or_else(String::new, |line| jinja::excerpt(self.sql.trim(), line, 0));
             Error::new(Kind::ModelSql, format!("{file}{place}: {}{excerpt}", error.context))
         })
     }
+}
 
-    pub(super) fn blame(&self, error: Error) -> Error {
-        match error.kind {
-            Kind::WarehouseQuery => Error::new(Kind::ModelSql, format!("{}: {}", self.node.file, error.context)),
-            _ => error,
+/// Makes again what hung on relations that a build has dropped.
+async fn restore(
+    transaction: &Transaction<'_>,
+    hanging: Hanging,
+    present: impl Fn(&str, &str) -> Option<String>,
+) -> Result<()> {
+    for dropped in hanging.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        let (schema, name) = (&dropped.relation.schema, &dropped.relation.name);
+        if dependents::oid(transaction, schema, name).await?.is_some() {
+            dropped.trappings.give(transaction, schema, name).await?;
         }
+        dropped.dependents.restore(transaction, &present).await?;
     }
+    Ok(())
+}
+
+async fn count(transaction: &Transaction<'_>, of: &Relation) -> Result<i64> {
+    let sql = format!("select count(*) from {}", of.quoted());
+    Ok(transaction.query_one(&sql, &[], "counting a model's rows").await?.get(0))
 }
 
 /// Whether a relation has an index whose name begins so.
@@ -210,11 +339,6 @@ pub(super) async fn columns_of(transaction: &Transaction<'_>, of: &str) -> Resul
                where attrelid = to_regclass($1) and attnum > 0 and not attisdropped and attgenerated = '' order by attnum";
     let rows = transaction.query(sql, &[&of], "looking at a relation's columns").await?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
-}
-
-/// The line that holds a character, both counted as people do and from zero respectively.
-fn line_of(text: &str, character: usize) -> usize {
-    1 + text.chars().take(character).filter(|c| *c == '\n').count()
 }
 
 /// How a relation is named in messages about it.

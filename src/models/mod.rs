@@ -1,42 +1,32 @@
 //! A dbt project built.
 //!
-//! Owns everything between a project's files and its published relations: [`project`] and
-//! [`properties`] are read, [`render`] turns Jinja into SQL, [`manifest`] is the graph, [`decide`] says
-//! what must be built, [`build`] does it. Refuses to schedule: which models, and when, is the
-//! orchestrator's, which sees [`Models`] alone.
+//! Owns everything between a project's files and its published relations. `reading/` takes what lies on disk, `jinja/`
+//! renders it on the stock engine, `context/` is what a template sees, `builtin/` are dbt's own macros, `manifest/` is
+//! every node and the graph; [`decide`] says what must be built, [`build`] does it through [`materialize`] and
+//! [`testing`]. Refuses to schedule: which models, and when, is the orchestrator's, which sees [`Models`] alone.
 //! Guarantee: a model is built, tested and published in one transaction, or its last good version stays.
 
-mod arguments;
 mod build;
-mod callable;
+mod builtin;
 mod checksum;
 mod compile;
-mod config;
+mod context;
 mod decide;
-mod draft;
-mod effort;
-mod generic_test;
 mod hold;
-mod increment;
-mod json;
+mod jinja;
 mod ledger;
-mod macros;
 mod manifest;
 mod materialize;
-mod methods;
-mod names;
-mod project;
-mod properties;
+mod profile;
+mod reading;
 mod relation;
-mod render;
-mod run_started;
-mod schema;
-mod scope;
+mod seed;
 mod seen;
 mod select;
+mod templates;
 mod testing;
+mod verdict;
 mod wall_clock;
-mod yaml;
 
 use crate::{
     config as configuration,
@@ -45,10 +35,12 @@ use crate::{
     telemetry::Metrics,
     warehouse::Warehouse,
 };
-pub use generic_test::{Severity, TestStatus, TestVerdict};
-use manifest::{Manifest, Setting};
+use manifest::{Given, Manifest};
+pub use profile::{ProfileChoice, take_profile};
 use serde::Serialize;
+use serde_json::{Map, Value as Json, json};
 use std::{collections::BTreeMap, sync::Arc};
+pub use verdict::{TestStatus, TestVerdict};
 
 /// A project, parsed, and the warehouse to build it in. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -112,26 +104,22 @@ impl Models {
         clock: Clock,
     ) -> Result<Option<Self>> {
         let Some(root) = &config.models.project_dir else { return Ok(None) };
-        let project = project::Project::read(root)?;
-        let mut vars = ledger::vars(&config.models);
+        let models = &config.models;
+        let mut vars: Map<String, Json> =
+            models.vars.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         // The project's sources lie where the sync puts them, unless somebody says otherwise.
-        vars.entry("raw_schema").or_insert_with(|| config.warehouse.raw_schema.clone().into());
-        let setting = Setting {
-            target: properties::Target {
-                name: config.models.target.clone(),
-                profile: config.models.profile.clone(),
-                schema: config.models.schema.clone(),
-                database: config.warehouse.database.clone(),
-                host: config.warehouse.host.clone(),
-                port: config.warehouse.port,
-                user: config.warehouse.user.clone(),
-                threads: config.models.threads,
-            },
+        if !config.warehouse.raw_schema.is_empty() {
+            vars.entry("raw_schema").or_insert_with(|| config.warehouse.raw_schema.clone().into());
+        }
+        let given = Given {
+            target: target(config),
             vars,
+            flags: flags(config),
             raw_schema: config.warehouse.raw_schema.clone(),
-            invocation: checksum::of([fastrand::u128(..).to_string().as_str()])[..32].to_owned(),
+            invocation: uuid_of(fastrand::u128(..)),
+            now: clock.now(),
         };
-        let manifest = Arc::new(Manifest::load(project, setting)?);
+        let manifest = Arc::new(Manifest::load(root, given)?);
         Ok(Some(Self { manifest, warehouse, metrics, clock }))
     }
 
@@ -141,8 +129,16 @@ impl Models {
             let node = self.manifest.nodes.get(id)?;
             Some(ModelNode {
                 id: id.clone(),
-                models: node.parents.iter().cloned().collect(),
-                after: node.tested_against.difference(&node.parents).cloned().collect(),
+                models: node.parents.iter().filter(|p| self.manifest.dag.order().contains(p)).cloned().collect(),
+                after: self
+                    .manifest
+                    .after
+                    .get(id)
+                    .into_iter()
+                    .flatten()
+                    .filter(|a| !node.parents.contains(a))
+                    .cloned()
+                    .collect(),
                 tables: node.sources.iter().filter_map(|s| s.raw.clone()).collect(),
             })
         };
@@ -151,7 +147,7 @@ impl Models {
 
     /// Whether the project has this model.
     pub fn has(&self, model: &ModelId) -> bool {
-        self.manifest.nodes.contains_key(model)
+        self.manifest.nodes.get(model).is_some_and(|node| node.resource.is_built())
     }
 
     /// What a selection names, parents first: dbt's syntax (`name`, `fold*`, `+a`, `b+`, `2+c`, `tag:`,
@@ -165,9 +161,9 @@ impl Models {
         let node = self.manifest.node(model)?;
         Ok(ModelSummary {
             name: node.name.clone(),
-            materialized: node.fault.as_ref().map_or(node.materialized.as_str(), |_| "unreadable").to_owned(),
+            materialized: node.fault.as_ref().map_or_else(|| node.materialized(), |_| "unreadable".to_owned()),
             relation: materialize::shown(&node.relation),
-            tests: node.tests.len(),
+            tests: self.manifest.tests_of(model).count(),
             file: node.file.clone(),
         })
     }
@@ -182,16 +178,42 @@ impl Models {
     /// The SQL of a model, as for a first build; also written below the target folder.
     pub fn compile(&self, model: &ModelId) -> Result<String> {
         let node = self.manifest.node(model)?;
-        let started = self.clock.now();
-        let manner = compile::Manner { incremental: false, full_refresh: false, started };
-        let sql = self.manifest.compile(node, manner)?;
+        let manner = compile::Manner::new(self.clock.now(), None);
+        let sql = compile::compile(&self.manifest, node, &manner)?;
         self.manifest.write_compiled(node, &sql);
         Ok(sql)
     }
 
     /// The tests of each model, by name; for a person.
     pub fn tests(&self) -> BTreeMap<ModelId, Vec<String>> {
-        let names = |node: &manifest::Node| node.tests.iter().map(|t| t.test.name.clone()).collect();
-        self.manifest.nodes.values().map(|node| (node.id.clone(), names(node))).collect()
+        let names = |id: &ModelId| self.manifest.tests_of(id).map(|test| test.name.clone()).collect();
+        self.manifest.dag.order().iter().map(|id| (id.clone(), names(id))).collect()
     }
+}
+
+/// `target`. The password is no part of it.
+fn target(config: &configuration::Config) -> Map<String, Json> {
+    let (models, warehouse) = (&config.models, &config.warehouse);
+    let profile = models.profile.clone().unwrap_or_else(|| "amalgam".to_owned());
+    let all = json!({
+        "name": models.target, "target_name": models.target, "profile_name": profile, "schema": models.schema,
+        "type": "postgres", "dbname": warehouse.database, "database": warehouse.database, "host": warehouse.host,
+        "port": warehouse.port, "user": warehouse.user, "threads": models.threads,
+    });
+    all.as_object().cloned().unwrap_or_default()
+}
+
+/// `flags`, as far as the configuration says them.
+fn flags(config: &configuration::Config) -> Map<String, Json> {
+    Map::from_iter([
+        ("WHICH".to_owned(), "build".into()),
+        ("TARGET".to_owned(), config.models.target.as_str().into()),
+        ("THREADS".to_owned(), config.models.threads.into()),
+    ])
+}
+
+/// Random bits as dbt writes an `invocation_id`.
+fn uuid_of(bits: u128) -> String {
+    let text = format!("{bits:032x}");
+    format!("{}-{}-4{}-a{}-{}", &text[..8], &text[8..12], &text[13..16], &text[17..20], &text[20..])
 }

@@ -4,10 +4,7 @@
 //! adds what it needs and what needs it, with a number so many steps only; `@` adds what needs it and
 //! all that those need. Pure.
 
-use super::{
-    manifest::{Manifest, Node},
-    names::hint,
-};
+use super::manifest::{Manifest, Node, hint};
 use crate::{
     domain::{ModelId, pattern::fits},
     error::{Error, Kind, Result},
@@ -16,7 +13,8 @@ use std::collections::BTreeSet;
 
 /// The models meant, parents first. Nothing selected means all.
 pub(super) fn select(manifest: &Manifest, select: &[String], exclude: &[String]) -> Result<Vec<ModelId>> {
-    let meant = if select.is_empty() { manifest.nodes.keys().cloned().collect() } else { union(manifest, select)? };
+    let meant =
+        if select.is_empty() { manifest.dag.order().iter().cloned().collect() } else { union(manifest, select)? };
     let without = union(manifest, exclude)?;
     let chosen = |id: &&ModelId| meant.contains(*id) && !without.contains(*id);
     Ok(manifest.dag.order().iter().filter(chosen).cloned().collect())
@@ -110,34 +108,43 @@ fn named(manifest: &Manifest, name: &str) -> Result<BTreeSet<ModelId>> {
         "tag" => filter(manifest, |n| n.settings.texts("tags").iter().any(|tag| fits(value, tag))),
         "path" | "file" => filter(manifest, |n| on_path(n, value)),
         "source" => filter(manifest, |n| {
-            n.sources.iter().any(|s| fits(value, &s.source) || fits(value, &format!("{}.{}", s.source, s.table)))
+            let named =
+                |id: &str| manifest.sources.get(id).map(|s| (s.source.clone(), format!("{}.{}", s.source, s.name)));
+            n.sources
+                .iter()
+                .filter_map(|s| named(&s.id))
+                .any(|(source, table)| fits(value, &source) || fits(value, &table))
         }),
-        "resource_type" => filter(manifest, |_| value == "model"),
+        "resource_type" => filter(manifest, |n| n.resource.as_str() == value),
+        "package" => {
+            filter(manifest, |n| n.package == value || (value == "this" && n.package == manifest.project.name))
+        }
         _ => match method.strip_prefix("config.") {
             Some(key) => filter(manifest, |n| {
                 n.settings.texts(key).iter().any(|v| fits(value, v))
-                    || (key == "materialized" && n.materialized.as_str() == value)
+                    || (key == "materialized" && n.materialized() == value)
             }),
             None => return Err(wrong(format!("selection '{name}': the method '{method}' is not supported"))),
         },
     };
     if found.is_empty() && method == "fqn" && !value.contains('*') {
-        let names: Vec<String> = manifest.nodes.values().map(|n| n.name.clone()).collect();
+        let names: Vec<&str> =
+            manifest.nodes.values().filter(|n| n.resource.is_built()).map(|n| n.name.as_str()).collect();
         return Err(wrong(format!("selection '{name}': there is no such model{}", hint(value, &names))));
     }
     Ok(found)
 }
 
 fn filter(manifest: &Manifest, holds: impl Fn(&Node) -> bool) -> BTreeSet<ModelId> {
-    manifest.nodes.values().filter(|n| holds(n)).map(|n| n.id.clone()).collect()
+    manifest.nodes.values().filter(|n| n.resource.is_built() && holds(n)).map(|n| n.id.clone()).collect()
 }
 
 /// `staging` or `staging.opendental`: the model's folders begin so, with or without the project.
 fn folder(node: &Node, value: &str) -> bool {
-    let project = node.id.as_str().split('.').nth(1).unwrap_or_default();
     let wanted: Vec<&str> = value.split('.').collect();
-    let wanted = if wanted.first() == Some(&project) { &wanted[1..] } else { &wanted[..] };
-    wanted.len() <= node.path.len() && wanted.iter().zip(&node.path).all(|(want, have)| fits(want, have))
+    let begins =
+        |fqn: &[String]| wanted.len() <= fqn.len() && wanted.iter().zip(fqn).all(|(want, have)| fits(want, have));
+    begins(&node.fqn) || begins(&node.fqn[1..])
 }
 
 fn on_path(node: &Node, value: &str) -> bool {

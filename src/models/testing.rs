@@ -1,35 +1,39 @@
-//! Tests of a model, run in the transaction that will publish it.
+//! Tests of a node, run in the transaction that will publish it.
 
 use super::{
-    generic_test::{TestStatus, TestVerdict},
-    manifest::{AttachedTest, Manifest, Node},
-    scope::{Scope, Task, lock},
+    compile::{self, Manner},
+    context::connection::{On, with_connection},
+    manifest::{Manifest, Node},
+    relation::Relation,
+    templates,
+    verdict::{TestStatus, TestVerdict},
 };
 use crate::{
+    domain::ModelId,
     error::{Error, Kind, Result},
     telemetry::Metrics,
-    warehouse::Transaction,
+    warehouse::{Located, Transaction},
 };
 use chrono::{DateTime, Utc};
-use std::sync::Arc;
+use minijinja::value::Value;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Failed tests named in one error, at most.
 const NAMED_MAX: usize = 10;
 
-/// Runs the tests of a model and counts what they say; `under` is where its version lies for now.
+/// Runs the tests of a node and counts what they say. `stands_for`: relations that stand for those that are published.
 pub(super) async fn run(
     transaction: &Transaction<'_>,
-    manifest: &Manifest,
+    manifest: &Arc<Manifest>,
     node: &Node,
-    under: &str,
+    stands_for: &[(Relation, Relation)],
     started: DateTime<Utc>,
     metrics: &Metrics,
 ) -> Result<Vec<TestVerdict>> {
-    let manner = super::compile::Manner { incremental: false, full_refresh: false, started };
-    let scope = manifest.scope(node, manner);
-    let mut verdicts = Vec::with_capacity(node.tests.len());
-    for attached in &node.tests {
-        let verdict = run_one(transaction, manifest, node, under, attached, &scope).await?;
+    let ids: Vec<ModelId> = manifest.tests.get(&node.id).cloned().unwrap_or_default();
+    let mut verdicts = Vec::with_capacity(ids.len());
+    for id in ids {
+        let verdict = run_one(transaction, manifest, manifest.node(&id)?, stands_for, started).await?;
         metrics.model_tests.with_label_values(&[verdict.status.as_str()]).inc();
         verdicts.push(verdict);
     }
@@ -38,61 +42,94 @@ pub(super) async fn run(
 
 async fn run_one(
     transaction: &Transaction<'_>,
-    manifest: &Manifest,
-    node: &Node,
-    under: &str,
-    attached: &AttachedTest,
-    scope: &Arc<Scope>,
+    manifest: &Arc<Manifest>,
+    test: &Node,
+    stands_for: &[(Relation, Relation)],
+    started: DateTime<Utc>,
 ) -> Result<TestVerdict> {
-    let test = &attached.test;
     let skipped = || TestVerdict { name: test.name.clone(), status: TestStatus::Skip, failures: 0 };
-    if attached.waits {
+    test.sound()?;
+    // What a test compares with may come later the first time; it then runs when that is there.
+    if !is_there(transaction, manifest, test, stands_for).await? {
         return Ok(skipped());
     }
-    let subject = manifest.node(&attached.subject)?;
-    let relation = if subject.id == node.id { under.to_owned() } else { subject.relation.to_string() };
-    let condition = match test.condition() {
-        Some(condition) => Some(manifest.templates.render_text(&condition, &attached.shown, scope)?),
-        None => None,
-    };
-    let to = match test.expression() {
-        Some(expression) => Some(other(manifest, node, under, expression, attached, scope)?),
-        None => None,
-    };
-    if let Some(to) = to.as_deref().filter(|to| to.starts_with('"')) {
-        let there =
-            transaction.query_one("select to_regclass($1) is not null", &[&to], "looking for a relation").await?;
-        // What a test compares with may come later the first time; it then runs when that is there.
-        if !there.get::<_, bool>(0) {
-            return Ok(skipped());
+    let (manifest, id, stands_for) = (manifest.clone(), test.id.clone(), stands_for.to_vec());
+    let hanging = Default::default();
+    let sql = with_connection(On::Transaction(transaction, &hanging), move |connection| {
+        let test = manifest.node(&id)?;
+        let manner = Manner { as_new: false, stands_for, ..Manner::new(started, Some(connection)) };
+        let sql = compile::compile(&manifest, test, &manner)?;
+        manifest.write_compiled(test, &sql);
+        counted(&manifest, test, &manner, &sql)
+    })
+    .await??;
+    let answer = transaction.answer(&sql, true, &format!("test {}", test.name)).await;
+    let answer = answer.map_err(|Located { error, position }| match error.kind {
+        Kind::WarehouseQuery => {
+            let line = position.and_then(|at| (at as usize).checked_sub(1)).map(|at| compile::line_of(&sql, at));
+            let excerpt = line.map_or_else(String::new, |line| super::jinja::excerpt(&sql, line, 0));
+            Error::new(Kind::ModelSql, format!("{}: {}{excerpt}", test.file, error.context))
         }
-    }
-    let sql = test.sql(&relation, to.as_deref(), condition.as_deref());
-    let row = transaction.execute_count(&sql, &format!("test {}", test.name)).await.map_err(|e| match e.kind {
-        Kind::WarehouseQuery => Error::new(Kind::ModelSql, format!("{}: {}", attached.shown, e.context)),
-        _ => e,
+        _ => error,
     })?;
-    Ok(test.verdict(row.0, row.1, row.2))
+    verdict(test, answer.rows.first().map(Vec::as_slice).unwrap_or_default())
 }
 
-/// The other relation of a test, as it is written into the SQL.
-fn other(
+/// One row: failures, whether to warn, whether to fail.
+fn counted(manifest: &Arc<Manifest>, test: &Node, manner: &Manner, sql: &str) -> Result<String> {
+    let text = |key: &str, usual: &str| test.settings.text(key).unwrap_or_else(|| usual.to_owned());
+    let limit =
+        test.settings.get("limit").filter(|v| !v.is_null()).map_or_else(|| Value::from(()), super::jinja::from_json);
+    let scope = compile::scope(manifest, test, manner, BTreeMap::new());
+    let values = [
+        Value::from(sql),
+        text("fail_calc", "count(*)").into(),
+        text("warn_if", "!= 0").into(),
+        text("error_if", "!= 0").into(),
+        limit,
+    ];
+    templates::call(&scope, test, "get_test_sql", &values).map(|value| value.to_string())
+}
+
+/// The outcome that follows from what the SQL gave.
+fn verdict(test: &Node, row: &[Option<String>]) -> Result<TestVerdict> {
+    let cell = |at: usize| row.get(at).and_then(Option::as_deref);
+    let wrong = |what: &str| Error::new(Kind::ModelTest, format!("{}: test {}: {what}", test.file, test.name));
+    let failures = match cell(0) {
+        None => return Err(wrong("its fail_calc gave null; it must give a number")),
+        Some(text) => text.parse::<f64>().map_err(|_| wrong("its fail_calc gave no number"))?,
+    };
+    let is = |at: usize| cell(at) == Some("t");
+    let warns = test.settings.text("severity").is_some_and(|s| s.eq_ignore_ascii_case("warn"));
+    let status = match (warns, is(1), is(2)) {
+        (false, _, true) => TestStatus::Fail,
+        (_, true, _) => TestStatus::Warn,
+        _ => TestStatus::Pass,
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "a count of rows, or what somebody made of it")]
+    let failures = if status == TestStatus::Pass { 0 } else { failures as i64 };
+    Ok(TestVerdict { name: test.name.clone(), status, failures })
+}
+
+/// Whether every relation that a test reads is there.
+async fn is_there(
+    transaction: &Transaction<'_>,
     manifest: &Manifest,
-    node: &Node,
-    under: &str,
-    expression: &str,
-    attached: &AttachedTest,
-    scope: &Arc<Scope>,
-) -> Result<String> {
-    let named = manifest.templates.evaluate(expression, &attached.shown, scope)?.to_string();
-    if let Task::Compile(compile) = &scope.task {
-        let ephemeral = std::mem::take(&mut *lock(&compile.ephemeral));
-        if let Some(model) = ephemeral.first().and_then(|name| manifest.by_name(name)) {
-            let manner = super::compile::Manner { incremental: false, full_refresh: false, started: compile.started };
-            return Ok(format!("(\n{}\n) {named}", manifest.compile(model, manner)?));
+    test: &Node,
+    stands_for: &[(Relation, Relation)],
+) -> Result<bool> {
+    let mut names = Vec::new();
+    for parent in test.parents.iter().filter_map(|id| manifest.nodes.get(id)) {
+        if parent.fault.is_some() {
+            return Ok(false);
+        }
+        let stands = stands_for.iter().any(|(published, _)| *published == parent.relation);
+        if parent.resource.is_built() && !parent.is_ephemeral() && !stands {
+            names.push(parent.relation.quoted());
         }
     }
-    Ok(if named == node.relation.to_string() { under.to_owned() } else { named })
+    let sql = "select coalesce(bool_and(to_regclass(name) is not null), true) from unnest($1::text[]) as wanted (name)";
+    Ok(transaction.query_one(sql, &[&names], "looking for relations").await?.get(0))
 }
 
 /// Refuses a version whose tests of error severity failed.

@@ -1,32 +1,23 @@
-{#- Where a model goes unless its project says otherwise: as dbt has it. -#}
-{% macro generate_schema_name(custom_schema_name=none, node=none) -%}
-    {{ return(adapter.dispatch('generate_schema_name', 'dbt')(custom_schema_name, node)) }}
-{%- endmacro %}
-
+{#- Where a node goes unless its project says otherwise. -#}
 {% macro default__generate_schema_name(custom_schema_name, node) -%}
-    {%- if custom_schema_name is none -%}
-        {{ target.schema }}
-    {%- else -%}
-        {{ target.schema }}_{{ custom_schema_name | trim }}
+    {%- if custom_schema_name is none -%}{{ target.schema }}
+    {%- else -%}{{ target.schema }}_{{ custom_schema_name | trim }}
     {%- endif -%}
 {%- endmacro %}
 
 {% macro generate_schema_name_for_env(custom_schema_name, node=none) -%}
-    {%- if target.name == 'prod' and custom_schema_name is not none -%}
-        {{ custom_schema_name | trim }}
-    {%- else -%}
-        {{ target.schema }}
+    {%- if target.name == 'prod' and custom_schema_name is not none -%}{{ custom_schema_name | trim }}
+    {%- else -%}{{ target.schema }}
     {%- endif -%}
-{%- endmacro %}
-
-{% macro generate_alias_name(custom_alias_name=none, node=none) -%}
-    {{ return(adapter.dispatch('generate_alias_name', 'dbt')(custom_alias_name, node)) }}
 {%- endmacro %}
 
 {% macro default__generate_alias_name(custom_alias_name, node) -%}
-    {%- if custom_alias_name -%}
-        {{ custom_alias_name | trim }}
-    {%- else -%}
-        {{ node.name }}
+    {%- if custom_alias_name -%}{{ custom_alias_name | trim }}
+    {%- elif node.version -%}{{ return(node.name ~ "_v" ~ (node.version | replace(".", "_"))) }}
+    {%- else -%}{{ node.name }}
     {%- endif -%}
+{%- endmacro %}
+
+{% macro default__generate_database_name(custom_database_name, node) -%}
+    {{ target.database if custom_database_name is none else custom_database_name }}
 {%- endmacro %}

@@ -30,6 +30,7 @@ const PINNED: &[(&str, &str)] = &[
     ("0024_duration", "85c62b87584cd8c1"),
     ("0025_maintenance", "f0a265f156663bbb"),
     ("0026_fence_of_no_reign", "ecbc5b945181a113"),
+    ("0027_materialized", "2307d0f770cda990"),
 ];
 
 /// What would be refused and is harmless nevertheless: where, how it begins, and why.
@@ -39,6 +40,8 @@ const HARMLESS: &[(&str, &str, &str)] = &[
     ("0025_maintenance", "drop constraint task_kind_check", "made anew with one word more, as the next"),
     ("0025_maintenance", "add constraint task_kind_check", "what an older program writes still passes"),
     ("0026_fence_of_no_reign", "alter function amalgam.fence(bigint) strict", "who knows of it gives a number"),
+    ("0027_materialized", "drop constraint model_state_materialized_check", "made anew for any word, as the next"),
+    ("0027_materialized", "add constraint model_state_materialized_check", "what an older program writes still passes"),
 ];
 
 /// Every migration, in their order, with its text.

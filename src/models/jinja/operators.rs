@@ -1,0 +1,138 @@
+//! `+`, `-`, `*` and `%` as Python has them, and the functions that make lists and dictionaries.
+
+use super::{Arguments, dict, list, percent, python, repr, tuple, values};
+use minijinja::{
+    Environment, Error, ErrorKind,
+    value::{Kwargs, Rest, Value, ValueKind},
+};
+
+/// Adds the functions that rewritten expressions call, and Python's own that templates do.
+pub(super) fn add_to(env: &mut Environment<'static>) {
+    env.add_function("__list", |items: Rest<Value>| list(items.0));
+    env.add_function("__dict", |items: Rest<Value>| {
+        dict(items.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())))
+    });
+    env.add_function("__add", |a: Value, b: Value| add(&a, &b));
+    env.add_function("__sub", |a: Value, b: Value| subtract(&a, &b));
+    env.add_function("__mul", |a: Value, b: Value| multiply(&a, &b));
+    env.add_function("__mod", |a: Value, b: Value| modulo(&a, &b));
+    env.add_function("dict", |items: Rest<Value>, named: Kwargs| {
+        let all: Vec<Value> = items.0.into_iter().chain([Value::from(named)]).collect();
+        values::made(&Arguments::of("dict", &all))
+    });
+}
+
+/// A number, as exact as it is. A truth value counts as 0 or 1.
+#[derive(Clone, Copy)]
+enum Number {
+    Whole(i128),
+    Real(f64),
+}
+
+impl Number {
+    fn of(value: &Value) -> Option<Self> {
+        match value.kind() {
+            ValueKind::Bool => Some(Self::Whole(value.is_true().into())),
+            ValueKind::Number if value.is_integer() => i128::try_from(value.clone()).ok().map(Self::Whole),
+            ValueKind::Number => f64::try_from(value.clone()).ok().map(Self::Real),
+            _ => None,
+        }
+    }
+
+    fn real(self) -> f64 {
+        match self {
+            #[expect(clippy::cast_precision_loss, reason = "Python's floats lose it too")]
+            Self::Whole(number) => number as f64,
+            Self::Real(number) => number,
+        }
+    }
+}
+
+fn numbers(
+    a: &Value,
+    b: &Value,
+    whole: fn(i128, i128) -> Option<i128>,
+    real: fn(f64, f64) -> f64,
+) -> Option<Result<Value, Error>> {
+    let (a, b) = (Number::of(a)?, Number::of(b)?);
+    Some(match (a, b) {
+        (Number::Whole(a), Number::Whole(b)) => whole(a, b).map(number).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidOperation, "a whole number is too large, or is divided by zero")
+        }),
+        _ => Ok(real(a.real(), b.real()).into()),
+    })
+}
+
+fn number(whole: i128) -> Value {
+    i64::try_from(whole).map_or_else(|_| whole.into(), Value::from)
+}
+
+fn impossible(sign: &str, a: &Value, b: &Value) -> Error {
+    let kind = |value: &Value| match value.kind() {
+        ValueKind::Undefined => "undefined".to_owned(),
+        kind => kind.to_string(),
+    };
+    Error::new(ErrorKind::InvalidOperation, format!("{sign} can't be used between {} and {}", kind(a), kind(b)))
+}
+
+fn is_sequence(value: &Value) -> bool {
+    matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)
+}
+
+fn add(a: &Value, b: &Value) -> Result<Value, Error> {
+    if let Some(sum) = numbers(a, b, i128::checked_add, |a, b| a + b) {
+        return sum;
+    }
+    if let (Some(a), Some(b)) = (a.as_str(), b.as_str()) {
+        return Ok(format!("{a}{b}").into());
+    }
+    if let Some(sum) = python::add(a, b) {
+        return Ok(sum);
+    }
+    if is_sequence(a) && is_sequence(b) {
+        let all = a.try_iter()?.chain(b.try_iter()?).collect();
+        return Ok(if a.is_tuple() && b.is_tuple() { tuple(all) } else { list(all) });
+    }
+    Err(impossible("+", a, b))
+}
+
+fn subtract(a: &Value, b: &Value) -> Result<Value, Error> {
+    if let Some(difference) = numbers(a, b, i128::checked_sub, |a, b| a - b) {
+        return difference;
+    }
+    values::difference(a, b).or_else(|| python::subtract(a, b)).ok_or_else(|| impossible("-", a, b))
+}
+
+/// What a repeated text or list may hold.
+const REPEATED_MAX: usize = 10_000_000;
+
+fn multiply(a: &Value, b: &Value) -> Result<Value, Error> {
+    if let Some(product) = numbers(a, b, i128::checked_mul, |a, b| a * b) {
+        return product;
+    }
+    let (repeated, many) = if Number::of(b).is_some() { (a, b) } else { (b, a) };
+    let many = many.as_i64().map_or(0, |many| usize::try_from(many).unwrap_or_default());
+    if repeated.len().unwrap_or_default().saturating_mul(many) > REPEATED_MAX {
+        return Err(Error::new(ErrorKind::InvalidOperation, "* would repeat too much"));
+    }
+    if let Some(text) = repeated.as_str() {
+        return Ok(text.repeat(many).into());
+    }
+    if is_sequence(repeated) {
+        let items: Vec<Value> = repeated.try_iter()?.collect();
+        return Ok(list(std::iter::repeat_n(items, many).flatten().collect()));
+    }
+    python::multiply(a, b).ok_or_else(|| impossible("*", a, b))
+}
+
+/// On texts Python's formatting; on numbers the remainder, which has the sign of the divisor.
+fn modulo(a: &Value, b: &Value) -> Result<Value, Error> {
+    if let Some(format) = a.as_str() {
+        return percent::format(format, b).map(Value::from);
+    }
+    let whole = |a: i128, b: i128| {
+        a.checked_rem(b).map(|rest| if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest })
+    };
+    let real = |a: f64, b: f64| a - b * (a / b).floor();
+    numbers(a, b, whole, real).unwrap_or_else(|| Err(impossible("%", &Value::from(repr(a)), b)))
+}

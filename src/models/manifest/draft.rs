@@ -1,0 +1,481 @@
+//! Nodes made of files: models, seeds, snapshots, singular tests, analyses; and what runs before and after all.
+//!
+//! Guarantee: a file that can't be parsed still gives a node, with its fault and with as much as could be found out,
+//! so that others can be told why they have to wait.
+
+use super::{
+    super::{
+        context::{
+            relation::Policy,
+            scope::{Scope, Subject, Task},
+        },
+        jinja::{self, BlockKind},
+        reading::{Entry, ProjectFile, Settings, files, texts},
+        relation::Relation,
+    },
+    Fault, Names, Node, Resource, SourceRead,
+    load::{Read, explained, shown},
+    place, wrong,
+};
+use crate::{
+    domain::{ModelId, TableName},
+    error::Result,
+};
+use serde_json::{Map, Value as Json};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex},
+};
+
+/// Nodes between parsing and resolving.
+#[derive(Default)]
+pub(super) struct Drafts {
+    nodes: BTreeMap<ModelId, Node>,
+    disabled: Vec<Node>,
+    /// Properties that no node took.
+    used: BTreeSet<(String, String)>,
+}
+
+/// One file, or one block of it, that becomes a node.
+struct Piece<'a> {
+    resource: Resource,
+    name: String,
+    file: &'a str,
+    below: &'a str,
+    text: &'a str,
+    first_line: usize,
+}
+
+/// What properties say of nodes, by the stem of their file: the entry, and that of the version.
+type SaidOf<'a> = HashMap<String, (&'a Entry, Option<&'a Map<String, Json>>)>;
+
+/// What properties say of one node, the entry of its version first.
+type Said<'a> = Vec<&'a Map<String, Json>>;
+
+impl Drafts {
+    /// Parses the files of a package.
+    pub(super) fn read(&mut self, read: &Read, package: &ProjectFile) -> Result<()> {
+        for (kind, resource, ending) in [
+            ("model-paths", Resource::Model, "sql"),
+            ("seed-paths", Resource::Seed, "csv"),
+            ("analysis-paths", Resource::Analysis, "sql"),
+            ("test-paths", Resource::Test, "sql"),
+            ("snapshot-paths", Resource::Snapshot, "sql"),
+        ] {
+            let entries = said_of(read, package, resource);
+            for file in files(package, kind, &[ending])? {
+                if resource == Resource::Test && file.below.starts_with("generic/") {
+                    continue;
+                }
+                let stem = file.below.rsplit('/').next().unwrap_or(&file.below);
+                let name = stem.trim_end_matches(&format!(".{ending}")).to_owned();
+                let piece =
+                    Piece { resource, name, file: &file.path, below: &file.below, text: &file.text, first_line: 0 };
+                let has_blocks = resource == Resource::Snapshot || file.text.contains("endsnapshot");
+                if has_blocks && resource != Resource::Seed {
+                    let found = jinja::definitions(&package.name, &file.path, &file.text).map_err(|e| explained(&e))?.0;
+                    let snapshots: Vec<_> = found.into_iter().filter(|b| b.kind == BlockKind::Snapshot).collect();
+                    if !snapshots.is_empty() {
+                        for block in &snapshots {
+                            let (name, first_line) = (block.name.clone(), block.line - 1);
+                            let piece = Piece {
+                                resource: Resource::Snapshot,
+                                name,
+                                text: &block.body,
+                                first_line,
+                                ..piece_of(&piece)
+                            };
+                            self.add(read, package, &piece, &entries)?;
+                        }
+                        continue;
+                    }
+                }
+                self.add(read, package, &piece, &entries)?;
+            }
+        }
+        self.add_written_snapshots(read, package)?;
+        self.add_hooks(read, package)
+    }
+
+    /// Snapshots that properties describe whole: `relation:` instead of a query.
+    fn add_written_snapshots(&mut self, read: &Read, package: &ProjectFile) -> Result<()> {
+        let entries = said_of(read, package, Resource::Snapshot);
+        let whole = read.properties.of("snapshots").iter().filter(|e| e.package == package.name);
+        for entry in whole {
+            let Some(relation) = entry.map.get("relation").and_then(Json::as_str) else { continue };
+            let text = format!("select * from {{{{ {relation} }}}}");
+            let below = entry.file.split_once('/').map_or(entry.file.as_str(), |(_, below)| below);
+            let piece = Piece {
+                resource: Resource::Snapshot,
+                name: entry.name.clone(),
+                file: &entry.file,
+                below,
+                text: &text,
+                first_line: 0,
+            };
+            self.add(read, package, &piece, &entries)?;
+        }
+        Ok(())
+    }
+
+    fn add_hooks(&mut self, read: &Read, package: &ProjectFile) -> Result<()> {
+        for key in ["on-run-start", "on-run-end"] {
+            for (at, text) in package.statements(key).iter().enumerate() {
+                let name = format!("{}-{key}-{at}", package.name);
+                let piece = Piece {
+                    resource: Resource::Operation,
+                    name,
+                    file: "dbt_project.yml",
+                    below: key,
+                    text,
+                    first_line: 0,
+                };
+                self.add(read, package, &piece, &HashMap::new())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, read: &Read, package: &ProjectFile, piece: &Piece<'_>, entries: &SaidOf<'_>) -> Result<()> {
+        let entry = entries.get(&piece.name);
+        let mut node = draft(read, package, piece, entry);
+        let said: Said<'_> =
+            entry.into_iter().flat_map(|(entry, version)| version.iter().copied().chain([&entry.map])).collect();
+        if let Some((entry, _)) = entry {
+            self.used.insert((entry.file.clone(), entry.name.clone()));
+        }
+        let parsed = configure(read, package, &mut node, &said).and_then(|()| {
+            // Where the project says that it is off, nobody looks into it.
+            if node.settings.flag("enabled") == Some(false) { Ok(()) } else { parse(read, &mut node, piece) }
+        });
+        if let Err(error) = parsed {
+            node.fault = Some(Fault::new(error));
+            if let Ok(relation) = place::of(read, &node) {
+                node.relation = relation;
+            }
+        }
+        if node.settings.flag("enabled") == Some(false) {
+            self.disabled.push(node);
+            return Ok(());
+        }
+        let shown = shown(read.own(), package, piece.file);
+        if let Some(twin) = self.nodes.insert(node.id.clone(), node) {
+            return Err(wrong(
+                &shown,
+                format!(
+                    "there are two {}s named '{}'; the other is in {}",
+                    twin.resource.as_str(),
+                    twin.name,
+                    twin.file
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Refuses two nodes of one relation, and warns of what is said about nodes that aren't there, as dbt does.
+    pub(super) fn finish(&self, read: &Read) -> Result<()> {
+        let mut relations: BTreeMap<&Relation, &Node> = BTreeMap::new();
+        for node in self.nodes.values().filter(|n| n.resource.is_built() && !n.is_ephemeral() && n.fault.is_none()) {
+            if let Some(twin) = relations.insert(&node.relation, node) {
+                return Err(wrong(&node.file, format!("{} is also the relation of {}", node.relation, twin.file)));
+            }
+        }
+        let mut by_name: HashMap<(&str, Resource), &Node> = HashMap::new();
+        for node in self.nodes.values().filter(|n| n.resource.is_built() && n.version.is_none()) {
+            let twin = [Resource::Model, Resource::Seed, Resource::Snapshot]
+                .into_iter()
+                .filter(|kind| *kind != node.resource)
+                .find_map(|kind| by_name.get(&(node.name.as_str(), kind)).filter(|twin| twin.package == node.package));
+            if let Some(twin) = twin {
+                return Err(wrong(&node.file, format!("'{}' is also the name of {}", node.name, twin.file)));
+            }
+            by_name.insert((&node.name, node.resource), node);
+        }
+        for (list, resource) in
+            [("models", Resource::Model), ("seeds", Resource::Seed), ("snapshots", Resource::Snapshot)]
+        {
+            for entry in read.properties.of(list) {
+                if entry.package != read.own().name || self.used.contains(&(entry.file.clone(), entry.name.clone())) {
+                    continue;
+                }
+                let known = self.nodes.values().filter(|n| n.resource == resource).map(|n| n.name.as_str());
+                let hint = super::hint(&entry.name, known);
+                tracing::warn!(file = %entry.file, name = %entry.name, "there is no such {}{hint}", resource.as_str());
+            }
+        }
+        Ok(())
+    }
+
+    /// Nodes that `ref` can name, and whether each is disabled.
+    pub(super) fn named(&self) -> impl Iterator<Item = (&Node, bool)> {
+        let enabled = self.nodes.values().map(|node| (node, false));
+        enabled.chain(self.disabled.iter().map(|node| (node, true))).filter(|(node, _)| node.resource.is_built())
+    }
+
+    /// The enabled nodes, their references looked up.
+    pub(super) fn resolved(self, read: &Read, names: &Names) -> BTreeMap<ModelId, Node> {
+        let mut nodes = self.nodes;
+        let groups: BTreeMap<ModelId, (Option<String>, Option<String>, String)> = nodes
+            .iter()
+            .map(|(id, node)| {
+                (id.clone(), (node.settings.text("access"), node.settings.text("group"), node.package.clone()))
+            })
+            .collect();
+        for node in nodes.values_mut() {
+            resolve(node, read, names);
+            for parent in &node.parents {
+                let Some((Some(access), group, _)) = groups.get(parent).map(|(a, g, p)| (a, g, p)) else { continue };
+                if access == "private" && group != &node.settings.text("group") {
+                    let group = group.as_deref().unwrap_or_default();
+                    let what = format!("{parent} is private to the group '{group}', and {} is not in it", node.name);
+                    node.fault = node.fault.take().or_else(|| Some(Fault::new(wrong(&node.file, what))));
+                }
+            }
+        }
+        nodes
+    }
+}
+
+fn piece_of<'a>(piece: &Piece<'a>) -> Piece<'a> {
+    Piece { name: piece.name.clone(), ..*piece }
+}
+
+/// What properties say of the nodes of a package, by the stem of their file: an entry with versions has several.
+fn said_of<'a>(read: &'a Read, package: &ProjectFile, resource: Resource) -> SaidOf<'a> {
+    let list = match resource {
+        Resource::Model => "models",
+        Resource::Seed => "seeds",
+        Resource::Snapshot => "snapshots",
+        Resource::Analysis => "analyses",
+        _ => "data_tests",
+    };
+    let mut said = HashMap::new();
+    for entry in read.properties.of(list).iter().filter(|e| e.package == package.name) {
+        match entry.map.get("versions").and_then(Json::as_array).filter(|_| resource == Resource::Model) {
+            None => drop(said.insert(entry.name.clone(), (entry, None))),
+            Some(versions) => {
+                for version in versions.iter().filter_map(Json::as_object) {
+                    let number = version
+                        .get("v")
+                        .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
+                        .unwrap_or_default();
+                    let defined = version.get("defined_in").and_then(Json::as_str).map(str::to_owned);
+                    let stems = defined.map_or_else(
+                        || vec![format!("{}_v{number}", entry.name), format!("{}.v{number}", entry.name)],
+                        |stem| vec![stem],
+                    );
+                    said.extend(stems.into_iter().map(|stem| (stem, (entry, Some(version)))));
+                    if latest_of(entry).is_some_and(|latest| latest == version["v"]) {
+                        said.entry(entry.name.clone()).or_insert((entry, Some(version)));
+                    }
+                }
+            }
+        }
+    }
+    said
+}
+
+/// The version that counts where none is named: the one that is said, or the highest.
+pub(super) fn latest_of(entry: &Entry) -> Option<Json> {
+    if let Some(latest) = entry.map.get("latest_version").filter(|v| !v.is_null()) {
+        return Some(latest.clone());
+    }
+    let versions = entry.map.get("versions")?.as_array()?;
+    let of = |version: &Json| version.get("v").cloned();
+    let number = |version: &Json| version.as_f64().or_else(|| version.as_str()?.parse().ok());
+    versions.iter().filter_map(of).max_by(|a, b| match (number(a), number(b)) {
+        (Some(a), Some(b)) => a.total_cmp(&b),
+        _ => a.to_string().cmp(&b.to_string()),
+    })
+}
+
+/// A node with what its place says of it.
+fn draft(
+    read: &Read,
+    package: &ProjectFile,
+    piece: &Piece<'_>,
+    entry: Option<&(&Entry, Option<&Map<String, Json>>)>,
+) -> Node {
+    let mut fqn = vec![package.name.clone()];
+    let folders = piece.below.rsplit_once('/').map_or("", |(folders, _)| folders);
+    fqn.extend(folders.split('/').filter(|f| !f.is_empty()).map(str::to_owned));
+    if piece.resource == Resource::Snapshot {
+        let stem = piece.below.rsplit('/').next().unwrap_or_default();
+        fqn.push(stem.split('.').next().unwrap_or_default().to_owned());
+    }
+    let version = entry.and_then(|(_, version)| version.and_then(|v| v.get("v")).cloned());
+    let name = version.as_ref().and(entry).map_or_else(|| piece.name.clone(), |(entry, _)| entry.name.clone());
+    let shown_version = version.as_ref().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
+    fqn.push(name.clone());
+    fqn.extend(shown_version.iter().map(|v| format!("v{v}")));
+    let suffix = shown_version.map_or_else(String::new, |v| format!(".v{v}"));
+    let id = ModelId::new(format!("{}.{}.{name}{suffix}", piece.resource.as_str(), package.name));
+    let text = if piece.resource == Resource::Seed { "" } else { piece.text };
+    let checksum = super::super::checksum::plain(piece.text.trim());
+    Node {
+        id,
+        resource: piece.resource,
+        package: package.name.clone(),
+        file: piece.file.to_owned(),
+        path: piece.below.to_owned(),
+        root: Arc::new(package.root.clone()),
+        fqn,
+        source: text.trim().into(),
+        first_line: piece.first_line,
+        checksum,
+        settings: Settings::default(),
+        relation: Relation { database: read.setting.database.clone(), schema: String::new(), name: name.clone() },
+        quoting: Policy::ALL,
+        description: String::new(),
+        columns: Map::new(),
+        constraints: Vec::new(),
+        patch: entry.map(|(entry, _)| format!("{}://{}", entry.package, entry.file)),
+        latest_version: version.as_ref().and(entry).and_then(|(entry, _)| latest_of(entry)),
+        version,
+        deprecation_date: None,
+        refs: Vec::new(),
+        source_calls: Vec::new(),
+        macros: BTreeSet::new(),
+        parents: BTreeSet::new(),
+        sources: BTreeSet::new(),
+        generic: None,
+        fault: None,
+        name,
+    }
+}
+
+/// Takes what the projects and the properties say of the node.
+fn configure(read: &Read, package: &ProjectFile, node: &mut Node, said: &Said<'_>) -> Result<()> {
+    let tree = match node.resource {
+        Resource::Model => "models",
+        Resource::Seed => "seeds",
+        Resource::Snapshot => "snapshots",
+        Resource::Test => "tests",
+        Resource::Analysis => "analyses",
+        Resource::Operation => return Ok(()),
+    };
+    let render = |text: &str, shown: &str| read.render(&package.name, text, shown);
+    if package.name != read.own().name {
+        package.configure(tree, &node.fqn, &mut node.settings, &render)?;
+    }
+    read.own().configure(tree, &node.fqn, &mut node.settings, &render)?;
+    // What is said of the version stands above what is said of all.
+    for map in said.iter().rev() {
+        for key in ["tags", "meta", "docs", "access", "group"] {
+            if let Some(value) = map.get(key) {
+                node.settings.set(key, value.clone());
+            }
+        }
+        if let Some(config) = map.get("config") {
+            let shown = node.patch.clone().unwrap_or_default();
+            let hooks = |key: &str| matches!(key, "pre-hook" | "post-hook" | "pre_hook" | "post_hook");
+            for (key, value) in config.as_object().into_iter().flatten() {
+                let value =
+                    if hooks(key) { value.clone() } else { super::super::reading::rendered(value, &shown, &render)? };
+                node.settings.set(key, value);
+            }
+        }
+    }
+    describe(read, node, said)
+}
+
+/// Takes descriptions, columns and constraints.
+fn describe(read: &Read, node: &mut Node, said: &Said<'_>) -> Result<()> {
+    let shown = node.patch.clone().unwrap_or_default();
+    let first = |key: &str| said.iter().find_map(|map| map.get(key).filter(|v| !v.is_null()));
+    if let Some(text) = first("description").and_then(Json::as_str) {
+        node.description = read.described(&node.package, text, &shown)?;
+    }
+    node.deprecation_date = first("deprecation_date").map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
+    node.constraints = first("constraints").and_then(Json::as_array).cloned().unwrap_or_default();
+    for column in columns_of(said) {
+        let Some(name) = column.get("name").and_then(Json::as_str) else { continue };
+        let mut column = column.clone();
+        if let Some(text) = column.get("description").and_then(Json::as_str) {
+            let text = read.described(&node.package, text, &shown)?;
+            column.insert("description".to_owned(), text.into());
+        }
+        node.columns.insert(name.to_owned(), Json::Object(column));
+    }
+    Ok(())
+}
+
+/// The columns of a node: a version's own, and those of all that it includes.
+pub(super) fn columns_of<'a>(said: &[&'a Map<String, Json>]) -> Vec<&'a Map<String, Json>> {
+    let list = |map: &'a Map<String, Json>| -> Vec<&'a Map<String, Json>> {
+        map.get("columns").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_object).collect()
+    };
+    let [version, all] = said else { return said.first().map(|map| list(map)).unwrap_or_default() };
+    if !version.contains_key("columns") {
+        return list(all);
+    }
+    let own = list(version);
+    let Some(rule) = own.iter().find(|c| c.contains_key("include") || c.contains_key("exclude")) else { return own };
+    let excluded = rule.get("exclude").map(texts).unwrap_or_default();
+    let included = rule.get("include").map(texts).unwrap_or_default();
+    let is_all = included.iter().any(|name| name == "all" || name == "*");
+    let name_of = |c: &Map<String, Json>| c.get("name").and_then(Json::as_str).unwrap_or_default().to_owned();
+    let is_own = |name: &String| own.iter().any(|c| name_of(c) == *name);
+    let kept = list(all).into_iter().filter(|c| {
+        let name = name_of(c);
+        (is_all || included.contains(&name)) && !excluded.contains(&name) && !is_own(&name)
+    });
+    kept.chain(own.iter().copied().filter(|c| c.contains_key("name"))).collect()
+}
+
+/// Renders the node for what it says of itself.
+fn parse(read: &Read, node: &mut Node, piece: &Piece<'_>) -> Result<()> {
+    if node.resource != Resource::Seed {
+        let subject = Subject { this: None, ..Subject::of(node) };
+        let scope = Scope::new(read.setting.clone(), subject, Task::Parse(Mutex::default()));
+        let rendered = read.setting.engine.render(&node.file, &node.source, scope.globals());
+        let collected = scope.collected();
+        for config in &collected.configs {
+            node.settings.merge(config);
+        }
+        (node.refs, node.source_calls) = (collected.refs, collected.sources);
+        rendered.map_err(|mut error| {
+            // A block's lines are counted from the file's beginning.
+            if error.called_from.is_none() {
+                error.line = error.line.map(|line| line + piece.first_line);
+            }
+            explained(&error)
+        })?;
+    }
+    quote(node);
+    node.relation = place::of(read, node)?;
+    if node.resource.is_built() {
+        node.relation = node.relation.clone().checked(&node.file, &read.setting.raw_schema)?;
+    }
+    Ok(())
+}
+
+fn quote(node: &mut Node) {
+    let Some(said) = node.settings.get("quoting") else { return };
+    let flag = |key: &str, was: bool| said.get(key).and_then(Json::as_bool).unwrap_or(was);
+    node.quoting =
+        Policy { database: flag("database", true), schema: flag("schema", true), identifier: flag("identifier", true) };
+}
+
+/// Looks up what the node refers to.
+pub(super) fn resolve(node: &mut Node, read: &Read, names: &Names) {
+    let fault = |file: &str, what: String| Fault::new(wrong(file, what));
+    for call in &node.refs {
+        match names.resolve(call, &node.package) {
+            Ok(id) => drop(node.parents.insert(id.clone())),
+            Err(what) => node.fault = node.fault.take().or_else(|| Some(fault(&node.file, what))),
+        }
+    }
+    for (source, table) in &node.source_calls {
+        match names.source(source, table, &node.package) {
+            Ok(found) => {
+                let relation = &found.relation;
+                let is_raw = relation.schema == read.setting.raw_schema && relation.database == read.setting.database;
+                let raw = is_raw.then(|| TableName::from(relation.name.as_str()));
+                node.sources.insert(SourceRead { id: found.id.clone(), relation: relation.clone(), raw });
+            }
+            Err(what) => node.fault = node.fault.take().or_else(|| Some(fault(&node.file, what))),
+        }
+    }
+}

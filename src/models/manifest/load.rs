@@ -1,0 +1,180 @@
+//! From a project's folder to its manifest.
+
+use super::{
+    super::{
+        builtin,
+        context::scope::{Scope, Setting, Subject, Task},
+        jinja::{self, BlockKind, Engine, JinjaError},
+        reading::{self, ProjectFile, Properties},
+    },
+    Manifest, Names, attach,
+    draft::Drafts,
+    generic, sources, wrong,
+};
+use crate::error::{Error, Kind, Result};
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value as Json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::{Arc, Mutex, OnceLock},
+};
+
+/// What the command and the configuration say about a project.
+#[derive(Debug)]
+pub(in crate::models) struct Given {
+    /// `target`, as templates see it. No password.
+    pub target: Map<String, Json>,
+    /// Variables above the project's.
+    pub vars: Map<String, Json>,
+    /// `flags`.
+    pub flags: Map<String, Json>,
+    /// The schema of the source's tables.
+    pub raw_schema: String,
+    /// `invocation_id`.
+    pub invocation: String,
+    /// When the command began.
+    pub now: DateTime<Utc>,
+}
+
+/// What reading finds and parsing needs.
+pub(super) struct Read {
+    pub packages: Vec<ProjectFile>,
+    pub properties: Properties,
+    pub docs: BTreeMap<(String, String), String>,
+    pub setting: Arc<Setting>,
+}
+
+impl Read {
+    /// The project's own file.
+    pub(super) fn own(&self) -> &ProjectFile {
+        &self.packages[0]
+    }
+
+    /// The package of that name.
+    pub(super) fn package(&self, name: &str) -> Option<&ProjectFile> {
+        self.packages.iter().find(|p| p.name == name)
+    }
+
+    /// The value of a text in a YAML file of a package.
+    pub(super) fn render(&self, package: &str, text: &str, shown: &str) -> Result<Json> {
+        let subject = Subject::of_package(package);
+        let scope = Scope::new(self.setting.clone(), subject, Task::Parse(Mutex::default()));
+        let value = self.setting.engine.evaluate(shown, text, scope.globals()).map_err(|e| explained(&e))?;
+        Ok(jinja::to_json(&value))
+    }
+
+    /// A description, its `doc()` looked up.
+    pub(super) fn described(&self, package: &str, text: &str, shown: &str) -> Result<String> {
+        if !text.contains("doc(") {
+            return Ok(text.trim_end().to_owned());
+        }
+        super::describe::with_docs(self, package, text, shown)
+    }
+}
+
+/// As an error of ours.
+pub(in crate::models) fn explained(error: &JinjaError) -> Error {
+    Error::new(Kind::ModelRender, error.to_string())
+}
+
+impl Manifest {
+    /// Reads and parses a project.
+    ///
+    /// # Errors
+    /// What is wrong with the project as a whole: its file, a macro, a properties file, two nodes of one name, a cycle.
+    pub(in crate::models) fn load(root: &Path, given: Given) -> Result<Self> {
+        let read = read(root, given)?;
+        let found = sources::read(&read)?;
+        let mut drafts = Drafts::default();
+        for package in &read.packages {
+            drafts.read(&read, package)?;
+        }
+        drafts.finish(&read)?;
+        let mut names = Names::new(&read.own().name);
+        for (node, is_disabled) in drafts.named() {
+            names.add(node, is_disabled);
+        }
+        for source in found.iter() {
+            names.add_source(&source.source, &source.name, source.named());
+        }
+        let mut nodes = drafts.resolved(&read, &names);
+        generic::add(&read, &names, &found, &mut nodes)?;
+        let sources = found.into_iter().filter(|s| s.is_enabled).map(|s| (s.id.clone(), s)).collect();
+        let attached = attach::attach(&nodes)?;
+        let Read { packages, setting, .. } = read;
+        let project = packages.into_iter().next().ok_or_else(|| wrong("dbt_project.yml", "there is no project"))?;
+        let (tests, after, dag) = (attached.tests, attached.after, attached.dag);
+        Ok(Self { project, setting, names, nodes, sources, tests, after, dag, graph: OnceLock::new() })
+    }
+}
+
+fn read(root: &Path, given: Given) -> Result<Read> {
+    let packages = reading::packages(root)?;
+    let mut engine = Engine::new(given.now);
+    builtin::add_to(&mut engine)?;
+    let mut docs = BTreeMap::new();
+    for (at, package) in packages.iter().enumerate() {
+        let mut add = |file: &reading::File| -> Result<()> {
+            let (found, _) = engine
+                .add(&package.name, &shown(&packages[0], package, &file.path), &file.text)
+                .map_err(|e| explained(&e))?;
+            for block in found.iter().filter(|b| b.kind == BlockKind::Docs) {
+                docs.insert((package.name.clone(), block.name.clone()), block.body.trim().to_owned());
+            }
+            Ok(())
+        };
+        for file in reading::files(package, "macro-paths", &["sql"])? {
+            add(&file)?;
+        }
+        for file in reading::files(package, "test-paths", &["sql"])?.iter().filter(|f| f.below.starts_with("generic/"))
+        {
+            add(file)?;
+        }
+        let kinds = ["model-paths", "seed-paths", "snapshot-paths", "analysis-paths", "macro-paths", "test-paths"];
+        let mut seen = BTreeSet::new();
+        for kind in kinds {
+            for file in reading::files(package, kind, &["md"])? {
+                if seen.insert(file.path.clone()) {
+                    add(&file)?;
+                }
+            }
+        }
+        debug_assert!(at == 0 || package.name != packages[0].name);
+    }
+    let own = &packages[0];
+    let vars = packages.iter().map(|package| {
+        let mut vars = if package.name == own.name { Map::new() } else { package.vars(&package.name, true) };
+        vars.extend(own.vars(&package.name, package.name == own.name));
+        vars.extend(given.vars.clone());
+        (package.name.clone(), vars)
+    });
+    let text = |key: &str| given.target.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
+    let setting = Arc::new(Setting {
+        project: own.name.clone(),
+        packages: packages.iter().map(|p| p.name.clone()).collect(),
+        vars: vars.collect(),
+        dispatch: packages.iter().rev().flat_map(ProjectFile::dispatch).collect(),
+        database: text("dbname"),
+        schema: text("schema"),
+        target: Json::Object(given.target),
+        raw_schema: given.raw_schema,
+        flags: given.flags,
+        invocation: given.invocation,
+        engine,
+    });
+    let mut properties = Properties::default();
+    for package in &packages {
+        properties.add(package)?;
+    }
+    Ok(Read { packages, properties, docs, setting })
+}
+
+/// A file's name as messages show it: seen from the project.
+pub(super) fn shown(own: &ProjectFile, package: &ProjectFile, file: &str) -> String {
+    if own.name == package.name {
+        return file.to_owned();
+    }
+    let path = package.root.join(file);
+    path.strip_prefix(&own.root).unwrap_or(&path).display().to_string()
+}

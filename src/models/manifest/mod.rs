@@ -1,0 +1,84 @@
+//! A project, parsed: every node with what it reads, and the graph of them.
+//!
+//! Owns what dbt calls the manifest. [`load`] reads a project into it, [`draft`] makes a node of a file, [`generic`]
+//! makes tests of what properties say, [`attach`] finds whose build runs a test. Refuses to run anything.
+//! Guarantee: what is wrong with one node's own file is that node's fault alone; the others are there.
+
+mod attach;
+mod describe;
+mod draft;
+mod generic;
+mod load;
+mod names;
+mod node;
+mod place;
+mod sources;
+
+pub(super) use describe::{config_of, usual};
+pub(super) use load::{Given, explained};
+pub(super) use names::{Names, SourceTable};
+pub(super) use node::{Fault, GenericTest, Node, RefCall, Resource, SourceRead};
+pub(super) use sources::Source;
+
+use super::{context::scope::Setting, reading::ProjectFile};
+use crate::{
+    dag::Dag,
+    domain::ModelId,
+    error::{Error, Kind, Result},
+};
+use minijinja::value::Value;
+use std::{
+    collections::BTreeMap,
+    fmt::Display,
+    sync::{Arc, OnceLock},
+};
+
+/// A project, parsed.
+#[derive(Debug)]
+pub(super) struct Manifest {
+    /// Its own file.
+    pub project: ProjectFile,
+    /// What all renderings have in common.
+    pub setting: Arc<Setting>,
+    /// What names stand for.
+    pub names: Names,
+    /// Every enabled node.
+    pub nodes: BTreeMap<ModelId, Node>,
+    /// Tables of sources, by unique id.
+    pub sources: BTreeMap<String, Source>,
+    /// Tests, by the node whose build runs them; those of sources alone under no node.
+    pub tests: BTreeMap<ModelId, Vec<ModelId>>,
+    /// Nodes that must be built before others only because tests compare with them.
+    pub after: BTreeMap<ModelId, Vec<ModelId>>,
+    /// Nodes that become relations: who must wait for whom.
+    pub dag: Dag<ModelId>,
+    graph: OnceLock<Value>,
+}
+
+impl Manifest {
+    /// The node with that id.
+    pub(super) fn node(&self, id: &ModelId) -> Result<&Node> {
+        self.nodes.get(id).ok_or_else(|| Error::new(Kind::ModelProject, format!("there is no node {id}")))
+    }
+
+    /// The tests that a node's build runs.
+    pub(super) fn tests_of(&self, id: &ModelId) -> impl Iterator<Item = &Node> {
+        self.tests.get(id).into_iter().flatten().filter_map(|test| self.nodes.get(test))
+    }
+}
+
+/// `; did you mean 'x'?`, where a name is near the one that was asked for.
+pub(super) fn hint<N: Display>(name: &str, known: impl IntoIterator<Item = N>) -> String {
+    let near = known
+        .into_iter()
+        .map(|known| known.to_string())
+        .map(|known| (strsim::damerau_levenshtein(name, &known), known))
+        .min()
+        .filter(|(distance, known)| *distance <= 1 + known.len().min(name.len()) / 4);
+    near.map_or_else(String::new, |(_, known)| format!("; did you mean '{known}'?"))
+}
+
+/// Something is wrong with the project, at a place.
+pub(super) fn wrong(shown: &str, what: impl Display) -> Error {
+    Error::new(Kind::ModelProject, format!("{shown}: {what}"))
+}

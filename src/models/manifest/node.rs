@@ -1,0 +1,187 @@
+//! One node of a project: what was said of it, what it reads, and where it goes.
+
+use super::super::{context::relation::Policy, reading::Settings, relation::Relation};
+use crate::{
+    domain::{ModelId, TableName},
+    error::{Error, Kind, Result},
+};
+use serde_json::{Map, Value as Json};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in crate::models) enum Resource {
+    /// A query that becomes a relation.
+    Model,
+    /// A CSV file that becomes a table.
+    Seed,
+    /// A table that keeps the history of a query's rows.
+    Snapshot,
+    /// A query whose rows are failures.
+    Test,
+    /// A query that is compiled and never run.
+    Analysis,
+    /// What runs before and after everything: `on-run-start`, `on-run-end`, `run-operation`.
+    Operation,
+}
+
+impl Resource {
+    /// dbt's word, which begins the unique id.
+    pub(in crate::models) fn as_str(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Seed => "seed",
+            Self::Snapshot => "snapshot",
+            Self::Test => "test",
+            Self::Analysis => "analysis",
+            Self::Operation => "operation",
+        }
+    }
+
+    /// Whether it becomes a relation that `ref` can name.
+    pub(in crate::models) fn is_built(self) -> bool {
+        matches!(self, Self::Model | Self::Seed | Self::Snapshot)
+    }
+}
+
+/// A call of `ref`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::models) struct RefCall {
+    /// The package, where it was named.
+    pub package: Option<String>,
+    /// The name.
+    pub name: String,
+    /// The version, where it was named.
+    pub version: Option<String>,
+}
+
+/// A table of a source that a node reads.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::models) struct SourceRead {
+    /// The source table's unique id.
+    pub id: String,
+    /// Where it is.
+    pub relation: Relation,
+    /// The table of the raw schema, where it is one.
+    pub raw: Option<TableName>,
+}
+
+/// What makes a node a generic test.
+#[derive(Clone, Debug)]
+pub(in crate::models) struct GenericTest {
+    /// Its word: `not_null`.
+    pub word: String,
+    /// The package it was called of: `dbt_utils` in `dbt_utils.expression_is_true`.
+    pub namespace: Option<String>,
+    /// What its macro is given; texts may hold Jinja.
+    pub arguments: Map<String, Json>,
+    /// The column it is about.
+    pub column: Option<String>,
+    /// Its place among all tests, in the order in which they are said.
+    pub place: usize,
+    /// The node that it was said of; `None` for a source's table.
+    pub attached: Option<ModelId>,
+}
+
+/// One node.
+#[derive(Clone, Debug)]
+pub(in crate::models) struct Node {
+    /// Its unique id.
+    pub id: ModelId,
+    /// What it is.
+    pub resource: Resource,
+    /// Its package.
+    pub package: String,
+    /// Its name.
+    pub name: String,
+    /// Its file, relative to the package's root.
+    pub file: String,
+    /// Its file, relative to the folder of its kind.
+    pub path: String,
+    /// The package's root.
+    pub root: Arc<PathBuf>,
+    /// Package, folders and name: what selections and configuration go by.
+    pub fqn: Vec<String>,
+    /// Its text as written.
+    pub source: Arc<str>,
+    /// Its line in the file from which its text begins, counted from zero: snapshots lie inside a block.
+    pub first_line: usize,
+    /// SHA-256 of the file.
+    pub checksum: String,
+    /// Its configuration.
+    pub settings: Settings,
+    /// The relation it becomes.
+    pub relation: Relation,
+    /// Which parts of its name are quoted.
+    pub quoting: Policy,
+    /// For people.
+    pub description: String,
+    /// What is said of its columns, by name.
+    pub columns: Map<String, Json>,
+    /// Constraints of the whole relation.
+    pub constraints: Vec<Json>,
+    /// The properties file that speaks of it, as `package://file`.
+    pub patch: Option<String>,
+    /// The version, where it has versions.
+    pub version: Option<Json>,
+    /// The version that `ref` takes where none is named.
+    pub latest_version: Option<Json>,
+    /// When it is to be gone.
+    pub deprecation_date: Option<String>,
+    /// What it refers to.
+    pub refs: Vec<RefCall>,
+    /// The tables of sources it names: source and table.
+    pub source_calls: Vec<(String, String)>,
+    /// Macros it calls, by unique id.
+    pub macros: BTreeSet<String>,
+    /// Nodes it reads.
+    pub parents: BTreeSet<ModelId>,
+    /// Tables of sources it reads.
+    pub sources: BTreeSet<SourceRead>,
+    /// What makes it a generic test.
+    pub generic: Option<GenericTest>,
+    /// Why it can't be used; everything above is then what could be found out.
+    pub fault: Option<Fault>,
+}
+
+impl Node {
+    /// How it becomes a relation: a word of dbt or of a materialization that somebody wrote.
+    pub(in crate::models) fn materialized(&self) -> String {
+        let usual = match self.resource {
+            Resource::Model | Resource::Analysis | Resource::Operation => "view",
+            Resource::Seed => "seed",
+            Resource::Snapshot => "snapshot",
+            Resource::Test => "test",
+        };
+        self.settings.text("materialized").unwrap_or_else(|| usual.to_owned())
+    }
+
+    /// Whether it is a part of the queries that read it.
+    pub(in crate::models) fn is_ephemeral(&self) -> bool {
+        self.resource == Resource::Model && self.settings.text("materialized").as_deref() == Some("ephemeral")
+    }
+
+    /// Refuses a node whose own file can't be used.
+    pub(in crate::models) fn sound(&self) -> Result<()> {
+        self.fault.as_ref().map_or(Ok(()), |fault| Err(fault.error()))
+    }
+}
+
+/// What is wrong with a node's own file. It is that node's failure, not the project's.
+#[derive(Clone, Debug)]
+pub(in crate::models) struct Fault {
+    kind: Kind,
+    context: String,
+}
+
+impl Fault {
+    /// Keeps an error that has nothing below it.
+    pub(in crate::models) fn new(error: Error) -> Self {
+        Self { kind: error.kind, context: error.context }
+    }
+
+    /// The error again: each who needs the node meets it.
+    pub(in crate::models) fn error(&self) -> Error {
+        Error::new(self.kind, self.context.clone())
+    }
+}

@@ -1,0 +1,200 @@
+//! Tables of sources: what is read and not made.
+
+use super::{
+    super::{
+        context::relation::Policy,
+        reading::{Settings, texts},
+        relation::Relation,
+    },
+    SourceTable,
+    load::Read,
+    wrong,
+};
+use crate::error::Result;
+use serde_json::{Map, Value as Json};
+
+/// A table of a source.
+#[derive(Clone, Debug)]
+pub(in crate::models) struct Source {
+    /// Its unique id.
+    pub id: String,
+    /// Its package.
+    pub package: String,
+    /// The properties file.
+    pub file: String,
+    /// The source's name.
+    pub source: String,
+    /// The table's name.
+    pub name: String,
+    /// Where it is.
+    pub relation: Relation,
+    /// How its name is quoted.
+    pub quoting: Policy,
+    /// Its configuration.
+    pub settings: Settings,
+    /// Whether it is enabled.
+    pub is_enabled: bool,
+    /// For people.
+    pub description: String,
+    /// For people, of the source.
+    pub source_description: String,
+    /// What is said of its columns.
+    pub columns: Vec<Map<String, Json>>,
+    /// Its tests, as written.
+    pub tests: Vec<Json>,
+    /// What loads it, as somebody wrote.
+    pub loader: String,
+    /// The column, or the query, that tells when it was loaded.
+    pub loaded_at: Option<String>,
+    /// The query that tells when it was loaded.
+    pub loaded_at_query: Option<String>,
+    /// When it counts as stale.
+    pub freshness: Option<Json>,
+    /// Package, folders, source and table.
+    pub fqn: Vec<String>,
+}
+
+impl Source {
+    /// As `source()` finds it.
+    pub(super) fn named(&self) -> SourceTable {
+        SourceTable {
+            id: self.id.clone(),
+            package: self.package.clone(),
+            relation: self.relation.clone(),
+            quoting: self.quoting,
+            event_time: self.settings.text("event_time"),
+            is_enabled: self.is_enabled,
+        }
+    }
+}
+
+/// Reads the sources of all packages.
+pub(super) fn read(read: &Read) -> Result<Vec<Source>> {
+    let mut found: Vec<Source> = Vec::new();
+    for entry in read.properties.of("sources") {
+        let shown = format!("{}: source {}", entry.file, entry.name);
+        let package = read.package(&entry.package).ok_or_else(|| wrong(&shown, "its package is gone"))?;
+        let render = |value: &Json| {
+            super::super::reading::rendered(value, &shown, &|text, shown| read.render(&entry.package, text, shown))
+        };
+        let text = |map: &Map<String, Json>, key: &str| -> Result<Option<String>> {
+            let rendered = map.get(key).filter(|v| !v.is_null()).map(render).transpose()?;
+            Ok(rendered.map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)))
+        };
+        let schema = text(&entry.map, "schema")?.unwrap_or_else(|| entry.name.clone());
+        let database = text(&entry.map, "database")?.filter(|d| !d.is_empty());
+        let database = database.unwrap_or_else(|| read.setting.database.clone());
+        let tables = entry.map.get("tables").and_then(Json::as_array).cloned().unwrap_or_default();
+        for (at, table) in tables.iter().enumerate() {
+            let Json::Object(table) = table else {
+                return Err(wrong(&shown, format!("table {} is no map with a name", at + 1)));
+            };
+            let name = table.get("name").and_then(Json::as_str).filter(|n| !n.is_empty());
+            let name = name.ok_or_else(|| wrong(&shown, format!("table {} has no name", at + 1)))?;
+            let relation = Relation {
+                database: database.clone(),
+                schema: schema.clone(),
+                name: text(table, "identifier")?.unwrap_or_else(|| name.to_owned()),
+            };
+            let mut fqn = vec![entry.package.clone()];
+            let below = package
+                .folders("model-paths")
+                .iter()
+                .find_map(|f| entry.file.strip_prefix(f.as_str()).map(str::to_owned));
+            let below = below.unwrap_or_else(|| entry.file.clone());
+            let mut folders: Vec<&str> = below.split('/').filter(|part| !part.is_empty()).collect();
+            folders.pop();
+            fqn.extend(folders.into_iter().map(str::to_owned));
+            fqn.extend([entry.name.clone(), name.to_owned()]);
+            let mut settings = Settings::default();
+            let of_tree = |text: &str, shown: &str| read.render(&entry.package, text, shown);
+            if package.name != read.own().name {
+                package.configure("sources", &fqn, &mut settings, &of_tree)?;
+            }
+            read.own().configure("sources", &fqn, &mut settings, &of_tree)?;
+            for map in [&entry.map, table] {
+                for key in ["tags", "meta"] {
+                    if let Some(value) = map.get(key) {
+                        settings.set(key, value.clone());
+                    }
+                }
+                if let Some(Json::Object(config)) = map.get("config").map(render).transpose()? {
+                    settings.merge(&config);
+                }
+            }
+            let of = |key: &str| {
+                let of_map = |map: &Map<String, Json>| map.get(key).cloned();
+                of_map(table).or_else(|| settings.get(key).cloned()).or_else(|| of_map(&entry.map))
+            };
+            let id = format!("source.{}.{}.{name}", entry.package, entry.name);
+            if found.iter().any(|known| known.id == id) {
+                return Err(wrong(&shown, format!("table {name} is said twice")));
+            }
+            let quoted = |key: &str, usual: bool| {
+                let of_map =
+                    |map: &Map<String, Json>| map.get("quoting").and_then(|q| q.get(key)).and_then(Json::as_bool);
+                of_map(table).or_else(|| of_map(&entry.map)).unwrap_or(usual)
+            };
+            let described = |map: &Map<String, Json>| -> Result<String> {
+                read.described(
+                    &entry.package,
+                    map.get("description").and_then(Json::as_str).unwrap_or_default(),
+                    &shown,
+                )
+            };
+            let columns = table.get("columns").and_then(Json::as_array).into_iter().flatten();
+            found.push(Source {
+                id,
+                package: entry.package.clone(),
+                file: entry.file.clone(),
+                source: entry.name.clone(),
+                name: name.to_owned(),
+                relation,
+                quoting: Policy {
+                    database: quoted("database", true),
+                    schema: quoted("schema", true),
+                    identifier: quoted("identifier", true),
+                },
+                is_enabled: settings.flag("enabled") != Some(false),
+                description: described(table)?,
+                source_description: described(&entry.map)?,
+                columns: columns.filter_map(|c| c.as_object().cloned()).collect(),
+                tests: tests(table),
+                loader: text(table, "loader")?.or(text(&entry.map, "loader")?).unwrap_or_default(),
+                loaded_at: of("loaded_at_field").and_then(|v| v.as_str().map(str::to_owned)),
+                loaded_at_query: of("loaded_at_query").and_then(|v| v.as_str().map(str::to_owned)),
+                freshness: freshness(&entry.map, table, &settings),
+                settings,
+                fqn,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// Tests under either of their names.
+pub(super) fn tests(map: &Map<String, Json>) -> Vec<Json> {
+    let all = ["data_tests", "tests"].into_iter().filter_map(|key| map.get(key)?.as_array());
+    all.flatten().cloned().collect()
+}
+
+/// The nearer says more; null says that there is none.
+fn freshness(source: &Map<String, Json>, table: &Map<String, Json>, settings: &Settings) -> Option<Json> {
+    let mut merged = Map::new();
+    for given in [source.get("freshness"), settings.get("freshness"), table.get("freshness")].into_iter().flatten() {
+        match given {
+            Json::Null => merged = Map::new(),
+            Json::Object(map) => merged.extend(map.clone()),
+            _ => {}
+        }
+    }
+    (!merged.is_empty()).then_some(Json::Object(merged))
+}
+
+/// The tags of a column.
+pub(super) fn tags_of(column: &Map<String, Json>) -> Vec<String> {
+    let of = |map: Option<&Json>| map.map(texts).unwrap_or_default();
+    let mut tags = of(column.get("tags"));
+    tags.extend(of(column.get("config").and_then(|config| config.get("tags"))));
+    tags
+}

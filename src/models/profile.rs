@@ -1,0 +1,85 @@
+//! A profile's output as configuration: where dbt would build, Amalgam builds.
+
+use super::{
+    jinja::{Engine, to_json},
+    manifest::explained,
+    reading::{Profile, ProjectFile},
+};
+use crate::{
+    config::{Config, Secret, TlsMode},
+    error::{Error, Kind, Result},
+};
+use chrono::{DateTime, Utc};
+use minijinja::{ErrorKind, value::Value};
+use std::path::Path;
+
+/// What the command says of profiles.
+#[derive(Clone, Debug, Default)]
+pub struct ProfileChoice<'a> {
+    /// The folder of `profiles.yml`.
+    pub folder: Option<&'a Path>,
+    /// The profile; the one that the project names where none is given.
+    pub name: Option<&'a str>,
+    /// The target; the profile's own where none is given.
+    pub target: Option<&'a str>,
+}
+
+/// Takes warehouse, schema and threads from `profiles.yml` into a configuration.
+///
+/// # Errors
+/// There is no such file, profile or target, or it is for another database.
+pub fn take_profile(config: &mut Config, choice: &ProfileChoice<'_>, now: DateTime<Utc>) -> Result<()> {
+    let wrong = |what: &str| Error::new(Kind::ModelProject, what.to_owned());
+    let root = config.models.project_dir.clone().ok_or_else(|| wrong("a profile needs a project: name its folder"))?;
+    let project = ProjectFile::read(&root)?;
+    let path = Profile::find(choice.folder, &root)
+        .ok_or_else(|| wrong("there is no profiles.yml; name its folder with --profiles-dir"))?;
+    let name = choice.name.map(str::to_owned).or(project.profile).unwrap_or(project.name);
+    let engine = Engine::new(now);
+    let globals = minijinja::context! { env_var => Value::from_function(environment) };
+    let render = |text: &str, shown: &str| {
+        engine.evaluate(shown, text, globals.clone()).map(|value| to_json(&value)).map_err(|error| explained(&error))
+    };
+    let profile = Profile::read(&path, &name, choice.target, &render)?;
+    let number = |keys: &[&str]| profile.text(keys).and_then(|text| text.parse::<u64>().ok());
+    let warehouse = &mut config.warehouse;
+    if let Some(host) = profile.text(&["host"]) {
+        warehouse.host = host;
+    }
+    if let Some(port) = number(&["port"]).and_then(|port| u16::try_from(port).ok()) {
+        warehouse.port = port;
+    }
+    if let Some(user) = profile.text(&["user"]) {
+        warehouse.user = user;
+    }
+    warehouse.password = profile.text(&["password", "pass"]).map(Secret::new).unwrap_or_default();
+    if let Some(database) = profile.text(&["dbname", "database"]) {
+        warehouse.database = database;
+    }
+    if let Some(mode) = profile.text(&["sslmode"]) {
+        warehouse.tls = match mode.as_str() {
+            "disable" | "allow" | "prefer" => TlsMode::Disable,
+            "require" => TlsMode::Require,
+            _ => TlsMode::VerifyFull,
+        };
+        warehouse.tls_ca_file = profile.text(&["sslrootcert"]).map(Into::into);
+    }
+    // Whoever builds for a profile of dbt's has no tables that the sync fills: every schema is the project's.
+    warehouse.raw_schema.clear();
+    let models = &mut config.models;
+    models.schema = profile.text(&["schema"]).ok_or_else(|| wrong("profiles.yml: the target has no schema"))?;
+    if let Some(threads) = number(&["threads"]).and_then(|threads| usize::try_from(threads).ok()) {
+        models.threads = threads.clamp(1, 64);
+    }
+    models.target = profile.target.clone();
+    models.profile = Some(profile.name.clone());
+    Ok(())
+}
+
+/// `env_var` of profiles, where secrets are let in.
+fn environment(name: String, default: Option<String>) -> std::result::Result<String, minijinja::Error> {
+    std::env::var(&name).ok().or(default).ok_or_else(|| {
+        let what = format!("env_var('{name}'): it is not set and there is no default");
+        minijinja::Error::new(ErrorKind::InvalidOperation, what)
+    })
+}
