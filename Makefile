@@ -8,7 +8,7 @@ ARGS ?=
 # The suite is built once, with all there is; what is handed out, shown and measured has not all of it (docs/adr/0020).
 ALL := --features otel
 
-.PHONY: help demo test nightly fuzz check bench deb pages prerequisites demo-prerequisites cargo
+.PHONY: help demo test differential nightly fuzz check bench deb pages prerequisites demo-prerequisites cargo
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -21,6 +21,9 @@ demo: demo-prerequisites ## an invented practice, a private warehouse and the se
 
 test: prerequisites ## the whole suite, on real servers of its own
 	$(CARGO) test $(ALL) --locked -- $(ARGS)
+
+differential: prerequisites ## dbt projects by dbt-core and by Amalgam, compared; wants Python; ARGS=own::snapshots for one of them
+	AMALGAM_DIFFERENTIAL=1 $(CARGO) test $(ALL) --locked --test it -- differential::$(ARGS) --nocapture
 
 # How many months of outages are lived through, each another one.
 MONTHS ?= 10

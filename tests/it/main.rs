@@ -6,6 +6,7 @@ mod clean;
 mod config;
 mod daemon;
 mod demo;
+mod differential;
 mod discover;
 mod doctor;
 mod encoder;

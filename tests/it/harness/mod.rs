@@ -314,7 +314,7 @@ fn text_of(value: mysql_async::Value) -> Option<String> {
 }
 
 /// The connection is driven for as long as the second value lives.
-async fn connect_warehouse(port: u16, database: &str) -> (tokio_postgres::Client, tokio::task::JoinSet<()>) {
+pub(crate) async fn connect_warehouse(port: u16, database: &str) -> (tokio_postgres::Client, tokio::task::JoinSet<()>) {
     let mut config = tokio_postgres::Config::new();
     config.host("127.0.0.1").port(port).user("amalgam").dbname(database);
     let (client, connection) = config.connect(NoTls).await.expect("the warehouse takes connections");
