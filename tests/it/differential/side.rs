@@ -147,6 +147,10 @@ impl Run<'_> {
     }
 
     async fn wait(&mut self, command: &mut tokio::process::Command) -> (String, String) {
+        // What steers this suite is no configuration of the program.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AMALGAM_")) {
+            command.env_remove(name);
+        }
         command
             .arg("--project-dir")
             .arg(self.root)

@@ -2,7 +2,7 @@
     ('varargs', everything(1, 'b', z=26, y='x')),
     ('twice', twice(plus_one, 5)), ('early', [early(1), early(3)]), ('dispatched', greeting()), ('by_package', macros_jinja.plus_one(1)),
     ('local', builtins.var('own')), ('var', var('flat') + 1), ('var_default', var('unknown', 'fallback')), ('nested', var('nested')['list'][2]['three']), ('quoted', var('nested').text),
-    ('env', env_var('AMALGAM_DIFFERENTIAL_GREETING')), ('env_default', env_var('AMALGAM_NO_SUCH_VARIABLE', 'unset')), ('json', tojson({'b': 1, 'a': [none, true]}, sort_keys=true)),
+    ('env', env_var('DIFFERENTIAL_GREETING')), ('env_default', env_var('NO_SUCH_VARIABLE', 'unset')), ('json', tojson({'b': 1, 'a': [none, true]}, sort_keys=true)),
     ('from_json', fromjson('{"a": [1, 2.5]}')), ('yaml', toyaml({'a': [1]})), ('from_yaml', fromyaml('a: [x, 1]')), ('md5', local_md5('abc')),
     ('dates', modules.datetime.date(2024, 2, 29).strftime('%d.%m.%y')), ('delta', modules.datetime.datetime(2024, 1, 31) + modules.datetime.timedelta(days=1, hours=2)),
     ('parsed', modules.datetime.datetime.strptime('2024-03-01', '%Y-%m-%d').isoformat()), ('zone', modules.pytz.timezone('Europe/Berlin').localize(modules.datetime.datetime(2024, 7, 1)).isoformat()),
