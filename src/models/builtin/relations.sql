@@ -6,7 +6,7 @@
     {%- call statement('drop_schema') -%}drop schema if exists {{ relation.without_identifier().include(database=False) }}{%- endcall -%}
 {%- endmacro %}
 
-{#- Never a cascade: what hangs on a relation is written down, and made again when the build is done. -#}
+{#- Nothing goes along with a relation: what hangs on it is written down, and made again when the build is done. -#}
 {% macro default__drop_relation(relation) -%}{%- do adapter.drop_relation(relation) -%}{%- endmacro %}
 {% macro drop_relation_if_exists(relation) -%}
     {%- if relation is not none -%}{%- do drop_relation(relation) -%}{%- endif -%}
