@@ -5,7 +5,7 @@ use crate::{
     config::Config,
     domain::ModelId,
     error::{Error, Kind},
-    models::{BuildOutcome, ModelNode, Models, ProfileChoice, TestStatus, TestVerdict, take_profile},
+    models::{BuildOutcome, Ended, ModelNode, Models, Moment, ProfileChoice, TestStatus, TestVerdict, take_profile},
     state::State,
     telemetry::rounded_seconds,
     warehouse::Warehouse,
@@ -174,6 +174,8 @@ async fn build(
         .filter(|node| chosen.contains(&node.id))
         .map(|node| Waiting { for_: waits(&node), node })
         .collect();
+    models.operate(Moment::Start, &[]).await?;
+    let mut ends = Vec::new();
     let mut running: JoinSet<(ModelId, f64, Result<BuildOutcome, Error>)> = JoinSet::new();
     let mut lost: BTreeMap<ModelId, String> = BTreeMap::new();
     let mut lines = Vec::new();
@@ -184,6 +186,7 @@ async fn build(
             let Waiting { node, .. } = waiting.remove(at);
             if let Some(cause) = node.models.iter().find_map(|parent| lost.get(parent)) {
                 lines.push(skipped(&models, &node.id, cause)?);
+                ends.push(Ended { id: node.id.clone(), status: "skipped", seconds: 0.0, message: None });
                 lost.insert(node.id.clone(), cause.clone());
                 release(&mut waiting, &node.id);
                 continue;
@@ -200,8 +203,12 @@ async fn build(
         let name = models.summary(&id)?.name;
         release(&mut waiting, &id);
         match outcome {
-            Ok(outcome) => lines.push(built(name, seconds, &outcome)),
+            Ok(outcome) => {
+                ends.push(Ended { id, status: "success", seconds, message: None });
+                lines.push(built(name, seconds, &outcome));
+            }
             Err(error) => {
+                ends.push(Ended { id: id.clone(), status: "error", seconds, message: Some(error.to_string()) });
                 failed = true;
                 failure::tell(&name, &error);
                 lost.insert(id, name.clone());
@@ -215,6 +222,10 @@ async fn build(
                 });
             }
         }
+    }
+    if let Err(error) = models.operate(Moment::End, &ends).await {
+        failed = true;
+        failure::tell("on-run-end", &error);
     }
     output::rows(context.format(), &lines)?;
     let count = |status: &str| lines.iter().filter(|l| l.status == status).count();

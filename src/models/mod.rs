@@ -17,6 +17,7 @@ mod jinja;
 mod ledger;
 mod manifest;
 mod materialize;
+mod operation;
 mod profile;
 mod reading;
 mod relation;
@@ -36,6 +37,7 @@ use crate::{
     warehouse::Warehouse,
 };
 use manifest::{Given, Manifest};
+pub use operation::{Ended, Moment};
 pub use profile::{ProfileChoice, take_profile};
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
