@@ -34,14 +34,16 @@ fn dispatched(line: &str) -> Option<String> {
     let line = line.split('#').next()?.trim();
     let (name, rest) = line.split_once('(')?;
     let parameters = rest.strip_suffix(')')?;
-    let (mut names, mut depth, mut is_name, mut quoted) = (String::new(), 0_usize, true, false);
+    let (mut names, mut depth, mut is_name, mut quote) = (String::new(), 0_usize, true, None);
     for c in parameters.chars() {
         match c {
-            '\'' | '"' => quoted = !quoted,
-            '(' | '[' if !quoted => depth += 1,
-            ')' | ']' if !quoted => depth -= 1,
-            '=' if depth == 0 && !quoted => is_name = false,
-            ',' if depth == 0 && !quoted => {
+            c if quote == Some(c) => quote = None,
+            _ if quote.is_some() => {}
+            '\'' | '"' => quote = Some(c),
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth -= 1,
+            '=' if depth == 0 => is_name = false,
+            ',' if depth == 0 => {
                 is_name = true;
                 names.push(',');
             }
@@ -62,9 +64,9 @@ mod tests {
     #[test]
     fn a_signature_becomes_a_macro_that_gives_its_arguments_on() {
         assert_eq!(
-            dispatched("a(b, c=f('x, y'), d=[])").as_deref(),
+            dispatched("a(b, c=f('x, y'), d=\"','\")").as_deref(),
             Some(
-                "{% macro a(b, c=f('x, y'), d=[]) -%}{{ return(adapter.dispatch('a', 'dbt')(b, c, d)) }}{%- endmacro %}\n"
+                "{% macro a(b, c=f('x, y'), d=\"','\") -%}{{ return(adapter.dispatch('a', 'dbt')(b, c, d)) }}{%- endmacro %}\n"
             )
         );
         assert_eq!(dispatched("# nothing"), None);

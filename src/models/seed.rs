@@ -83,18 +83,19 @@ fn kind<'a>(values: impl Iterator<Item = &'a str> + Clone) -> &'static str {
         let text = plain_number(text);
         text.parse::<f64>().is_ok_and(f64::is_finite) && !text.contains(['e', 'E', 'n', 'i'])
     };
-    let is_moment = |text: &str| {
+    let is_moment = |text: &str| NaiveDateTime::parse_from_str(text.trim(), "%Y-%m-%d %H:%M:%S").is_ok();
+    let is_iso = |text: &str| {
         let text = text.trim();
-        NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").is_ok()
-            || NaiveDateTime::parse_from_str(text.trim_end_matches('Z'), "%Y-%m-%dT%H:%M:%S%.f").is_ok()
-            || chrono::DateTime::parse_from_rfc3339(text).is_ok()
+        text.contains('T')
+            && (NaiveDateTime::parse_from_str(text.trim_end_matches('Z'), "%Y-%m-%dT%H:%M:%S%.f").is_ok()
+                || chrono::DateTime::parse_from_rfc3339(text).is_ok())
     };
     if all(is_number) {
         return if values.clone().any(|text| plain_number(text).contains('.')) { "float8" } else { "integer" };
     }
     if all(|text| NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d").is_ok()) {
         "date"
-    } else if all(is_moment) {
+    } else if all(is_moment) || all(is_iso) {
         "timestamp without time zone"
     } else if all(|text| matches!(text.trim().to_ascii_lowercase().as_str(), "true" | "false")) {
         "boolean"
@@ -115,6 +116,7 @@ mod tests {
             (&["2020-01-31"], "date"),
             (&["2020-01-31 10:00:00"], "timestamp without time zone"),
             (&["2020-01-31T10:00:00Z"], "timestamp without time zone"),
+            (&["2020-01-31 10:00:00", "2020-01-31T10:00:00"], "text"),
             (&["true", "False"], "boolean"),
             (&["1", "x"], "text"),
             (&[], "integer"),

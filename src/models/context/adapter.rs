@@ -132,9 +132,9 @@ fn without_warehouse(scope: &Arc<Scope>, method: &str, arguments: &Arguments) ->
                 invalid(format!("incremental_strategy '{strategy}': there is no macro {name}{hint}"))
             })?
         }
-        "get_hard_deletes_behavior" => hard_deletes(arguments.require(0, "config")?)?,
-        "render_raw_columns_constraints" => constraints::columns(arguments.require(0, "raw_columns")?)?,
-        "render_raw_model_constraints" => constraints::of_model(arguments.require(0, "raw_constraints")?)?,
+        "get_hard_deletes_behavior" => hard_deletes(scope)?,
+        "render_raw_columns_constraints" => constraints::columns(scope, arguments.require(0, "raw_columns")?)?,
+        "render_raw_model_constraints" => constraints::of_model(scope, arguments.require(0, "raw_constraints")?)?,
         "parse_index" => IndexConfig::parse(scope, arguments.require(0, "raw_index")?)?,
         "standardize_grants_dict" => grants(arguments.require(0, "grants_table")?)?,
         "timestamp_add_sql" => {
@@ -397,14 +397,15 @@ fn load(scope: &Scope, table: &Value) -> Result<Value, Error> {
     Ok(Value::from(table.rows.len()))
 }
 
-fn hard_deletes(config: &Value) -> Result<Value, Error> {
-    let of = |key: &str| config.get_item(&key.into()).ok().filter(|v| !v.is_none() && !v.is_undefined());
+fn hard_deletes(scope: &Scope) -> Result<Value, Error> {
+    let settings = &scope.subject.settings;
+    let of = |key: &str| settings.get(key).filter(|v| !v.is_null());
     let (old, new) = (of("invalidate_hard_deletes"), of("hard_deletes"));
     if old.is_some() && new.is_some() {
         return Err(invalid("a snapshot has either hard_deletes or invalidate_hard_deletes, not both"));
     }
-    match new.as_ref().and_then(|v| v.as_str()) {
-        _ if old.is_some_and(|v| v.is_true()) => Ok("invalidate".into()),
+    match new.and_then(|v| v.as_str()) {
+        _ if settings.flag("invalidate_hard_deletes") == Some(true) => Ok("invalidate".into()),
         None | Some("ignore") => Ok("ignore".into()),
         Some(known @ ("invalidate" | "new_record")) => Ok(known.into()),
         Some(other) => Err(invalid(format!("hard_deletes '{other}': it is ignore, invalidate or new_record"))),

@@ -1,13 +1,14 @@
 //! Constraints of contracts, as SQL.
 
 use super::super::jinja;
-use super::functions::invalid;
+use super::{functions::invalid, scope::Scope};
 use crate::warehouse::quote;
 use minijinja::{Error, value::Value};
 use serde_json::Value as Json;
+use std::sync::Arc;
 
 /// `name type constraint …` of each column.
-pub(super) fn columns(raw: &Value) -> Result<Value, Error> {
+pub(super) fn columns(scope: &Arc<Scope>, raw: &Value) -> Result<Value, Error> {
     let Json::Object(columns) = jinja::to_json(raw) else { return Err(invalid("the columns are no dictionary")) };
     let mut rendered = Vec::new();
     for column in columns.values() {
@@ -17,7 +18,8 @@ pub(super) fn columns(raw: &Value) -> Result<Value, Error> {
             invalid(format!("a contract needs the data_type of each column; it is missing for {name}"))
         })?;
         let constraints = column["constraints"].as_array().into_iter().flatten();
-        let parts = constraints.map(of_column).collect::<Result<Vec<_>, _>>()?;
+        let parts =
+            constraints.map(|constraint| of_column(&named(scope, constraint)?)).collect::<Result<Vec<_>, _>>()?;
         let parts: Vec<String> = [format!("{name} {kind}")].into_iter().chain(parts.into_iter().flatten()).collect();
         rendered.push(parts.join(" ").into());
     }
@@ -25,10 +27,22 @@ pub(super) fn columns(raw: &Value) -> Result<Value, Error> {
 }
 
 /// The constraints of the whole relation.
-pub(super) fn of_model(raw: &Value) -> Result<Value, Error> {
+pub(super) fn of_model(scope: &Arc<Scope>, raw: &Value) -> Result<Value, Error> {
     let Json::Array(constraints) = jinja::to_json(raw) else { return Ok(jinja::list(Vec::new())) };
-    let rendered = constraints.iter().map(whole).collect::<Result<Vec<_>, _>>()?;
+    let rendered =
+        constraints.iter().map(|constraint| whole(&named(scope, constraint)?)).collect::<Result<Vec<_>, _>>()?;
     Ok(jinja::list(rendered.into_iter().flatten().map(Value::from).collect()))
+}
+
+/// A constraint whose `to`, where it calls `ref` or `source`, is the name of that relation.
+fn named(scope: &Arc<Scope>, constraint: &Json) -> Result<Json, Error> {
+    let mut constraint = constraint.clone();
+    let Some(to) = constraint["to"].as_str().map(str::trim) else { return Ok(constraint) };
+    if to.starts_with("ref(") || to.starts_with("source(") {
+        let name = scope.evaluated(&format!("{{{{ {to} }}}}"))?;
+        constraint["to"] = name.to_string().into();
+    }
+    Ok(constraint)
 }
 
 fn texts(constraint: &Json, key: &str) -> String {

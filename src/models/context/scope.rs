@@ -220,6 +220,12 @@ impl Scope {
         Value::from_dyn_object(self.clone())
     }
 
+    /// The value of an expression in the names of this rendering.
+    pub(in crate::models) fn evaluated(self: &Arc<Self>, text: &str) -> Result<Value, minijinja::Error> {
+        let evaluated = self.setting.engine.evaluate(&self.subject.name, text, self.globals());
+        evaluated.map_err(jinja::JinjaError::into_error)
+    }
+
     /// Whether names are resolved: `execute`.
     pub(in crate::models) fn executes(&self) -> bool {
         matches!(self.task, Task::Run(_))

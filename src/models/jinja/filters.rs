@@ -1,6 +1,6 @@
 //! Filters that dbt has and the engine lacks, and those whose lists a template may change.
 
-use super::{json_text, list, to_json, tuple};
+use super::{Arguments, json_text, list, to_json, tuple};
 use minijinja::{
     Environment, Error,
     value::{Kwargs, Rest, Value, ValueKind},
@@ -33,10 +33,36 @@ pub(super) fn add_to(env: &mut Environment<'static>) {
     for name in ["sort", "unique", "map", "select", "reject", "selectattr", "rejectattr"] {
         env.add_filter(name, move |value: Value, more: Rest<Value>, named: Kwargs| wrapped(name, value, more, named));
     }
+    env.add_filter("wordcount", |text: String| text.split_whitespace().count());
+    env.add_filter("center", |text: String, width: Option<usize>| {
+        let missing = width.unwrap_or(80).min(REPEATED_MAX).saturating_sub(text.chars().count());
+        format!("{}{text}{}", " ".repeat(missing / 2), " ".repeat(missing - missing / 2))
+    });
+    env.add_filter("truncate", truncate);
+    env.add_filter("pprint", |value: Value| super::repr(&value));
     env.add_filter("is_list", |value: Value| matches!(value.kind(), ValueKind::Seq) && !value.is_tuple());
     env.add_test("list", |value: Value| matches!(value.kind(), ValueKind::Seq) && !value.is_tuple());
     env.add_test("tuple", |value: Value| value.is_tuple());
 }
+
+/// Cuts a text behind a word where it can, and says so by `...`; a few characters too many are let be.
+fn truncate(text: String, more: Rest<Value>, named: Kwargs) -> Result<String, Error> {
+    let all: Vec<Value> = more.0.into_iter().chain([Value::from(named)]).collect();
+    let arguments = Arguments::of("truncate", &all);
+    let count = |place, name, usual| arguments.get(place, name).and_then(Value::as_usize).unwrap_or(usual);
+    let (length, leeway) = (count(0, "length", 255), count(3, "leeway", 5));
+    let kills = arguments.get(1, "killwords").is_some_and(Value::is_true);
+    let end = arguments.get(2, "end").map_or_else(|| "...".to_owned(), ToString::to_string);
+    if text.chars().count() <= length.saturating_add(leeway) {
+        return Ok(text);
+    }
+    let kept: String = text.chars().take(length.saturating_sub(end.chars().count())).collect();
+    let kept = if kills { kept.as_str() } else { kept.rsplit_once(' ').map_or(kept.as_str(), |(words, _)| words) };
+    Ok(format!("{kept}{end}"))
+}
+
+/// What a filter may fill a text up to.
+const REPEATED_MAX: usize = 1_000_000;
 
 /// A list of what a value holds; the characters of a text, the keys of a map.
 fn made(value: &Value) -> Result<Value, Error> {

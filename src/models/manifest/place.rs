@@ -21,7 +21,8 @@ use std::sync::Mutex;
 pub(super) fn of(read: &Read, node: &Node) -> Result<Relation> {
     let setting = &read.setting;
     let custom = |key: &str| node.settings.text(key);
-    let schema = match custom("schema").or_else(|| snapshot_key(node, "target_schema")) {
+    let target_schema = snapshot_key(node, "target_schema");
+    let schema = match target_schema.clone().or_else(|| custom("schema")) {
         None if node.resource == Resource::Test => Some("dbt_test__audit".to_owned()),
         custom => custom,
     };
@@ -31,8 +32,11 @@ pub(super) fn of(read: &Read, node: &Node) -> Result<Relation> {
         let what = format!("database '{database}' is not the warehouse's; PostgreSQL can't reach another");
         return Err(wrong(&node.file, what));
     }
-    let is_whole = snapshot_key(node, "target_schema").is_some() && custom("schema").is_none();
-    let asked_schema = if is_whole { schema.clone() } else { asked(read, node, "schema", schema.clone())? };
+    // What a snapshot says by a key of its own is the whole name.
+    let asked_schema = match target_schema {
+        Some(whole) => Some(whole),
+        None => asked(read, node, "schema", schema.clone())?,
+    };
     let schema = asked_schema.unwrap_or_else(|| match schema {
         Some(schema) => format!("{}_{}", setting.schema, schema.trim()),
         None => setting.schema.clone(),

@@ -1,6 +1,7 @@
 //! YAML files, read with the place of whatever is wrong in them.
 //!
-//! Lenient where dbt is: unknown keys are passed over, of two equal keys the last one counts.
+//! Lenient where dbt is: unknown keys are passed over, of two equal keys the last one counts. `yes` and `on` are texts,
+//! which a setting of yes or no takes all the same.
 
 use crate::error::{Error, Kind, Result};
 use serde::de::DeserializeOwned;
@@ -26,6 +27,8 @@ pub(in crate::models) fn parse<T: DeserializeOwned + Default>(text: &str, shown:
     }
     let options = serde_saphyr::options! {
         duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
+        // A column may be called `n`.
+        strict_booleans: true,
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let place = error.location().map_or_else(String::new, |at| format!(":{}:{}", at.line(), at.column()));
