@@ -67,7 +67,7 @@ pub(super) fn message(error: &minijinja::Error) -> String {
         (ErrorKind::OutOfFuel, _) => super::effort::too_much(),
         (ErrorKind::InvalidOperation, Some(detail)) => detail.to_owned(),
         (ErrorKind::UnknownFunction, Some(detail)) => {
-            format!("{detail}: no macro and no function has this name; is its package installed?")
+            format!("unknown function: {detail}; no macro and no function has this name; is its package installed?")
         }
         (kind, Some(detail)) => format!("{kind}: {detail}"),
         (kind, None) => kind.to_string(),
