@@ -168,6 +168,21 @@ fn signature(word: &str, tag: &Tag<'_>) -> Result<Signature, String> {
     Ok((BlockKind::Macro, name, parameters))
 }
 
+/// How many tokens the type of a parameter takes: `string`, `list[string]`.
+fn annotation(tokens: &[(Token<'_>, usize)]) -> usize {
+    let mut depth = 0_usize;
+    let end = tokens.iter().position(|(token, _)| {
+        match token {
+            Token::Operator("[") => depth += 1,
+            Token::Operator("]") => depth = depth.saturating_sub(1),
+            Token::Operator("," | "=" | ")") => return depth == 0,
+            _ => {}
+        }
+        false
+    });
+    end.unwrap_or(tokens.len())
+}
+
 /// Parameters in parentheses: names, and the expressions that stand for those not given.
 pub(super) fn parameters(text: &str) -> Result<Parameters, String> {
     let found = tokens(text)?;
@@ -183,6 +198,10 @@ pub(super) fn parameters(text: &str) -> Result<Parameters, String> {
             Token::Operator(",") => at += 1,
             Token::Name(parameter) => {
                 let mut default = None;
+                // What type it has is for people to read.
+                if matches!(found.get(at + 1), Some((Token::Operator(":"), _))) {
+                    at += annotation(&found[at + 2..]) + 1;
+                }
                 if matches!(found.get(at + 1), Some((Token::Operator("="), _))) {
                     let from = at + 2;
                     at = from;

@@ -190,6 +190,8 @@ impl Object for MacroValue {
                     effort::add(captured.state());
                     Ok(captured.into_output().into())
                 }
+                // A call block's body has no package, and its `return` ends the macro that calls it.
+                Err(error) if self.definition.package.is_empty() => Err(error),
                 Err(error) => returned(&error).ok_or(error),
             }
         })

@@ -18,6 +18,7 @@ mod python;
 mod rewrite;
 mod scan;
 mod template;
+mod texts;
 mod tokens;
 mod values;
 
@@ -26,11 +27,14 @@ pub(super) use blocks::{BlockKind, Definition, definitions};
 pub(super) use error::{JinjaError, excerpt};
 pub(super) use frame::GLOBALS;
 pub(super) use python::{date, datetime, timestamp};
-pub(super) use values::{dict, from_json, json_text, list, repr, set, to_json, tuple};
+pub(super) use values::{dict, from_json, json_text, list, printed, repr, set, to_json, tuple};
 
 use chrono::{DateTime, Utc};
 use frame::MacroValue;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, value::Value};
+use minijinja::{
+    AutoEscape, Environment, UndefinedBehavior,
+    value::{Value, ValueKind},
+};
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
@@ -84,6 +88,10 @@ impl Engine {
         env.set_unknown_method_callback(methods::call);
         env.set_fuel(Some(effort::STEPS_MAX));
         env.set_debug(false);
+        env.set_formatter(|out, state, value| match value.kind() {
+            ValueKind::Number => Ok(out.write_str(&printed(value))?),
+            _ => minijinja::escape_formatter(out, state, value),
+        });
         operators::add_to(&mut env);
         filters::add_to(&mut env);
         frame::add_to(&mut env);

@@ -1,6 +1,6 @@
 //! `+`, `-`, `*` and `%` as Python has them, and the functions that make lists and dictionaries.
 
-use super::{Arguments, dict, list, percent, python, repr, tuple, values};
+use super::{Arguments, dict, list, percent, python, tuple, values};
 use minijinja::{
     Environment, Error, ErrorKind,
     value::{Kwargs, Rest, Value, ValueKind},
@@ -15,6 +15,12 @@ pub(super) fn add_to(env: &mut Environment<'static>) {
     env.add_function("__add", |a: Value, b: Value| add(&a, &b));
     env.add_function("__sub", |a: Value, b: Value| subtract(&a, &b));
     env.add_function("__mul", |a: Value, b: Value| multiply(&a, &b));
+    env.add_function("__div", |a: Value, b: Value| divide(&a, &b));
+    env.add_function("__floor", |a: Value, b: Value| floor(&a, &b));
+    env.add_function("__neg", |a: Value| negate(&a));
+    env.add_function("__part", |value: Value| part(&value));
+    env.add_function("cycler", |items: Rest<Value>| minijinja_contrib::globals::cycler(items.0));
+    env.add_function("joiner", minijinja_contrib::globals::joiner);
     env.add_function("__mod", |a: Value, b: Value| modulo(&a, &b));
     env.add_function("dict", |items: Rest<Value>, named: Kwargs| {
         let all: Vec<Value> = items.0.into_iter().chain([Value::from(named)]).collect();
@@ -79,7 +85,7 @@ fn is_sequence(value: &Value) -> bool {
     matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)
 }
 
-fn add(a: &Value, b: &Value) -> Result<Value, Error> {
+pub(super) fn add(a: &Value, b: &Value) -> Result<Value, Error> {
     if let Some(sum) = numbers(a, b, i128::checked_add, |a, b| a + b) {
         return sum;
     }
@@ -87,7 +93,7 @@ fn add(a: &Value, b: &Value) -> Result<Value, Error> {
         return Ok(format!("{a}{b}").into());
     }
     if let Some(sum) = python::add(a, b) {
-        return Ok(sum);
+        return sum;
     }
     if is_sequence(a) && is_sequence(b) {
         let all = a.try_iter()?.chain(b.try_iter()?).collect();
@@ -100,7 +106,10 @@ fn subtract(a: &Value, b: &Value) -> Result<Value, Error> {
     if let Some(difference) = numbers(a, b, i128::checked_sub, |a, b| a - b) {
         return difference;
     }
-    values::difference(a, b).or_else(|| python::subtract(a, b)).ok_or_else(|| impossible("-", a, b))
+    if let Some(rest) = values::difference(a, b) {
+        return Ok(rest);
+    }
+    python::subtract(a, b).unwrap_or_else(|| Err(impossible("-", a, b)))
 }
 
 /// What a repeated text or list may hold.
@@ -108,6 +117,9 @@ const REPEATED_MAX: usize = 10_000_000;
 
 fn multiply(a: &Value, b: &Value) -> Result<Value, Error> {
     if let Some(product) = numbers(a, b, i128::checked_mul, |a, b| a * b) {
+        return product;
+    }
+    if let Some(product) = python::multiply(a, b) {
         return product;
     }
     let (repeated, many) = if Number::of(b).is_some() { (a, b) } else { (b, a) };
@@ -120,9 +132,10 @@ fn multiply(a: &Value, b: &Value) -> Result<Value, Error> {
     }
     if is_sequence(repeated) {
         let items: Vec<Value> = repeated.try_iter()?.collect();
-        return Ok(list(std::iter::repeat_n(items, many).flatten().collect()));
+        let all = std::iter::repeat_n(items, many).flatten().collect();
+        return Ok(if repeated.is_tuple() { tuple(all) } else { list(all) });
     }
-    python::multiply(a, b).ok_or_else(|| impossible("*", a, b))
+    Err(impossible("*", a, b))
 }
 
 /// On texts Python's formatting; on numbers the remainder, which has the sign of the divisor.
@@ -130,9 +143,57 @@ fn modulo(a: &Value, b: &Value) -> Result<Value, Error> {
     if let Some(format) = a.as_str() {
         return percent::format(format, b).map(Value::from);
     }
+    if let Some(rest) = python::modulo(a, b) {
+        return rest;
+    }
     let whole = |a: i128, b: i128| {
         a.checked_rem(b).map(|rest| if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest })
     };
     let real = |a: f64, b: f64| a - b * (a / b).floor();
-    numbers(a, b, whole, real).unwrap_or_else(|| Err(impossible("%", &Value::from(repr(a)), b)))
+    numbers(a, b, whole, real).unwrap_or_else(|| Err(impossible("%", a, b)))
+}
+
+/// Whether a number is zero.
+fn is_zero(value: &Value) -> bool {
+    Number::of(value).is_some_and(|number| number.real() == 0.0)
+}
+
+fn divide(a: &Value, b: &Value) -> Result<Value, Error> {
+    if is_zero(b) {
+        return Err(Error::new(ErrorKind::InvalidOperation, "a number is divided by zero"));
+    }
+    match (Number::of(a), Number::of(b)) {
+        (Some(a), Some(b)) => Ok((a.real() / b.real()).into()),
+        _ => python::divide(a, b).unwrap_or_else(|| Err(impossible("/", a, b))),
+    }
+}
+
+fn floor(a: &Value, b: &Value) -> Result<Value, Error> {
+    if is_zero(b) {
+        return Err(Error::new(ErrorKind::InvalidOperation, "a number is divided by zero"));
+    }
+    let whole = |a: i128, b: i128| {
+        let (quotient, rest) = (a.checked_div(b)?, a.checked_rem(b)?);
+        Some(if rest != 0 && (rest < 0) != (b < 0) { quotient - 1 } else { quotient })
+    };
+    if let Some(quotient) = numbers(a, b, whole, |a, b| (a / b).floor()) {
+        return quotient;
+    }
+    python::floor(a, b).unwrap_or_else(|| Err(impossible("//", a, b)))
+}
+
+fn negate(a: &Value) -> Result<Value, Error> {
+    match Number::of(a) {
+        Some(Number::Whole(whole)) => Ok(number(-whole)),
+        Some(Number::Real(real)) => Ok((-real).into()),
+        None => python::multiply(a, &Value::from(-1)).unwrap_or_else(|| Err(impossible("-", a, a))),
+    }
+}
+
+/// A part of a list, which is a list of its own that can be changed.
+fn part(value: &Value) -> Result<Value, Error> {
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable if !value.is_tuple() => Ok(list(value.try_iter()?.collect())),
+        _ => Ok(value.clone()),
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Python docs, § printf-style String Formatting.
 
-use super::repr;
+use super::{printed, repr};
 use minijinja::{
     Error, ErrorKind,
     value::{Value, ValueKind},
@@ -107,9 +107,12 @@ impl Conversion {
     fn convert(&self, sign: char, value: &Value) -> Result<String, Error> {
         let text =
             match sign {
-                's' => self.cut(value.to_string()),
+                's' => self.cut(printed(value)),
                 'r' | 'a' => self.cut(repr(value)),
-                'c' => value.to_string(),
+                'c' => match value.as_i64().and_then(|code| u32::try_from(code).ok()).and_then(char::from_u32) {
+                    Some(c) => c.to_string(),
+                    None => value.to_string(),
+                },
                 'd' | 'i' | 'u' => return Ok(self.number(&whole(value)?.to_string(), "")),
                 'x' => {
                     return Ok(self
@@ -178,7 +181,7 @@ fn whole(value: &Value) -> Result<i128, Error> {
 }
 
 /// With an exponent of two digits at least.
-fn exponential(number: f64, precision: usize) -> String {
+pub(super) fn exponential(number: f64, precision: usize) -> String {
     let text = format!("{number:.precision$e}");
     match text.split_once('e') {
         Some((digits, exponent)) => {
@@ -190,7 +193,7 @@ fn exponential(number: f64, precision: usize) -> String {
 }
 
 /// The shorter of both forms, without zeros at the end.
-fn general(number: f64, precision: usize) -> String {
+pub(super) fn general(number: f64, precision: usize) -> String {
     let trimmed = |text: &str| match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => text.to_owned(),

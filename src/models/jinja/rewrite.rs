@@ -55,7 +55,7 @@ fn is_plain(text: &str) -> bool {
     let mut last = ' ';
     for c in text.chars() {
         match c {
-            '[' | '{' | '%' | '+' | '-' | '\\' => return false,
+            '[' | '{' | '%' | '+' | '-' | '/' | '\\' => return false,
             // Two strings in a row, or a call that spreads.
             '\'' | '"' if matches!(last, '\'' | '"') => return false,
             '*' => return false,
@@ -251,6 +251,8 @@ impl<'a> Parser<'a> {
             written = match operator {
                 "%" => format!("__mod({written}, {right})"),
                 "*" => format!("__mul({written}, {right})"),
+                "/" => format!("__div({written}, {right})"),
+                "//" => format!("__floor({written}, {right})"),
                 _ => format!("({written} {operator} {right})"),
             };
         }
@@ -266,7 +268,10 @@ impl<'a> Parser<'a> {
 
     fn unary(&mut self, with_filter: bool) -> Result<String, String> {
         let mut written = if self.takes("-") {
-            format!("(-{})", self.unary(false)?)
+            match self.peek() {
+                Some(Token::Number(_)) => format!("(-{})", self.unary(false)?),
+                _ => format!("__neg({})", self.unary(false)?),
+            }
         } else if self.takes("+") {
             self.unary(false)?
         } else {
@@ -331,7 +336,11 @@ impl<'a> Parser<'a> {
                     _ => return Err("a name must follow the dot".to_owned()),
                 }
             } else if self.takes("[") {
-                written = format!("{written}[{}]", self.subscript()?);
+                let (subscript, is_part) = self.subscript()?;
+                written = format!("{written}[{subscript}]");
+                if is_part {
+                    written = format!("__part({written})");
+                }
             } else if self.takes("(") {
                 written = format!("{written}({})", self.arguments()?);
             } else {
@@ -340,14 +349,16 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn subscript(&mut self) -> Result<String, String> {
-        let (mut written, mut is_several) = (String::new(), false);
+    /// What stands in square brackets, and whether it names a part instead of an item.
+    fn subscript(&mut self) -> Result<(String, bool), String> {
+        let (mut written, mut is_several, mut is_part) = (String::new(), false, false);
         loop {
             if self.takes("]") {
-                return Ok(if is_several { format!("({written})") } else { written });
+                return Ok((if is_several { format!("({written})") } else { written }, is_part));
             }
             if self.takes(":") {
                 written.push(':');
+                is_part = true;
             } else if self.takes(",") {
                 written.push_str(", ");
                 is_several = true;
@@ -465,7 +476,7 @@ mod tests {
             ("{'a': [1], b: {}}", "__dict(\"a\", __list(1), b, __dict())"),
             ("a + b - c", "__sub(__add(a, b), c)"),
             ("'%s-%s' % (a, b)", "__mod(\"%s-%s\", (a, b))"),
-            ("x[1:] + y[-1]", "__add(x[1:], y[(-1)])"),
+            ("x[1:] + y[-1]", "__add(__part(x[1:]), y[(-1)])"),
             ("a ~ [b] | join(', ')", "(a ~ __list(b)|join(\", \"))"),
             ("'a' 'b\\n'", "\"ab\\n\""),
             ("[x] if x is not in [1] else none", "(__list(x) if (x is not in(__list(1))) else none)"),

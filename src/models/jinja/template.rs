@@ -136,9 +136,23 @@ fn statement(tag: &Tag<'_>) -> Result<String, String> {
             Some(written) => format!("set{written}"),
             None => tag.inside.trim().to_owned(),
         },
+        "with" => format!("with {}", named(&format!("({rest})"))?),
+        "macro" => {
+            let open = rest.find('(').ok_or("{% macro %} needs parameters in parentheses")?;
+            format!("macro {}({})", rest[..open].trim(), named(&rest[open..])?)
+        }
         "else" => "else".to_owned(),
         _ => tag.inside.trim().to_owned(),
     })
+}
+
+/// Names with the expressions that stand behind their equals signs, in parentheses.
+fn named(text: &str) -> Result<String, String> {
+    let parts = parameters(text)?.into_iter().map(|(name, default)| match default {
+        Some(default) => Ok(format!("{name}={}", expression(&default)?)),
+        None => Ok(name),
+    });
+    Ok(parts.collect::<Result<Vec<_>, String>>()?.join(", "))
 }
 
 fn wrong(file: &str, source: &str, tag: &Tag<'_>, what: &str) -> JinjaError {

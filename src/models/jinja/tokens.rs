@@ -101,6 +101,14 @@ fn string(text: &str, quote: char) -> Result<(String, usize), String> {
                         characters.next();
                     }
                 }
+                Some((at, '0'..='7')) => {
+                    let digits = text[at..].bytes().take(3).take_while(|b| (b'0'..=b'7').contains(b)).count();
+                    let code = u32::from_str_radix(&text[at..at + digits], 8).ok().and_then(char::from_u32);
+                    inside.push(code.ok_or("an escape in a text is no character")?);
+                    for _ in 1..digits {
+                        characters.next();
+                    }
+                }
                 // Python leaves what it does not know.
                 Some((_, other)) => {
                     inside.push('\\');

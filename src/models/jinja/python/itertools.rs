@@ -1,13 +1,13 @@
 //! Python's `itertools`, as far as it ends.
 
-use super::super::{Arguments, list, tuple};
+use super::super::{Arguments, list, operators, tuple};
 use minijinja::{
     Error, ErrorKind, State,
     value::{Object, ObjectRepr, Value},
 };
 use std::sync::Arc;
 
-/// Items that one function may give.
+/// Items that one function may give; what never ends in Python ends here.
 const ITEMS_MAX: usize = 1_000_000;
 
 #[derive(Debug)]
@@ -100,12 +100,13 @@ impl Object for Itertools {
                     0..=2 => (0, count(1, "stop"), 1),
                     _ => (count(1, "start").unwrap_or(0), count(2, "stop"), count(3, "step").unwrap_or(1).max(1)),
                 };
-                list(items()?.into_iter().take(until.unwrap_or(usize::MAX)).skip(from).step_by(step).collect())
+                let endless = arguments.require(0, "iterable")?.try_iter()?;
+                list(endless.take(until.unwrap_or(ITEMS_MAX)).skip(from).step_by(step).collect())
             }
             "repeat" => {
-                let times =
-                    count(1, "times").ok_or_else(|| wrong("itertools.repeat() needs times: it would never end"))?;
-                list(vec![arguments.require(0, "object")?.clone(); times.min(ITEMS_MAX)])
+                let times = count(1, "times").unwrap_or(ITEMS_MAX).min(ITEMS_MAX);
+                let item = arguments.require(0, "object")?.clone();
+                Value::make_iterable(move || std::iter::repeat_n(item.clone(), times))
             }
             "starmap" => {
                 let function = arguments.require(0, "function")?;
@@ -119,10 +120,7 @@ impl Object for Itertools {
             "accumulate" => {
                 let mut sums: Vec<Value> = Vec::new();
                 for item in items()? {
-                    let sum = match sums.last().and_then(Value::as_i64).zip(item.as_i64()) {
-                        Some((sum, item)) => Value::from(sum.saturating_add(item)),
-                        None => item,
-                    };
+                    let sum = sums.last().map_or(Ok(item.clone()), |sum| operators::add(sum, &item))?;
                     sums.push(sum);
                 }
                 list(sums)
@@ -131,7 +129,37 @@ impl Object for Itertools {
                 let wanted: Vec<Value> = arguments.require(1, "selectors")?.try_iter()?.collect();
                 list(items()?.into_iter().zip(wanted).filter(|(_, is)| is.is_true()).map(|(item, _)| item).collect())
             }
-            "count" | "cycle" => return Err(wrong("itertools.count() and cycle() never end; take range()")),
+            "count" => {
+                let part = |place, name| arguments.get(place, name).map_or(Some(i64::from(place == 1)), Value::as_i64);
+                let (Some(start), Some(step)) = (part(0, "start"), part(1, "step")) else {
+                    return Err(wrong("itertools.count() takes whole numbers"));
+                };
+                let numbers = move || (0..).map_while(move |at: i64| start.checked_add(step.checked_mul(at)?));
+                Value::make_iterable(move || numbers().map(Value::from).take(ITEMS_MAX))
+            }
+            "cycle" => {
+                let items = items()?;
+                Value::make_iterable(move || items.clone().into_iter().cycle().take(ITEMS_MAX))
+            }
+            "tee" => {
+                let (items, many) = (items()?, count(1, "n").unwrap_or(2).min(64));
+                tuple((0..many).map(|_| list(items.clone())).collect())
+            }
+            "combinations_with_replacement" => {
+                let (items, many) = (items()?, count(1, "r").unwrap_or_default());
+                let mut found: Vec<Vec<usize>> = vec![Vec::new()];
+                for _ in 0..many {
+                    let longer = |chosen: &Vec<usize>| {
+                        let from = chosen.last().copied().unwrap_or_default();
+                        (from..items.len()).map(|at| [chosen.as_slice(), &[at]].concat()).collect::<Vec<_>>()
+                    };
+                    found = found.iter().flat_map(longer).collect();
+                    if found.len() > ITEMS_MAX {
+                        return Err(wrong("itertools would give too much"));
+                    }
+                }
+                tuples(found.iter().map(|chosen| chosen.iter().map(|at| items[*at].clone()).collect()).collect())
+            }
             _ => return Err(Error::from(ErrorKind::UnknownMethod)),
         })
     }

@@ -6,7 +6,7 @@ mod moments;
 mod re;
 
 pub(super) use format::format;
-pub(super) use moments::{add, multiply, subtract};
+pub(super) use moments::{add, divide, floor, is_moment, modulo, multiply, shown, subtract};
 pub(in crate::models) use moments::{date, datetime, timestamp};
 
 use super::dict;

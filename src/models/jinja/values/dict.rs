@@ -33,7 +33,7 @@ impl Dict {
 }
 
 /// The pairs of a map, or of a sequence of pairs.
-fn pairs_of(value: &Value) -> Result<Vec<(Value, Value)>, Error> {
+pub(in crate::models::jinja) fn pairs_of(value: &Value) -> Result<Vec<(Value, Value)>, Error> {
     if let Some(map) = value.downcast_object_ref::<Dict>() {
         return Ok(map.pairs());
     }

@@ -4,12 +4,13 @@ mod dict;
 mod list;
 mod set;
 
-pub(in crate::models::jinja) use dict::made;
 pub(in crate::models) use dict::{Dict, dict};
+pub(in crate::models::jinja) use dict::{made, pairs_of};
 pub(in crate::models) use list::list;
 pub(in crate::models::jinja) use set::difference;
 pub(in crate::models) use set::{Set, set};
 
+use super::{filters::Group, python::shown as moment_repr};
 use minijinja::value::{Tuple, Value, ValueKind};
 use serde_json::{Map, Value as Json};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,31 @@ const DEPTH_MAX: usize = 64;
 /// A tuple.
 pub(in crate::models) fn tuple(items: Vec<Value>) -> Value {
     Value::from(Tuple::new(items))
+}
+
+/// A value as Python's `str` gives it.
+pub(in crate::models) fn printed(value: &Value) -> String {
+    match value.kind() {
+        ValueKind::Number if !value.is_integer() => real(value),
+        _ => value.to_string(),
+    }
+}
+
+/// A float as Python shows it: the shortest digits that mean it, with an exponent where it is very large or small.
+fn real(value: &Value) -> String {
+    let Ok(number) = f64::try_from(value.clone()) else { return value.to_string() };
+    if !number.is_finite() {
+        return value.to_string();
+    }
+    let text = format!("{number:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    match exponent.parse::<i32>() {
+        Ok(exponent) if !(-4..16).contains(&exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", exponent.abs())
+        }
+        _ => format!("{number:?}"),
+    }
 }
 
 /// A value as Python's `repr` shows it.
@@ -37,7 +63,7 @@ fn shown(value: &Value, depth: usize) -> String {
     };
     match value.kind() {
         ValueKind::String => quoted(value.as_str().unwrap_or_default()),
-        ValueKind::Seq if value.is_tuple() => {
+        ValueKind::Seq if value.is_tuple() || value.downcast_object_ref::<Group>().is_some() => {
             let items = items();
             if items.len() == 1 { format!("({},)", items[0]) } else { format!("({})", items.join(", ")) }
         }
@@ -54,7 +80,8 @@ fn shown(value: &Value, depth: usize) -> String {
             if items.is_empty() { "set()".to_owned() } else { format!("{{{}}}", items.join(", ")) }
         }
         ValueKind::Seq | ValueKind::Iterable => format!("[{}]", items().join(", ")),
-        _ => value.to_string(),
+        ValueKind::Undefined => "Undefined".to_owned(),
+        _ => moment_repr(value).unwrap_or_else(|| printed(value)),
     }
 }
 
@@ -72,6 +99,10 @@ fn quoted(text: &str) -> String {
             '\n' => shown.push_str("\\n"),
             '\r' => shown.push_str("\\r"),
             '\t' => shown.push_str("\\t"),
+            '\0'..='\x1f' | '\x7f'..='\u{a0}' | '\u{ad}' => shown.push_str(&format!("\\x{:02x}", u32::from(c))),
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202f}' | '\u{feff}' => {
+                shown.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
             '\\' => shown.push_str("\\\\"),
             c if c == quote => shown.extend(['\\', c]),
             c => shown.push(c),
