@@ -9,10 +9,15 @@ const FILES: &[(&str, &str)] = &[
     ("dbt/statements.sql", include_str!("builtin/statements.sql")),
     ("dbt/cross_db.sql", include_str!("builtin/cross_db.sql")),
     ("dbt/relations.sql", include_str!("builtin/relations.sql")),
+    ("dbt/trappings.sql", include_str!("builtin/trappings.sql")),
+    ("dbt/replacing.sql", include_str!("builtin/replacing.sql")),
+    ("dbt/catalog.sql", include_str!("builtin/catalog.sql")),
     ("dbt/incremental.sql", include_str!("builtin/incremental.sql")),
     ("dbt/models.sql", include_str!("builtin/models.sql")),
+    ("dbt/materialized_views.sql", include_str!("builtin/materialized_views.sql")),
     ("dbt/snapshots.sql", include_str!("builtin/snapshots.sql")),
     ("dbt/tests.sql", include_str!("builtin/tests.sql")),
+    ("dbt/unit_tests.sql", include_str!("builtin/unit_tests.sql")),
 ];
 
 /// Macros that only choose another, by their signatures.

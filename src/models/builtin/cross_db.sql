@@ -19,7 +19,7 @@
 {% macro postgres__current_timestamp_in_utc_backcompat() -%}(current_timestamp at time zone 'utc')::{{ type_timestamp() }}{%- endmacro %}
 {% macro current_timestamp_in_utc() -%}{{ current_timestamp_in_utc_backcompat() }}{%- endmacro %}
 {% macro convert_datetime(date_str, date_fmt) -%}
-    {{ return(modules.datetime.datetime.strptime(date_str, date_fmt)) }}
+    {{ return(modules.datetime.datetime.strptime(date_str.strip(), date_fmt)) }}
 {%- endmacro %}
 
 {% macro default__dateadd(datepart, interval, from_date_or_timestamp) -%}
@@ -58,8 +58,10 @@
 {%- endmacro %}
 
 {% macro default__date_trunc(datepart, date) -%}date_trunc('{{ datepart }}', {{ date }}){%- endmacro %}
-{% macro default__date(year, month, day) -%}to_date('{{ '%04d-%02d-%02d' % (year, month, day) }}', 'YYYY-MM-DD'){%- endmacro %}
-{% macro date(year, month, day) %}{{ return(adapter.dispatch('date', 'dbt')(year, month, day)) }}{% endmacro %}
+{#- By the calendar first: a 30th of February fails here. -#}
+{% macro default__date(year, month, day) -%}
+    to_date('{{ modules.datetime.date(year, month, day).strftime("%Y-%m-%d") }}', 'YYYY-MM-DD')
+{%- endmacro %}
 
 {% macro default_last_day(date, datepart) -%}
     cast({{ dbt.dateadd('day', '-1', dbt.dateadd(datepart, '1', dbt.date_trunc(datepart, date))) }} as date)
@@ -100,13 +102,28 @@
     select * from filtered
 {% endmacro %}
 
-{% macro default__equals(expr1, expr2) -%}({{ expr1 }} = {{ expr2 }}){%- endmacro %}
+{#- Two nulls are equal only where the project's flag asks for it. -#}
+{% macro default__equals(expr1, expr2) -%}
+    {%- if adapter.behavior.enable_truthy_nulls_equals_macro.no_warn -%}
+    case when ({{ expr1 }} = {{ expr2 }}) or ({{ expr1 }} is null and {{ expr2 }} is null) then 0 else 1 end = 0
+    {%- else -%}
+    ({{ expr1 }} = {{ expr2 }})
+    {%- endif -%}
+{%- endmacro %}
 {% macro default__escape_single_quotes(expression) -%}{{ expression | replace("'", "''") }}{%- endmacro %}
 {% macro default__except() -%}except{%- endmacro %}
 {% macro default__intersect() -%}intersect{%- endmacro %}
 {% macro default__hash(field) -%}md5(cast({{ field }} as {{ api.Column.translate_type('string') }})){%- endmacro %}
 {% macro default__length(expression) -%}length({{ expression }}){%- endmacro %}
 {% macro default__string_literal(value) -%}'{{ value }}'{%- endmacro %}
+{% macro default__listagg(measure, delimiter_text, order_by_clause, limit_num) -%}
+    {%- set ordered = ' within group (' ~ order_by_clause ~ ')' if order_by_clause else '' -%}
+    {%- if limit_num -%}
+    array_to_string(array_slice(array_agg({{ measure }}){{ ordered }}, 0, {{ limit_num }}), {{ delimiter_text }})
+    {%- else -%}
+    listagg({{ measure }}, {{ delimiter_text }}){{ ordered }}
+    {%- endif -%}
+{%- endmacro %}
 {% macro postgres__listagg(measure, delimiter_text, order_by_clause, limit_num) -%}
     {%- if limit_num -%}
     array_to_string((array_agg({{ measure }} {{ order_by_clause or '' }}))[1:{{ limit_num }}], {{ delimiter_text }})
@@ -138,15 +155,26 @@
 {% macro default__type_int() %}{{ return(api.Column.translate_type("integer")) }}{% endmacro %}
 {% macro default__type_boolean() %}{{ return(api.Column.translate_type("boolean")) }}{% endmacro %}
 
-{#- Dates in steps of a day, from Jinja: `dates_in_range('20200101', '20200103')`. -#}
+{#- Each day from start to end, both included; as moments where out_fmt is empty. -#}
 {% macro dates_in_range(start_date_str, end_date_str=none, in_fmt="%Y%m%d", out_fmt="%Y%m%d") %}
     {%- set first = convert_datetime(start_date_str, in_fmt) -%}
-    {%- set last = convert_datetime(end_date_str or start_date_str, in_fmt) -%}
+    {%- set last = first if end_date_str is none else convert_datetime(end_date_str, in_fmt) -%}
     {%- set days = (last - first).days -%}
-    {%- if days < 0 -%}{{ exceptions.raise_compiler_error("partition start date is after its end date") }}{%- endif -%}
+    {%- if days < 0 -%}{{ exceptions.raise_compiler_error('the partition range ends before it starts (' ~ first ~ ', ' ~ last ~ ')') }}{%- endif -%}
     {%- set dates = [] -%}
-    {%- for day in range(days + 1) -%}
-        {%- do dates.append((first + modules.datetime.timedelta(days=day)).strftime(out_fmt)) -%}
+    {%- for offset in range(days + 1) -%}
+        {%- set day = first + modules.datetime.timedelta(days=offset) -%}
+        {%- do dates.append(day.strftime(out_fmt) if out_fmt else day) -%}
     {%- endfor -%}
     {{ return(dates) }}
 {% endmacro %}
+{#- "20260101" or "20260101,20260131". -#}
+{% macro partition_range(raw_partition_date, date_fmt='%Y%m%d') %}
+    {%- set ends = (raw_partition_date | string).split(',') -%}
+    {%- if ends | length > 2 -%}
+        {{ exceptions.raise_compiler_error('a partition range is a start date, or a start and an end date with a comma between; got: ' ~ raw_partition_date) }}
+    {%- endif -%}
+    {{ return(dates_in_range(ends[0], ends[1] if ends | length == 2 else none, in_fmt=date_fmt)) }}
+{% endmacro %}
+{% macro py_current_timestring() %}{{ return(modules.datetime.datetime.now().strftime('%Y%m%d%H%M%S%f')) }}{% endmacro %}
+{% macro is_core_v2() %}{{ return(dbt_version.split('.') | first == '2') }}{% endmacro %}

@@ -25,7 +25,7 @@
     {{ return(get_incremental_delete_insert_sql(arg_dict) if arg_dict["unique_key"] else get_incremental_append_sql(arg_dict)) }}
 {% endmacro %}
 {% macro default__get_incremental_default_sql(arg_dict) %}{{ return(get_incremental_append_sql(arg_dict)) }}{% endmacro %}
-{% macro default__get_incremental_microbatch_sql(arg_dict) %}
+{% macro postgres__get_incremental_microbatch_sql(arg_dict) %}
     {%- if not arg_dict["unique_key"] -%}
         {{ exceptions.raise_compiler_error("'microbatch' needs a unique_key on PostgreSQL") }}
     {%- endif -%}
@@ -43,7 +43,7 @@
     insert into {{ target }} ({{ names }}) (select {{ names }} from {{ source }})
 {%- endmacro %}
 
-{% macro get_merge_unique_key_match(source_unique_key, target_unique_key) %}
+{% macro default__get_merge_unique_key_match(source_unique_key, target_unique_key) %}
     {{ return(equals(source_unique_key, target_unique_key) | trim) }}
 {% endmacro %}
 {% macro default__get_merge_update_columns(merge_update_columns, merge_exclude_columns, dest_columns) %}
@@ -60,6 +60,11 @@
     {%- endif -%}
     {{ return(all) }}
 {% endmacro %}
+{#- `predicates` is what the argument was called at first; packages still do. -#}
+{% macro get_merge_sql(target, source, unique_key, dest_columns, incremental_predicates=none) -%}
+    {%- set predicates = kwargs.get('predicates', incremental_predicates) -%}
+    {{ return(adapter.dispatch('get_merge_sql', 'dbt')(target, source, unique_key, dest_columns, predicates)) }}
+{%- endmacro %}
 {% macro default__get_merge_sql(target, source, unique_key, dest_columns, incremental_predicates=none) -%}
     {%- set predicates = [] + (incremental_predicates or []) -%}
     {%- set names = get_quoted_csv(dest_columns | map(attribute="name")) -%}
@@ -93,11 +98,12 @@
     {%- for column in source_columns if column.column not in there -%}{%- do missing.append(column) -%}{%- endfor -%}
     {{ return(missing) }}
 {% endmacro %}
-{% macro diff_column_data_types(source_columns, target_columns) %}
+{#- A text that may be longer in the table than in the query is as it should be. -#}
+{% macro default__diff_column_data_types(source_columns, target_columns) %}
     {%- set changed = [] -%}
     {%- for wanted in source_columns -%}
-        {%- for has in target_columns if has.name == wanted.name and has.data_type != wanted.data_type and not has.can_expand_to(other_column=wanted) -%}
-            {%- do changed.append({'column_name': has.name, 'new_type': wanted.data_type}) -%}
+        {%- for has in target_columns if has.name == wanted.name and has.expanded_data_type != wanted.expanded_data_type and not wanted.can_expand_to(other_column=has) -%}
+            {%- do changed.append({'column_name': has.name, 'new_type': wanted.expanded_data_type}) -%}
         {%- endfor -%}
     {%- endfor -%}
     {{ return(changed) }}

@@ -34,25 +34,6 @@
     {{ return({'relations': [target_relation]}) }}
 {%- endmaterialization %}
 
-{% materialization materialized_view, default -%}
-    {%- set existing = load_cached_relation(this) -%}
-    {%- set target_relation = this.incorporate(type='materialized_view') -%}
-    {{ run_hooks(pre_hooks, inside_transaction=False) }}
-    {{ run_hooks(pre_hooks, inside_transaction=True) }}
-    {%- if existing is not none and existing.is_materialized_view and not should_full_refresh() -%}
-        {%- call statement('main') -%}{{ get_refresh_materialized_view_sql(target_relation) }}{%- endcall -%}
-        {%- if config.get('on_configuration_change', 'apply') == 'apply' -%}{%- do create_indexes(target_relation) -%}{%- endif -%}
-    {%- else -%}
-        {%- do drop_relation_if_exists(existing) -%}
-        {%- call statement('main') -%}{{ get_create_materialized_view_as_sql(target_relation, sql) }}{%- endcall -%}
-    {%- endif -%}
-    {%- do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(existing, full_refresh_mode=True)) -%}
-    {%- do persist_docs(target_relation, model) -%}
-    {{ run_hooks(post_hooks, inside_transaction=True) }}
-    {{ run_hooks(post_hooks, inside_transaction=False) }}
-    {{ return({'relations': [target_relation]}) }}
-{%- endmaterialization %}
-
 {#- The rows come by COPY: no statement holds them. -#}
 {% materialization seed, default -%}
     {%- set existing = load_cached_relation(this) -%}

@@ -11,7 +11,7 @@
 {% macro postgres__snapshot_get_time() -%}{{ current_timestamp() }}::timestamp without time zone{%- endmacro %}
 {% macro default__snapshot_timestamp() -%}{{ snapshot_get_time() }}{%- endmacro %}
 {% macro default__get_true_sql() %}{{ return('TRUE') }}{% endmacro %}
-{% macro default__snapshot_string_as_time(timestamp) -%}{{ return("'" ~ timestamp ~ "'::timestamp without time zone") }}{%- endmacro %}
+{% macro postgres__snapshot_string_as_time(timestamp) -%}{{ return("'" ~ timestamp ~ "'::timestamp without time zone") }}{%- endmacro %}
 {% macro default__snapshot_hash_arguments(args) -%}
     md5({%- for arg in args -%}coalesce(cast({{ arg }} as varchar), ''){{ " || '|' || " if not loop.last }}{%- endfor -%})
 {%- endmacro %}
@@ -178,6 +178,19 @@
 {% macro default__snapshot_merge_sql(target, source, insert_cols) -%}
     {%- set columns = snapshot_columns() -%}
     {%- set open_end = config.get("dbt_valid_to_current") -%}
+    {%- set valid_to = 'DBT_INTERNAL_DEST.' ~ columns.dbt_valid_to -%}
+    merge into {{ target.render() }} as DBT_INTERNAL_DEST using {{ source }} as DBT_INTERNAL_SOURCE
+    on DBT_INTERNAL_SOURCE.{{ columns.dbt_scd_id }} = DBT_INTERNAL_DEST.{{ columns.dbt_scd_id }}
+    when matched and ({{ equals(valid_to, open_end) ~ ' or ' if open_end else '' }}{{ valid_to }} is null)
+        and DBT_INTERNAL_SOURCE.dbt_change_type in ('update', 'delete')
+        then update set {{ columns.dbt_valid_to }} = DBT_INTERNAL_SOURCE.{{ columns.dbt_valid_to }}
+    when not matched and DBT_INTERNAL_SOURCE.dbt_change_type = 'insert'
+        then insert ({{ insert_cols | join(', ') }}) values ({{ insert_cols | join(', ') }})
+{%- endmacro %}
+{#- Two statements: PostgreSQL has `merge` since 15 only. -#}
+{% macro postgres__snapshot_merge_sql(target, source, insert_cols) -%}
+    {%- set columns = snapshot_columns() -%}
+    {%- set open_end = config.get("dbt_valid_to_current") -%}
     update {{ target }} set {{ columns.dbt_valid_to }} = DBT_INTERNAL_SOURCE.{{ columns.dbt_valid_to }}
     from {{ source }} as DBT_INTERNAL_SOURCE
     where DBT_INTERNAL_SOURCE.{{ columns.dbt_scd_id }}::text = {{ target }}.{{ columns.dbt_scd_id }}::text
@@ -187,6 +200,24 @@
     select {% for column in insert_cols %}DBT_INTERNAL_SOURCE.{{ column }}{{ ', ' if not loop.last }}{% endfor %}
     from {{ source }} as DBT_INTERNAL_SOURCE where DBT_INTERNAL_SOURCE.dbt_change_type::text = 'insert'
 {%- endmacro %}
+
+{#- A warning where the query's time has another type than the snapshot's clock. -#}
+{% macro check_time_data_types(sql) %}
+    {%- set of_query, of_clock = get_updated_at_column_data_type(sql), get_snapshot_get_time_data_type() -%}
+    {%- if of_query is not none and of_clock is not none and of_query != of_clock -%}
+        {{ exceptions.warn_snapshot_timestamp_data_types(of_clock, of_query) }}
+    {%- endif -%}
+{% endmacro %}
+{% macro get_updated_at_column_data_type(snapshot_sql) %}
+    {%- set found = [] -%}
+    {%- for column in get_column_schema_from_query(snapshot_sql) if column.column in ('dbt_updated_at', 'DBT_UPDATED_AT') -%}
+        {%- do found.append(column.dtype) -%}
+    {%- endfor -%}
+    {{ return(found[-1] if found else none) }}
+{% endmacro %}
+{% macro get_snapshot_get_time_data_type() %}
+    {{ return(get_column_schema_from_query('select ' ~ snapshot_get_time() ~ ' as dbt_snapshot_time')[0].dtype or none) }}
+{% endmacro %}
 
 {% materialization snapshot, default -%}
     {%- set is_there, target_relation = get_or_create_relation(database=model.database, schema=model.schema, identifier=model.alias, type='table') -%}

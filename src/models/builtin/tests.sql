@@ -31,13 +31,3 @@
     parent as (select {{ field }} as to_field from {{ to }})
     select from_field from child left join parent on child.from_field = parent.to_field where parent.to_field is null
 {%- endmacro %}
-{% macro default__get_unit_test_sql(main_sql, expected_fixture_sql, expected_column_names) -%}
-    {%- set names = expected_column_names | join(', ') -%}
-    select {{ names }}, 'actual' as "actual_or_expected" from (
-{{ main_sql }}
-    ) actual
-    union all
-    select {{ names }}, 'expected' as "actual_or_expected" from (
-{{ expected_fixture_sql }}
-    ) expected
-{%- endmacro %}
