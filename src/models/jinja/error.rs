@@ -4,6 +4,8 @@ use std::fmt::{self, Write};
 
 /// Lines shown before and after the one that is wrong.
 const EXCERPT_LINES: usize = 2;
+/// Characters shown of a line; generated SQL has lines of any length.
+const SHOWN_MAX: usize = 240;
 
 /// An error in a template. Templates hold no data, so their text may be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +82,9 @@ pub(in crate::models) fn excerpt(source: &str, line: usize, before: usize) -> St
     let first = line.saturating_sub(EXCERPT_LINES).max(1);
     for (number, content) in (1..).zip(source.lines()).skip(first - 1).take(line + EXCERPT_LINES + 1 - first) {
         let mark = if number == line { '>' } else { ' ' };
-        write!(text, "\n{mark}{:>5} | {content}", number + before).expect("writing to a String can't fail");
+        let shown: String = content.chars().take(SHOWN_MAX).collect();
+        let more = if shown.len() < content.len() { "…" } else { "" };
+        write!(text, "\n{mark}{:>5} | {shown}{more}", number + before).expect("writing to a String can't fail");
     }
     text
 }

@@ -6,6 +6,7 @@ use super::{
     rewrite::{assignment, expression, for_loop},
     scan::{Piece, Tag, line_of, pieces},
 };
+use std::collections::BTreeMap;
 
 /// A template in the engine's words.
 #[derive(Debug, Default)]
@@ -23,6 +24,7 @@ pub(super) fn rewritten(file: &str, key: &str, source: &str) -> Result<Written, 
     let mut bodies = Vec::new();
     let mut until = 0;
     let found = pieces(file, source)?;
+    let chains = Chains::of(&found);
     for (at, piece) in found.iter().enumerate() {
         // What belongs to a call block is in its body.
         let start = match piece {
@@ -63,11 +65,59 @@ pub(super) fn rewritten(file: &str, key: &str, source: &str) -> Result<Written, 
             }
             Piece::Tag(tag) => {
                 let inside = statement(tag).map_err(|what| wrong(file, source, tag, &what))?;
-                put(&mut written, tag, &inside);
+                put(&mut written, tag, &chains.divided(at, inside));
             }
         }
     }
     Ok(Written { text: written, bodies })
+}
+
+/// Branches of one `if` that the engine, which takes each for an `if` inside of the one before, has to read at once.
+const BRANCHES_MAX: usize = 50;
+
+/// Where long rows of `elif` are divided, by the places of their tags.
+///
+/// `{% elif b %}` becomes `{% else %}{% set go_on = true %}{% endif %}{% if not go_on %}{% elif b %}`.
+#[derive(Default)]
+struct Chains {
+    /// The `elif` that begins a new row, with the name of what says whether it is come to.
+    divided: BTreeMap<usize, String>,
+    /// The `if`s of divided rows, with the names that are set before them.
+    begun: BTreeMap<usize, Vec<String>>,
+}
+
+impl Chains {
+    fn of(pieces: &[Piece<'_>]) -> Self {
+        let mut chains = Self::default();
+        let mut open: Vec<(usize, usize)> = Vec::new();
+        for (at, piece) in pieces.iter().enumerate() {
+            let Piece::Tag(tag) = piece else { continue };
+            match (tag.word().0, open.last_mut()) {
+                ("if", _) => open.push((at, 0)),
+                ("endif", _) => drop(open.pop()),
+                ("elif", Some((begun, branches))) => {
+                    *branches += 1;
+                    if branches.is_multiple_of(BRANCHES_MAX) {
+                        let name = format!("__go_on_{at}");
+                        chains.begun.entry(*begun).or_default().push(name.clone());
+                        chains.divided.insert(at, name);
+                    }
+                }
+                _ => {}
+            }
+        }
+        chains
+    }
+
+    /// What is written inside of the tag at a place.
+    fn divided(&self, at: usize, inside: String) -> String {
+        if let Some(name) = self.divided.get(&at) {
+            return format!("else %}}{{% set {name} = true %}}{{% endif %}}{{% if not {name} %}}{{% {inside}");
+        }
+        let Some(names) = self.begun.get(&at) else { return inside };
+        let set: String = names.iter().map(|name| format!("set {name} = false %}}{{% ")).collect();
+        format!("{set}{inside}")
+    }
 }
 
 /// A body without the whitespace that the signs of its tags take away.

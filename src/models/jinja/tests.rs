@@ -60,6 +60,15 @@ fn macros_are_called_as_in_python() {
 }
 
 #[test]
+fn a_row_of_thousands_of_branches_is_read() {
+    let branches = (0..4_000).map(|i| format!("{{%- elif i == {i} -%}}\n b{i}\n")).collect::<String>();
+    let text = format!("[{{% if i < 0 %}} below {branches}{{%- else -%}} above {{%- endif %}}]");
+    let each = format!("{{% for i in [-1, 0, 49, 50, 51, 3_999, 4_000, 0] %}}{text}{{% endfor %}}");
+    let rendered = with_macros("", &each).expect("Jinja2 reads it");
+    assert_eq!(rendered, "[ below][b0][b49][b50][b51][b3999][above][b0]");
+}
+
+#[test]
 fn wrong_calls_are_named() {
     let open = "{% macro f(a) %}\n{{ a.b() }}\n{{ [1 }}{% endmacro %}";
     let error = with_macros(open, "{{ f(1) }}").expect_err("the list is open");
