@@ -9,11 +9,13 @@ use minijinja::{
 /// Adds the functions that rewritten expressions call, and Python's own that templates do.
 pub(super) fn add_to(env: &mut Environment<'static>) {
     env.add_function("__list", |items: Rest<Value>| list(items.0));
-    env.add_function("__dict", |items: Rest<Value>| {
-        dict(items.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())))
+    env.add_function("__list_more", |before: Value, more: Rest<Value>| add(&before, &list(more.0)));
+    env.add_function("__dict", |items: Rest<Value>| dict(pairs(&items)));
+    env.add_function("__dict_more", |before: Value, more: Rest<Value>| {
+        values::pairs_of(&before).map(|before| dict(before.into_iter().chain(pairs(&more))))
     });
-    env.add_function("__add", |a: Value, b: Value| add(&a, &b));
-    env.add_function("__sub", |a: Value, b: Value| subtract(&a, &b));
+    env.add_function("__add", |a: Value, more: Rest<Value>| fold(a, &more, add));
+    env.add_function("__sub", |a: Value, more: Rest<Value>| fold(a, &more, subtract));
     env.add_function("__mul", |a: Value, b: Value| multiply(&a, &b));
     env.add_function("__div", |a: Value, b: Value| divide(&a, &b));
     env.add_function("__floor", |a: Value, b: Value| floor(&a, &b));
@@ -26,6 +28,16 @@ pub(super) fn add_to(env: &mut Environment<'static>) {
         let all: Vec<Value> = items.0.into_iter().chain([Value::from(named)]).collect();
         values::made(&Arguments::of("dict", &all))
     });
+}
+
+/// Keys and values in turn, as pairs.
+fn pairs(items: &[Value]) -> impl Iterator<Item = (Value, Value)> {
+    items.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()))
+}
+
+/// An operator between the values of a row, from the left.
+fn fold(first: Value, more: &[Value], operator: fn(&Value, &Value) -> Result<Value, Error>) -> Result<Value, Error> {
+    more.iter().try_fold(first, |sum, next| operator(&sum, next))
 }
 
 /// A number, as exact as it is. A truth value counts as 0 or 1.

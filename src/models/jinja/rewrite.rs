@@ -76,6 +76,9 @@ struct Parser<'a> {
 /// How deep brackets and calls may lie in one another.
 const DEPTH_MAX: usize = 200;
 
+/// Arguments of one call. The engine takes 2,000; even, as a dictionary's come in pairs.
+const ARGUMENTS_MAX: usize = 1_000;
+
 /// Operators of one rank, and how they are written.
 const COMPARISONS: &[&str] = &["==", "!=", "<=", ">=", "<", ">"];
 
@@ -219,16 +222,23 @@ impl<'a> Parser<'a> {
     }
 
     fn sum(&mut self) -> Result<String, String> {
-        let mut written = self.concatenation()?;
+        // A row of one operator is one call: calls inside of calls are read to a depth only.
+        let mut parts = vec![self.concatenation()?];
+        let mut row = "";
         loop {
             let function = match self.peek() {
                 Some(Token::Operator("+")) => "__add",
                 Some(Token::Operator("-")) => "__sub",
-                _ => return Ok(written),
+                _ => break,
             };
             self.at += 1;
-            written = format!("{function}({written}, {})", self.concatenation()?);
+            if parts.len() > 1 && function != row {
+                parts = vec![call(row, row, &parts)];
+            }
+            row = function;
+            parts.push(self.concatenation()?);
         }
+        Ok(if parts.len() == 1 { parts.remove(0) } else { call(row, row, &parts) })
     }
 
     fn concatenation(&mut self) -> Result<String, String> {
@@ -308,7 +318,7 @@ impl<'a> Parser<'a> {
                         self.expect(",")?;
                     }
                 }
-                Ok(format!("__list({})", items.join(", ")))
+                Ok(call("__list", "__list_more", &items))
             }
             Some(Token::Operator("{")) => {
                 let mut items = Vec::new();
@@ -320,7 +330,7 @@ impl<'a> Parser<'a> {
                         self.expect(",")?;
                     }
                 }
-                Ok(format!("__dict({})", items.join(", ")))
+                Ok(call("__dict", "__dict_more", &items))
             }
             Some(other) => Err(format!("did not expect '{}'", other.text())),
             None => Err("the expression ends too early".to_owned()),
@@ -441,6 +451,13 @@ impl<'a> Parser<'a> {
 }
 
 /// A text as the engine reads it.
+/// A call with as many arguments as there are: what is too many for one goes to `more`, behind what came before.
+fn call(function: &str, more: &str, arguments: &[String]) -> String {
+    let mut rows = arguments.chunks(ARGUMENTS_MAX);
+    let first = format!("{function}({})", rows.next().unwrap_or_default().join(", "));
+    rows.fold(first, |before, row| format!("{more}({before}, {})", row.join(", ")))
+}
+
 fn quoted(text: &str) -> String {
     let mut written = String::with_capacity(text.len() + 2);
     written.push('"');
@@ -474,7 +491,7 @@ mod tests {
         for (text, expected) in [
             ("[a, 'b',]", "__list(a, \"b\")"),
             ("{'a': [1], b: {}}", "__dict(\"a\", __list(1), b, __dict())"),
-            ("a + b - c", "__sub(__add(a, b), c)"),
+            ("a + b + c - d - e", "__sub(__add(a, b, c), d, e)"),
             ("'%s-%s' % (a, b)", "__mod(\"%s-%s\", (a, b))"),
             ("x[1:] + y[-1]", "__add(__part(x[1:]), y[(-1)])"),
             ("a ~ [b] | join(', ')", "(a ~ __list(b)|join(\", \"))"),

@@ -69,6 +69,15 @@ fn a_row_of_thousands_of_branches_is_read() {
 }
 
 #[test]
+fn long_lists_dictionaries_and_sums_are_read() {
+    let numbers = (0..5_000).map(|i| i.to_string()).collect::<Vec<_>>();
+    let pairs = numbers.iter().map(|i| format!("'k{i}': {i}")).collect::<Vec<_>>();
+    let (list, dict, sum) = (numbers.join(", "), pairs.join(", "), numbers.join(" + "));
+    let text = format!("{{{{ [{list}] | sum }}}} {{{{ {{{dict}}}.k4999 }}}} {{{{ {sum} - 1 }}}}");
+    assert_eq!(with_macros("", &text).expect("Jinja2 reads it"), "12497500 4999 12497499");
+}
+
+#[test]
 fn wrong_calls_are_named() {
     let open = "{% macro f(a) %}\n{{ a.b() }}\n{{ [1 }}{% endmacro %}";
     let error = with_macros(open, "{{ f(1) }}").expect_err("the list is open");

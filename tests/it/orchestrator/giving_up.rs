@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 /// How soon after it was given up. By itself, a server would take 5 s to notice, or until the lock is released.
 const CALLED_OFF_MAX: Duration = Duration::from_secs(3);
-const ASLEEP: &str = "state = 'active' and ltrim(query) like 'create%pg_sleep(600)%'";
-const BLOCKED: &str = "state = 'active' and wait_event_type = 'Lock' and ltrim(query) like 'create%public.held%'";
+const ASLEEP: &str = "state = 'active' and btrim(query, chr(10) || ' ') like 'create%pg_sleep(600)%'";
+const BLOCKED: &str =
+    "state = 'active' and wait_event_type = 'Lock' and btrim(query, chr(10) || ' ') like 'create%public.held%'";
 
 /// A practice and a project of which a table, as long as `_lock` lives, and two models hang.
 async fn hanging(bench: &Bench) -> mysql_async::Conn {

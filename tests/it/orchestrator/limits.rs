@@ -42,7 +42,7 @@ async fn no_bound_of_what_works_at_once_is_ever_exceeded_at_the_servers() {
         while !over.is_cancelled() {
             let here = bench.sessions("user = 'reader'").await.len();
             let reading = bench.sessions(&format!("user = 'reader' and {WAITS_FOR_TABLE}")).await.len();
-            let asleep = "select count(*) from pg_stat_activity where datname = current_database() and state = 'active' and ltrim(query) like 'create%pg_sleep%'";
+            let asleep = "select count(*) from pg_stat_activity where datname = current_database() and state = 'active' and btrim(query, chr(10) || ' ') like 'create%pg_sleep%'";
             let building = bench.text(asleep).await.parse().expect("a number");
             let running = if bench.text("select count(to_regclass('amalgam.attempt'))").await == "1" {
                 bench.text("select count(*) from amalgam.task where state = 'running'").await.parse().expect("a number")
