@@ -59,7 +59,9 @@ check: prerequisites ## format, lints, the code's own pages, licences, scripts
 	else \
 	  echo "check: cargo-deny is not installed; what crates say of their licences and sources is held by make test, their files are NOT read (cargo install cargo-deny --locked)"; \
 	fi
-	@for script in scripts/* .ci/run; do bash -n "$$script" || exit 1; done; echo "check: scripts parse"
+	@for script in $$(ls scripts/* .ci/run | grep -v '\.py$$'); do bash -n "$$script" || exit 1; done
+	@for script in scripts/*.py; do python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' "$$script" || exit 1; done
+	@echo "check: scripts parse"
 
 bench: prerequisites ## how fast, against the floor of this machine; ARGS=sync or ARGS=daemon for one half
 	$(CARGO) bench --profile dist --locked --bench figures -- $(ARGS)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes what dbt-core's own Jinja gives into src/models/jinja/tests/*.txt.
 
-Needs a Python with dbt-core 1.10: PYTHON scripts/jinja-cases. Add a case as a line with a template alone, or with
+Needs a Python with dbt-core 1.10: python3 scripts/jinja-cases.py. Add a case as a line with a template alone, or with
 anything behind its arrow, and run this: each template is rendered anew and the line rewritten. The end of a line within
 a template is written as U+23CE; "M " begins a line of macros that the cases after it may call.
 """
