@@ -5,7 +5,10 @@ use crate::{
     config::Config,
     domain::ModelId,
     error::{Error, Kind},
-    models::{BuildOutcome, Ended, ModelNode, Models, Moment, ProfileChoice, TestStatus, TestVerdict, take_profile},
+    models::{
+        BuildOptions, BuildOutcome, Ended, ModelNode, Models, Moment, ProfileChoice, TestStatus, TestVerdict, Told,
+        UnitChoice, UnitStatus, UnitVerdict, take_profile,
+    },
     state::State,
     telemetry::rounded_seconds,
     warehouse::Warehouse,
@@ -174,9 +177,10 @@ async fn build(
         .filter(|node| chosen.contains(&node.id))
         .map(|node| Waiting { for_: waits(&node), node })
         .collect();
+    let options = BuildOptions::from(full_refresh);
     models.operate(Moment::Start, &[]).await?;
     let mut ends = Vec::new();
-    let mut running: JoinSet<(ModelId, f64, Result<BuildOutcome, Error>)> = JoinSet::new();
+    let mut running: JoinSet<(ModelId, f64, Result<BuildOutcome, Error>, Told)> = JoinSet::new();
     let mut lost: BTreeMap<ModelId, String> = BTreeMap::new();
     let mut lines = Vec::new();
     let mut failed = false;
@@ -191,15 +195,19 @@ async fn build(
                 release(&mut waiting, &node.id);
                 continue;
             }
-            let models = models.clone();
+            let (models, options) = (models.clone(), options.clone());
             running.spawn(async move {
                 let since = Instant::now();
-                let outcome = models.build(&node.id, full_refresh).await;
-                (node.id, rounded_seconds(since.elapsed()), outcome)
+                let mut told = Told::default();
+                let outcome = models.build_telling(&node.id, &options, &mut told).await;
+                (node.id, rounded_seconds(since.elapsed()), outcome, told)
             });
         }
         let Some(ended) = running.join_next().await else { continue };
-        let (id, seconds, outcome) = ended?;
+        let (id, seconds, outcome, told) = ended?;
+        for unit in &told.units {
+            tell_unit(unit);
+        }
         let name = models.summary(&id)?.name;
         release(&mut waiting, &id);
         match outcome {
@@ -239,6 +247,13 @@ async fn build(
     Ok(if failed { Outcome::Failed } else { Outcome::Done })
 }
 
+/// Tells of a unit test that did not pass.
+fn tell_unit(unit: &UnitVerdict) {
+    if let Some(message) = &unit.message {
+        eprintln!("unit test {}: {}: {message}\n", unit.name, unit.status.as_str());
+    }
+}
+
 fn release(waiting: &mut [Waiting], ended: &ModelId) {
     for one in waiting {
         one.for_.remove(ended);
@@ -274,7 +289,7 @@ fn tally(verdicts: &[TestVerdict]) -> String {
 #[derive(Debug, Serialize)]
 struct TestLine {
     test: String,
-    status: TestStatus,
+    status: &'static str,
     failures: i64,
 }
 
@@ -287,8 +302,23 @@ async fn test(models: &Models, ids: &[ModelId], context: &Context) -> anyhow::Re
                 failed |= verdicts.iter().any(|v| v.status == TestStatus::Fail);
                 lines.extend(verdicts.into_iter().map(|v| TestLine {
                     test: v.name,
-                    status: v.status,
+                    status: v.status.as_str(),
                     failures: v.failures,
+                }));
+            }
+            Err(error) => {
+                failed = true;
+                failure::tell(id.as_str(), &error);
+            }
+        }
+        match models.test_units(id, &UnitChoice::All).await {
+            Ok(units) => {
+                units.iter().for_each(tell_unit);
+                failed |= units.iter().any(|unit| unit.status != UnitStatus::Pass);
+                lines.extend(units.into_iter().map(|unit| TestLine {
+                    failures: i64::from(unit.status == UnitStatus::Fail),
+                    status: unit.status.as_str(),
+                    test: unit.name,
                 }));
             }
             Err(error) => {

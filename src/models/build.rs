@@ -1,16 +1,16 @@
 //! One model built, tested and published; or tested alone.
 
 use super::{
-    BuildOutcome, Models, checksum,
+    BuildOptions, BuildOutcome, Models, Told, checksum,
     compile::{self, Manner},
     context::connection::{On, with_connection},
     decide::{Decision, Known, decide},
     ledger::{self, Inputs, Success, Versions},
-    manifest::Node,
+    manifest::{Node, described_unit},
     materialize::{Made, Work},
     seen::Seen,
     templates::Templates,
-    testing,
+    testing, units,
     verdict::{TestStatus, TestVerdict},
     wall_clock,
 };
@@ -34,13 +34,25 @@ pub(super) struct Plan {
 impl Models {
     /// Builds, tests and publishes one model in one transaction, unless nothing it depends on has
     /// changed since its last success. Dropping the future rolls everything back.
-    pub async fn build(&self, model: &ModelId, full_refresh: bool) -> Result<BuildOutcome> {
+    pub async fn build(&self, model: &ModelId, options: impl Into<BuildOptions>) -> Result<BuildOutcome> {
+        self.build_telling(model, &options.into(), &mut Told::default()).await
+    }
+
+    /// As [`Models::build`]; `told` takes what there is to tell besides, also of a build that fails.
+    pub async fn build_telling(
+        &self,
+        model: &ModelId,
+        options: &BuildOptions,
+        told: &mut Told,
+    ) -> Result<BuildOutcome> {
         let node = self.manifest.node(model)?;
         if node.is_ephemeral() && node.fault.is_none() {
+            told.units = self.test_units(model, &options.units).await?;
+            units::judge(node, &told.units)?;
             return Ok(nothing("ephemeral: a part of the queries that read it"));
         }
         let mut tried = None;
-        match self.try_build(node, full_refresh, &mut tried).await {
+        match self.try_build(node, options, &mut tried, told).await {
             Ok(outcome) => Ok(outcome),
             Err(error) => {
                 self.remember(node, &error, tried.as_ref()).await;
@@ -101,7 +113,14 @@ impl Models {
     }
 
     /// `tried` is what is built, once that is known.
-    async fn try_build(&self, node: &Node, full_refresh: bool, tried: &mut Option<Plan>) -> Result<BuildOutcome> {
+    async fn try_build(
+        &self,
+        node: &Node,
+        options: &BuildOptions,
+        tried: &mut Option<Plan>,
+        told: &mut Told,
+    ) -> Result<BuildOutcome> {
+        let full_refresh = options.full_refresh;
         let mut session = self.warehouse.session().await?;
         let plan = tried.insert(self.look(node, full_refresh, &session).await?);
         let reason = match &plan.decision {
@@ -119,7 +138,13 @@ impl Models {
                 testing::judge(node, &tests)?;
                 Made { rows: None, tests }
             }
-            _ => self.make(node, full_refresh, plan.started, &transaction).await?,
+            _ => {
+                let (manifest, started) = (&self.manifest, plan.started);
+                let told = &mut told.units;
+                units::run(&transaction, manifest, node, &options.units, started, &self.metrics, told).await?;
+                units::judge(node, told)?;
+                self.make(node, full_refresh, started, &transaction).await?
+            }
         };
         let success = Success {
             node,
@@ -221,7 +246,8 @@ impl Models {
             let arguments = test.generic.as_ref().map(|g| format!("{:?} {:?} {:?}", g.namespace, g.word, g.arguments));
             format!("{} {} {} {}", test.id, test.source, test.settings.json(), arguments.unwrap_or_default())
         });
-        let tests: Vec<String> = tests.collect();
+        let units = self.manifest.units_of(&node.id).map(|test| described_unit(test).to_string());
+        let tests: Vec<String> = tests.chain(units).collect();
         let (relation, materialized) = (node.relation.to_string(), node.materialized());
         let described = format!("{:?} {:?} {}", node.columns, node.constraints, node.description);
         let fixed = [sql, &materialized, settings.as_str(), relation.as_str(), &node.checksum, &described];

@@ -8,7 +8,7 @@ use super::{
         scope::{FailedSql, Run, Scope, Subject, Task, lock},
     },
     jinja,
-    manifest::{Manifest, Node, explained},
+    manifest::{Manifest, Node, Resource, explained},
     relation::Relation,
 };
 use crate::{
@@ -193,6 +193,7 @@ impl Manifest {
     pub(super) fn write_compiled(&self, node: &Node, sql: &str) -> Option<PathBuf> {
         let file = match &node.generic {
             Some(_) => format!("{}/{}", node.file, node.path),
+            None if node.resource == Resource::UnitTest => format!("{}/models/{}.sql", node.file, node.name),
             None => node.file.clone(),
         };
         let path = self.project.target_path.join("compiled").join(&node.package).join(file);
@@ -217,7 +218,7 @@ fn write_if_changed(path: &Path, sql: &str) -> std::io::Result<()> {
 }
 
 /// Puts ephemeral models in front of a query, into its own `with` where it has one.
-fn inject(sql: &str, parts: &[(String, String)]) -> String {
+pub(super) fn inject(sql: &str, parts: &[(String, String)]) -> String {
     if parts.is_empty() {
         return sql.to_owned();
     }

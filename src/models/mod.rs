@@ -18,6 +18,7 @@ mod ledger;
 mod manifest;
 mod materialize;
 mod operation;
+mod options;
 mod profile;
 mod reading;
 mod relation;
@@ -26,6 +27,7 @@ mod seen;
 mod select;
 mod templates;
 mod testing;
+mod units;
 mod verdict;
 mod wall_clock;
 
@@ -38,10 +40,12 @@ use crate::{
 };
 use manifest::{Given, Manifest};
 pub use operation::{Ended, Moment};
+pub use options::{BuildOptions, Told};
 pub use profile::{ProfileChoice, take_profile};
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use std::{collections::BTreeMap, sync::Arc};
+pub use units::{UnitChoice, UnitStatus, UnitVerdict};
 pub use verdict::{TestStatus, TestVerdict};
 
 /// A project, parsed, and the warehouse to build it in. Cheap to clone.

@@ -1,6 +1,12 @@
 {#- Unit tests: a model's query over rows that the test gives, beside the rows it shall give. Whether they are
     the same is judged by whoever runs this. -#}
 {% materialization unit, default -%}
+    {%- set query = unit_test_query(sql) -%}
+    {%- call statement('main', fetch_result=true) -%}{{ query }}{%- endcall -%}
+    {{ return({'relations': []}) }}
+{%- endmaterialization %}
+
+{% macro unit_test_query(sql) -%}
     {%- set sql_header = (config.get('sql_header') or '') if flags.REQUIRE_SQL_HEADER_IN_TEST_CONFIGS else '' -%}
     {%- set expected_rows = config.get('expected_rows') -%}
     {%- set compared = expected_rows[0].keys() if expected_rows | length > 0 else get_columns_in_query(sql) -%}
@@ -16,17 +22,13 @@
     {%- endfor -%}
     {%- set compared_quoted = [] -%}
     {%- for name in compared -%}
-        {%- do compared_quoted.append(quoted[name | lower]) -%}
+        {%- do compared_quoted.append(quoted.get(name | lower, adapter.quote(name))) -%}
     {%- endfor -%}
 
     {%- set expected_sql = config.get('expected_sql') or get_expected_sql(expected_rows, types, quoted) -%}
-    {%- call statement('main', fetch_result=true) -%}
-        {{ sql_header }}
-        {{ get_unit_test_sql(sql, expected_sql, compared_quoted) }}
-    {%- endcall -%}
-    {%- do adapter.drop_relation(temp_relation) -%}
-    {{ return({'relations': []}) }}
-{%- endmaterialization %}
+    {%- call statement() -%}drop table {{ temp_relation }}{%- endcall -%}
+    {{ return(sql_header ~ get_unit_test_sql(sql, expected_sql, compared_quoted)) }}
+{%- endmacro %}
 
 {% macro default__get_unit_test_sql(main_sql, expected_fixture_sql, expected_column_names) -%}
     {%- set names, label = expected_column_names | join(', '), adapter.quote('actual_or_expected') -%}

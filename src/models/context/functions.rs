@@ -131,7 +131,7 @@ impl Object for Callable {
             Function::Metric => Ok("".into()),
             Function::Config => settings::configure(scope, &arguments),
             Function::Var => settings::var(scope, &arguments),
-            Function::EnvVar => settings::environment(&arguments),
+            Function::EnvVar => settings::environment(scope, &arguments),
             Function::Log | Function::Print => plain::log(scope, &arguments, self.function == Function::Print),
             Function::Debug => Ok("".into()),
             Function::ToJson => plain::to_json(&arguments),

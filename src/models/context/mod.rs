@@ -19,6 +19,7 @@ pub(super) mod results;
 pub(super) mod scope;
 mod settings;
 pub(super) mod table;
+pub(super) mod unit;
 
 /// The version of dbt whose behaviour this is.
 pub(super) const DBT_VERSION: &str = "1.10.23";

@@ -36,6 +36,9 @@ pub(super) fn reference(scope: &Scope, arguments: &Arguments) -> Result<Value, E
             if node.fault.is_some() {
                 return Err(invalid(format!("ref('{}'): that model's own file must be corrected first", call.name)));
             }
+            if let Some(unit) = &run.unit {
+                return unit.of_node(run, node).map(RelationValue::value);
+            }
             Ok(relation_to(scope, node).value())
         }
     }
@@ -69,6 +72,9 @@ pub(super) fn source(scope: &Scope, arguments: &Arguments) -> Result<Value, Erro
         }
         Task::Run(run) => {
             let found = run.manifest.names.source(&source, &table, &scope.subject.package).map_err(invalid)?;
+            if let Some(unit) = &run.unit {
+                return unit.of_source(run, &found.id, &source, &table).map(RelationValue::value);
+            }
             let limit = (scope.setting.flags.get("EMPTY").is_some_and(|v| *v == true)).then_some(0);
             let batch = run.batch.as_ref().and_then(|batch| batch.condition(found.event_time.as_deref()));
             let relation = RelationValue::of(&found.relation, None);

@@ -14,6 +14,7 @@ use super::{
     connection::Connection,
     functions::{self, Function},
     relation::RelationValue,
+    unit::UnitView,
 };
 use crate::warehouse::Located;
 use chrono::{DateTime, Utc};
@@ -168,6 +169,8 @@ pub(in crate::models) struct Run {
     pub parts: Mutex<Vec<String>>,
     /// Of a microbatch: what its inputs are seen through.
     pub batch: Option<super::batch::Batch>,
+    /// Of a unit test: what stands in for what is there.
+    pub unit: Option<Box<UnitView>>,
     /// The statement that failed, with the failure whole: Jinja's own errors carry a text alone.
     pub failure: Mutex<Option<FailedSql>>,
 }
@@ -193,6 +196,7 @@ impl Run {
             stands_for: Vec::new(),
             parts: Mutex::default(),
             batch: None,
+            unit: None,
             failure: Mutex::default(),
         }
     }
@@ -247,8 +251,16 @@ impl Scope {
         }
     }
 
+    /// What stands in for what is there, in a unit test.
+    pub(super) fn unit(&self) -> Option<&UnitView> {
+        self.run()?.unit.as_deref()
+    }
+
     /// Variables as the node sees them.
     pub(in crate::models) fn vars(&self) -> Option<&Map<String, Json>> {
+        if let Some(unit) = self.unit() {
+            return Some(&unit.vars);
+        }
         let vars = &self.setting.vars;
         vars.get(&self.subject.package).or_else(|| vars.get(&self.setting.project))
     }
@@ -286,6 +298,9 @@ impl Scope {
         let this = self.subject.this.as_ref();
         Some(match name {
             "target" | "env" => jinja::from_json(&self.setting.target),
+            "this" if self.unit().is_some() => {
+                self.run().zip(self.unit()).map_or(Value::from(()), |(run, unit)| unit.this(run))
+            }
             "this" => this.map_or(Value::from(()), |this| functions::stand_in(self, this.clone()).value()),
             "database" => this.and_then(|t| t.database.as_deref()).unwrap_or(&self.setting.database).into(),
             "schema" => this.and_then(|t| t.schema.as_deref()).unwrap_or(&self.setting.schema).into(),
@@ -328,6 +343,10 @@ impl Object for Scope {
         if let Some(value) = self.extra.get(name) {
             return Some(value.clone());
         }
+        let is_macro = || self.own_macro(name).is_some() || self.macro_of(DBT, name).is_some();
+        if let Some(value) = self.unit().and_then(|unit| unit.overridden(None, name, is_macro)) {
+            return Some(value);
+        }
         // A project may replace what is built in.
         if let Some(found) = self.own_macro(name) {
             return Some(found);
@@ -368,7 +387,9 @@ impl Object for Namespace {
     }
 
     fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<Value> {
-        self.scope.macro_of(&self.package, name)
+        let found = self.scope.macro_of(&self.package, name)?;
+        let unit = self.scope.unit().and_then(|unit| unit.overridden(Some(&self.package), name, || true));
+        Some(unit.unwrap_or(found))
     }
 
     fn is_true(self: &Arc<Self>) -> bool {

@@ -88,8 +88,11 @@ pub(super) fn var(scope: &Scope, arguments: &Arguments) -> Result<Value, Error> 
 }
 
 /// `env_var(name [, default])`.
-pub(super) fn environment(arguments: &Arguments) -> Result<Value, Error> {
+pub(super) fn environment(scope: &Scope, arguments: &Arguments) -> Result<Value, Error> {
     let name = arguments.text(0, "var")?;
+    if let Some(value) = scope.unit().and_then(|unit| unit.env_vars.get(&name)) {
+        return Ok(jinja::from_json(value));
+    }
     if name.starts_with(SECRET_PREFIX) {
         return Err(invalid(format!("env_var('{name}'): secrets are for profiles, not for models")));
     }

@@ -183,7 +183,7 @@ impl Manifest {
             let nodes: Map<String, Json> = self
                 .nodes
                 .values()
-                .filter(|n| n.resource != Resource::Operation)
+                .filter(|n| !matches!(n.resource, Resource::Operation | Resource::UnitTest))
                 .map(|n| (n.id.as_str().to_owned(), self.described(n)))
                 .collect();
             let sources: Map<String, Json> =

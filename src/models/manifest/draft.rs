@@ -64,7 +64,9 @@ impl Drafts {
         ] {
             let entries = said_of(read, package, resource);
             for file in files(package, kind, &[ending])? {
-                if resource == Resource::Test && file.below.starts_with("generic/") {
+                if resource == Resource::Test
+                    && (file.below.starts_with("generic/") || file.below.starts_with("fixtures/"))
+                {
                     continue;
                 }
                 let stem = file.below.rsplit('/').next().unwrap_or(&file.below);
@@ -340,6 +342,7 @@ fn draft(
         parents: BTreeSet::new(),
         sources: BTreeSet::new(),
         generic: None,
+        unit: None,
         fault: None,
         name,
     }
@@ -353,7 +356,7 @@ fn configure(read: &Read, package: &ProjectFile, node: &mut Node, said: &Said<'_
         Resource::Snapshot => "snapshots",
         Resource::Test => "tests",
         Resource::Analysis => "analyses",
-        Resource::Operation => return Ok(()),
+        Resource::UnitTest | Resource::Operation => return Ok(()),
     };
     let render = |text: &str, shown: &str| read.render(&package.name, text, shown);
     if package.name != read.own().name {

@@ -274,6 +274,7 @@ fn one(read: &Read, target: &Target<'_>, said: &Json, column: Option<(&str, Vec<
             place: 0,
             arguments,
         }),
+        unit: None,
         fault: None,
         name,
     };

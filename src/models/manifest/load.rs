@@ -9,7 +9,7 @@ use super::{
     },
     Manifest, Names, attach,
     draft::Drafts,
-    generic, sources, wrong,
+    generic, sources, units, wrong,
 };
 use crate::error::{Error, Kind, Result};
 use chrono::{DateTime, Utc};
@@ -100,12 +100,13 @@ impl Manifest {
         }
         let mut nodes = drafts.resolved(&read, &names);
         generic::add(&read, &names, &found, &mut nodes)?;
+        let units = units::add(&read, &names, &mut nodes)?;
         let sources = found.into_iter().filter(|s| s.is_enabled).map(|s| (s.id.clone(), s)).collect();
         let attached = attach::attach(&nodes)?;
         let Read { packages, setting, .. } = read;
         let project = packages.into_iter().next().ok_or_else(|| wrong("dbt_project.yml", "there is no project"))?;
         let (tests, after, dag) = (attached.tests, attached.after, attached.dag);
-        Ok(Self { project, setting, names, nodes, sources, tests, after, dag, graph: OnceLock::new() })
+        Ok(Self { project, setting, names, nodes, sources, tests, units, after, dag, graph: OnceLock::new() })
     }
 }
 

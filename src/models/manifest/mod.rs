@@ -13,12 +13,16 @@ mod names;
 mod node;
 mod place;
 mod sources;
+mod unit_rows;
+mod units;
 
 pub(super) use describe::{config_of, usual};
 pub(super) use load::{Given, explained};
 pub(super) use names::{Names, SourceTable};
 pub(super) use node::{Fault, GenericTest, Node, RefCall, Resource, SourceRead};
 pub(super) use sources::Source;
+pub(super) use unit_rows::UnitRows;
+pub(super) use units::{UnitInput, UnitTest, described_unit};
 
 use super::{context::scope::Setting, reading::ProjectFile};
 use crate::{
@@ -48,6 +52,8 @@ pub(super) struct Manifest {
     pub sources: BTreeMap<String, Source>,
     /// Tests, by the node whose build runs them; those of sources alone under no node.
     pub tests: BTreeMap<ModelId, Vec<ModelId>>,
+    /// Unit tests, by the model that they are of.
+    pub units: BTreeMap<ModelId, Vec<ModelId>>,
     /// Nodes that must be built before others only because tests compare with them.
     pub after: BTreeMap<ModelId, Vec<ModelId>>,
     /// Nodes that become relations: who must wait for whom.
@@ -59,6 +65,11 @@ impl Manifest {
     /// The node with that id.
     pub(super) fn node(&self, id: &ModelId) -> Result<&Node> {
         self.nodes.get(id).ok_or_else(|| Error::new(Kind::ModelProject, format!("there is no node {id}")))
+    }
+
+    /// The unit tests of a model.
+    pub(super) fn units_of(&self, id: &ModelId) -> impl Iterator<Item = &Node> {
+        self.units.get(id).into_iter().flatten().filter_map(|test| self.nodes.get(test))
     }
 
     /// The tests that a node's build runs.

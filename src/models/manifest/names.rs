@@ -56,6 +56,11 @@ impl Names {
         self.nodes.entry(node.name.clone()).or_default().push(named);
     }
 
+    /// Whether anything bears that name, be it disabled.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.nodes.contains_key(name)
+    }
+
     /// Adds a table of a source.
     pub(in crate::models) fn add_source(&mut self, source: &str, table: &str, found: SourceTable) {
         self.sources.entry((source.to_owned(), table.to_owned())).or_default().push(found);

@@ -1,6 +1,7 @@
 //! One node of a project: what was said of it, what it reads, and where it goes.
 
 use super::super::{context::relation::Policy, reading::Settings, relation::Relation};
+use super::UnitTest;
 use crate::{
     domain::{ModelId, TableName},
     error::{Error, Kind, Result},
@@ -19,6 +20,8 @@ pub(in crate::models) enum Resource {
     Snapshot,
     /// A query whose rows are failures.
     Test,
+    /// Rows that a model shall give for rows that stand in for what it reads.
+    UnitTest,
     /// A query that is compiled and never run.
     Analysis,
     /// What runs before and after everything: `on-run-start`, `on-run-end`, `run-operation`.
@@ -33,6 +36,7 @@ impl Resource {
             Self::Seed => "seed",
             Self::Snapshot => "snapshot",
             Self::Test => "test",
+            Self::UnitTest => "unit_test",
             Self::Analysis => "analysis",
             Self::Operation => "operation",
         }
@@ -140,6 +144,8 @@ pub(in crate::models) struct Node {
     pub sources: BTreeSet<SourceRead>,
     /// What makes it a generic test.
     pub generic: Option<GenericTest>,
+    /// What makes it a unit test.
+    pub unit: Option<Arc<UnitTest>>,
     /// Why it can't be used; everything above is then what could be found out.
     pub fault: Option<Fault>,
 }
@@ -152,6 +158,7 @@ impl Node {
             Resource::Seed => "seed",
             Resource::Snapshot => "snapshot",
             Resource::Test => "test",
+            Resource::UnitTest => "unit",
         };
         self.settings.text("materialized").unwrap_or_else(|| usual.to_owned())
     }

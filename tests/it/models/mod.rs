@@ -8,6 +8,7 @@ mod practice;
 mod project;
 mod publish;
 mod templates;
+mod unit_tests;
 
 use crate::harness::{Bench, Servers};
 use amalgam::{

@@ -1,0 +1,31 @@
+//! What a build of one model is asked for, and what it tells beside its outcome.
+
+use super::units::{UnitChoice, UnitVerdict};
+use chrono::{DateTime, Utc};
+
+/// How a model is built.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BuildOptions {
+    /// Whether it is made from scratch.
+    pub full_refresh: bool,
+    /// Which of its unit tests run before it is made.
+    pub units: UnitChoice,
+    /// Of a microbatch model: the first moment whose rows are taken; dbt's `--event-time-start`.
+    pub event_time_start: Option<DateTime<Utc>>,
+    /// Of a microbatch model: the first moment whose rows are taken no longer; dbt's `--event-time-end`.
+    pub event_time_end: Option<DateTime<Utc>>,
+}
+
+impl From<bool> for BuildOptions {
+    /// Usual but for a full refresh, where that is asked for.
+    fn from(full_refresh: bool) -> Self {
+        Self { full_refresh, ..Self::default() }
+    }
+}
+
+/// What a build tells beside its outcome, be it a failure.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Told {
+    /// What the unit tests said that ran before the model was made.
+    pub units: Vec<UnitVerdict>,
+}
