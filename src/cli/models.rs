@@ -13,6 +13,7 @@ use crate::{
     telemetry::rounded_seconds,
     warehouse::Warehouse,
 };
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use clap::{Args as ClapArgs, Subcommand};
 use serde::Serialize;
 use std::{
@@ -77,6 +78,12 @@ struct Wanted {
     /// Make incremental models and tables from scratch
     #[arg(long, short)]
     full_refresh: bool,
+    /// First moment whose rows microbatch models take, in UTC: 2024-01-31, 2024-01-31T06:00:00
+    #[arg(long, value_name = "MOMENT", value_parser = parse_moment, requires = "event_time_end")]
+    event_time_start: Option<DateTime<Utc>>,
+    /// First moment whose rows they take no longer
+    #[arg(long, value_name = "MOMENT", value_parser = parse_moment, requires = "event_time_start")]
+    event_time_end: Option<DateTime<Utc>>,
     /// Models built at once
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -86,6 +93,13 @@ type Vars = BTreeMap<String, serde_json::Value>;
 
 fn parse_vars(text: &str) -> Result<Vars, String> {
     serde_saphyr::from_str(text).map_err(|error| error.without_snippet().to_string())
+}
+
+fn parse_moment(text: &str) -> Result<DateTime<Utc>, String> {
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").map(|date| date.and_time(NaiveTime::MIN));
+    let forms = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"].into_iter();
+    let found = date.ok().or_else(|| forms.filter_map(|form| NaiveDateTime::parse_from_str(text, form).ok()).next());
+    found.map(|at| at.and_utc()).ok_or_else(|| "write it as 2024-01-31 or 2024-01-31T06:00:00".to_owned())
 }
 
 pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
@@ -106,7 +120,13 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
         Verb::Build(wanted) | Verb::Run(wanted) => {
             State::new(&config.warehouse).migrate().await?;
             let threads = wanted.threads.unwrap_or(config.models.threads);
-            build(models, ids, wanted.full_refresh, threads, &context).await
+            let (event_time_start, event_time_end) = (wanted.event_time_start, wanted.event_time_end);
+            if event_time_start.zip(event_time_end).is_some_and(|(start, end)| start >= end) {
+                return Err(Error::new(Kind::Config, "--event-time-start must lie before --event-time-end").into());
+            }
+            let usual = BuildOptions::from(wanted.full_refresh);
+            let options = BuildOptions { event_time_start, event_time_end, ..usual };
+            build(models, ids, options, threads, &context).await
         }
         Verb::Test(_) => test(&models, &ids, &context).await,
         Verb::Compile(_) => compile(&models, &ids),
@@ -164,7 +184,7 @@ struct Waiting {
 async fn build(
     models: Models,
     ids: Vec<ModelId>,
-    full_refresh: bool,
+    options: BuildOptions,
     threads: usize,
     context: &Context,
 ) -> anyhow::Result<Outcome> {
@@ -177,7 +197,6 @@ async fn build(
         .filter(|node| chosen.contains(&node.id))
         .map(|node| Waiting { for_: waits(&node), node })
         .collect();
-    let options = BuildOptions::from(full_refresh);
     models.operate(Moment::Start, &[]).await?;
     let mut ends = Vec::new();
     let mut running: JoinSet<(ModelId, f64, Result<BuildOutcome, Error>, Told)> = JoinSet::new();

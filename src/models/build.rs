@@ -1,13 +1,14 @@
 //! One model built, tested and published; or tested alone.
 
 use super::{
-    BuildOptions, BuildOutcome, Models, Told, checksum,
+    BatchSpan, BuildOptions, BuildOutcome, Models, Told, checksum,
     compile::{self, Manner},
     context::connection::{On, with_connection},
     decide::{Decision, Known, decide},
     ledger::{self, Inputs, Success, Versions},
     manifest::{Node, described_unit},
-    materialize::{Made, Work},
+    materialize::{Made, Work, relkind},
+    microbatch::{Batches, Microbatch},
     seen::Seen,
     templates::Templates,
     testing, units,
@@ -29,6 +30,8 @@ pub(super) struct Plan {
     pub(super) versions: Versions,
     started: DateTime<Utc>,
     since: Instant,
+    /// Whether a part of the time is built.
+    is_part: bool,
 }
 
 impl Models {
@@ -106,7 +109,7 @@ impl Models {
         if node.is_ephemeral() {
             return Ok((false, "ephemeral: a part of the queries that read it".to_owned()));
         }
-        Ok(match self.decided(node, false, inputs, seen, compiled?).decision {
+        Ok(match self.decided(node, &BuildOptions::default(), inputs, seen, compiled?).decision {
             Decision::Nothing(reason) => (false, reason),
             Decision::Test(reason) | Decision::Build(reason) => (true, reason),
         })
@@ -120,9 +123,8 @@ impl Models {
         tried: &mut Option<Plan>,
         told: &mut Told,
     ) -> Result<BuildOutcome> {
-        let full_refresh = options.full_refresh;
         let mut session = self.warehouse.session().await?;
-        let plan = tried.insert(self.look(node, full_refresh, &session).await?);
+        let plan = tried.insert(self.look(node, options, &session).await?);
         let reason = match &plan.decision {
             Decision::Nothing(reason) => return Ok(nothing(reason)),
             Decision::Test(reason) | Decision::Build(reason) => reason.clone(),
@@ -140,16 +142,19 @@ impl Models {
             }
             _ => {
                 let (manifest, started) = (&self.manifest, plan.started);
-                let told = &mut told.units;
-                units::run(&transaction, manifest, node, &options.units, started, &self.metrics, told).await?;
-                units::judge(node, told)?;
-                self.make(node, full_refresh, started, &transaction).await?
+                let verdicts = &mut told.units;
+                units::run(&transaction, manifest, node, &options.units, started, &self.metrics, verdicts).await?;
+                units::judge(node, verdicts)?;
+                self.make(node, options, started, &transaction, told).await?
             }
         };
+        // A build of a part of the time has not seen all of what its inputs are now.
+        let nothing_seen = Versions::default();
+        let is_part = plan.is_part && matches!(plan.decision, Decision::Build(_));
         let success = Success {
             node,
             checksum: &plan.checksum,
-            versions: &plan.versions,
+            versions: if is_part { &nothing_seen } else { &plan.versions },
             published: matches!(plan.decision, Decision::Build(_)),
             rows: made.rows,
             seconds: plan.since.elapsed().as_secs_f64(),
@@ -171,11 +176,21 @@ impl Models {
     async fn make(
         &self,
         node: &Node,
-        full_refresh: bool,
+        options: &BuildOptions,
         started: DateTime<Utc>,
         transaction: &Transaction<'_>,
+        told: &mut Told,
     ) -> Result<Made> {
-        let full_refresh = node.settings.flag("full_refresh").unwrap_or(full_refresh);
+        let full_refresh = node.settings.flag("full_refresh").unwrap_or(options.full_refresh);
+        let batches = match Microbatch::of(&self.manifest, node)? {
+            Some(model) => {
+                let is_incremental = !full_refresh && relkind(transaction, &node.relation).await? == Some('r');
+                Some(Batches { all: model.batches(options, is_incremental, started)?, is_incremental })
+            }
+            None => None,
+        };
+        let all = batches.iter().flat_map(|batches| &batches.all);
+        told.batches = all.map(|batch| BatchSpan { from: batch.from, until: batch.until }).collect();
         let hanging = Default::default();
         let on = On::Transaction(transaction, &hanging);
         let (manifest, id) = (self.manifest.clone(), node.id.clone());
@@ -186,20 +201,21 @@ impl Models {
         .await??;
         let file = self.manifest.write_compiled(node, &sql);
         let (manifest, id) = (self.manifest.clone(), node.id.clone());
-        let templates = Templates { manifest, id, sql: Some(sql.clone()), started, full_refresh };
-        let work = Work { manifest: &self.manifest, node, sql: &sql, file, started, metrics: &self.metrics, templates };
+        let templates = Templates { manifest, id, sql: Some(sql.clone()), started, full_refresh, turn: None };
+        let (manifest, metrics) = (&self.manifest, &*self.metrics);
+        let work = Work { manifest, node, sql: &sql, file, started, metrics, templates, batches };
         work.make(transaction).await
     }
 
     /// Looks at everything that decides whether a model is built: before anything is, so that what changes meanwhile
     /// is seen as a change the next time.
-    pub(super) async fn look(&self, node: &Node, full_refresh: bool, session: &Session) -> Result<Plan> {
+    pub(super) async fn look(&self, node: &Node, options: &BuildOptions, session: &Session) -> Result<Plan> {
         let since = Instant::now();
         let looked = [(node, Inputs::of(&self.manifest, node))];
         let compiled = self.compiled(session, &looked).await?.pop().unwrap_or_else(|| Err(node_gone(node)))?;
         let seen = Seen::of(session, &looked).await?;
         let [(node, inputs)] = looked;
-        Ok(Plan { since, ..self.decided(node, full_refresh, &inputs, &seen, compiled) })
+        Ok(Plan { since, ..self.decided(node, options, &inputs, &seen, compiled) })
     }
 
     /// The SQL of nodes and of the views that they read, as a first build would have it; each may ask the warehouse.
@@ -223,11 +239,12 @@ impl Models {
         .await
     }
 
-    fn decided(&self, node: &Node, full_refresh: bool, inputs: &Inputs, seen: &Seen, compiled: Compiled) -> Plan {
+    fn decided(&self, node: &Node, options: &BuildOptions, inputs: &Inputs, seen: &Seen, compiled: Compiled) -> Plan {
         let (since, now) = (Instant::now(), self.clock.now());
         let checksum = self.checksum_of(node, &compiled.sql);
         let clock = wall_clock::seen(compiled.views.iter().chain([&compiled.sql]).map(String::as_str), now);
         let versions = seen.versions(inputs, clock);
+        let is_part = options.has_span() && node.settings.text("incremental_strategy").as_deref() == Some("microbatch");
         let decision = decide(&Known {
             materialized: &node.materialized(),
             entry: seen.entry(node),
@@ -235,9 +252,10 @@ impl Models {
             inputs,
             versions: &versions,
             relkind: seen.relkind(&node.relation),
-            full_refresh,
+            full_refresh: options.full_refresh,
+            has_span: is_part,
         });
-        Plan { decision, checksum, versions, started: now, since }
+        Plan { decision, checksum, versions, started: now, since, is_part }
     }
 
     fn checksum_of(&self, node: &Node, sql: &str) -> String {

@@ -103,7 +103,8 @@ fn compile_into(
         if parts.iter().any(|(known, _)| *known == name) {
             continue;
         }
-        let inner = compile_into(manifest, below, manner, parts, depth + 1)?;
+        // What a part reads is not filtered: its rows are, by its reader.
+        let inner = compile_into(manifest, below, &Manner { batch: None, ..manner.clone() }, parts, depth + 1)?;
         parts.push((name, inner));
     }
     Ok(sql)
@@ -196,6 +197,17 @@ impl Manifest {
             None if node.resource == Resource::UnitTest => format!("{}/models/{}.sql", node.file, node.name),
             None => node.file.clone(),
         };
+        self.write_compiled_to(node, &file, sql)
+    }
+
+    /// Writes the compiled SQL of one batch, where dbt writes it.
+    pub(super) fn write_batch(&self, node: &Node, batch: &Batch, sql: &str) {
+        let stem = node.file.strip_suffix(".sql").unwrap_or(&node.file);
+        let name = stem.rsplit('/').next().unwrap_or(stem);
+        self.write_compiled_to(node, &format!("{stem}/{name}_{}.sql", batch.name()), sql);
+    }
+
+    fn write_compiled_to(&self, node: &Node, file: &str, sql: &str) -> Option<PathBuf> {
         let path = self.project.target_path.join("compiled").join(&node.package).join(file);
         match write_if_changed(&path, sql) {
             Ok(()) => Some(path),

@@ -31,6 +31,8 @@ pub(super) struct Known<'a> {
     pub relkind: Option<char>,
     /// Whether it was asked to be made from scratch.
     pub full_refresh: bool,
+    /// Whether it is built in batches and was asked for some of them.
+    pub has_span: bool,
 }
 
 /// Decides.
@@ -56,6 +58,9 @@ pub(super) fn decide(known: &Known<'_>) -> Decision {
     }
     if known.full_refresh && !is_view {
         return Decision::Build("full refresh".to_owned());
+    }
+    if known.has_span {
+        return Decision::Build("a span of event time was asked for".to_owned());
     }
     if entry.checksum.as_deref() != Some(known.checksum) {
         return Decision::Build("its SQL, configuration or tests changed".to_owned());
@@ -108,6 +113,7 @@ mod tests {
             versions: &versions,
             relkind: Some('r'),
             full_refresh: false,
+            has_span: false,
         };
         change(&mut known);
         decide(&known)
@@ -124,6 +130,7 @@ mod tests {
         assert_eq!(decided(entry(), same.clone(), |_| {}), Decision::Nothing("inputs unchanged".to_owned()));
         assert_eq!(decided(None, same.clone(), |_| {}), build("never built"));
         assert_eq!(decided(entry(), same.clone(), |k| k.full_refresh = true), build("full refresh"));
+        assert_eq!(decided(entry(), same.clone(), |k| k.has_span = true), build("a span of event time was asked for"));
         assert_eq!(
             decided(entry(), same.clone(), |k| k.relkind = None),
             build("its relation is missing in the warehouse")

@@ -5,7 +5,7 @@
 //! that somebody else hung on it, a right) can't be seen to change; so it is tried now and then all the same.
 
 use super::{
-    Models,
+    BuildOptions, Models,
     ledger::{self, Failure, Inputs, Versions},
 };
 use crate::{
@@ -27,7 +27,7 @@ impl Models {
             return Ok(None);
         }
         // What is wrong with the model before it is built costs nothing to find again.
-        let Ok(now) = self.look(node, false, &session).await else { return Ok(None) };
+        let Ok(now) = self.look(node, &BuildOptions::default(), &session).await else { return Ok(None) };
         Ok(still_fails(&failure, &now.checksum, &now.versions, self.clock.now()))
     }
 }

@@ -13,6 +13,7 @@ use super::{
     },
     jinja,
     manifest::{Manifest, Node, Resource},
+    microbatch::Batches,
     relation::Relation,
     templates::{self, Templates},
     testing,
@@ -46,6 +47,8 @@ pub(super) struct Work<'a> {
     pub metrics: &'a Metrics,
     /// Its macros.
     pub templates: Templates,
+    /// Of a microbatch model: its batches.
+    pub batches: Option<Batches>,
 }
 
 /// What was made.
@@ -75,7 +78,10 @@ impl Work<'_> {
         let found = self.templates.within(On::Transaction(transaction, &hanging), find).await?;
         match (found, materialized.as_str()) {
             (Some(false), "view" | "table") => self.replace(transaction).await,
-            (Some(_), _) => self.by_macro(transaction, materialized).await,
+            (Some(_), _) => match &self.batches {
+                Some(batches) => self.in_batches(transaction, materialized, batches).await,
+                None => self.by_macro(transaction, materialized).await,
+            },
             (None, other) => Err(Error::new(
                 Kind::ModelProject,
                 format!(
@@ -137,13 +143,12 @@ impl Work<'_> {
     /// Lets a materialization's own macro make the relation, and tests it before anybody sees it.
     async fn by_macro(&self, transaction: &Transaction<'_>, word: String) -> Result<Made> {
         let hanging = Hanging::default();
-        let make = move |scope: &Arc<super::context::scope::Scope>, node: &Node| {
-            let (found, _) = templates::materialization(scope, &word)
-                .ok_or_else(|| Error::new(Kind::ModelProject, format!("{}: '{word}' is gone", node.file)))?;
-            let made = scope.setting.engine.call(&found, &[], &node.file);
-            made.map(|_| ()).map_err(|error| super::compile::failed(scope, &error))
-        };
-        self.templates.within(On::Transaction(transaction, &hanging), make).await?;
+        self.templates.materialize(On::Transaction(transaction, &hanging), word).await?;
+        self.made(transaction, hanging).await
+    }
+
+    /// Tests what a materialization's own macro has made.
+    pub(super) async fn made(&self, transaction: &Transaction<'_>, hanging: Hanging) -> Result<Made> {
         restore(transaction, hanging, |schema, name| self.present_definition(schema, name)).await?;
         let tests = self.test(transaction, &[]).await?;
         let rows = match relkind(transaction, &self.node.relation).await? {

@@ -17,6 +17,7 @@ mod jinja;
 mod ledger;
 mod manifest;
 mod materialize;
+mod microbatch;
 mod operation;
 mod options;
 mod profile;
@@ -40,7 +41,7 @@ use crate::{
 };
 use manifest::{Given, Manifest};
 pub use operation::{Ended, Moment};
-pub use options::{BuildOptions, Told};
+pub use options::{BatchSpan, BuildOptions, Told};
 pub use profile::{ProfileChoice, take_profile};
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};

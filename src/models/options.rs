@@ -16,6 +16,13 @@ pub struct BuildOptions {
     pub event_time_end: Option<DateTime<Utc>>,
 }
 
+impl BuildOptions {
+    /// Whether a span of event time was asked for.
+    pub(super) fn has_span(&self) -> bool {
+        self.event_time_start.is_some() || self.event_time_end.is_some()
+    }
+}
+
 impl From<bool> for BuildOptions {
     /// Usual but for a full refresh, where that is asked for.
     fn from(full_refresh: bool) -> Self {
@@ -28,4 +35,15 @@ impl From<bool> for BuildOptions {
 pub struct Told {
     /// What the unit tests said that ran before the model was made.
     pub units: Vec<UnitVerdict>,
+    /// Of a microbatch model: its batches, of which all were built or none.
+    pub batches: Vec<BatchSpan>,
+}
+
+/// The span of event time of one batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchSpan {
+    /// The first moment.
+    pub from: DateTime<Utc>,
+    /// The first moment that is no longer part of it.
+    pub until: DateTime<Utc>,
 }

@@ -3,7 +3,9 @@
 use super::{
     compile::{self, Manner},
     context::{
+        batch::{Batch, with_batch},
         connection::{On, with_connection},
+        constant::constant,
         scope::Scope,
     },
     manifest::{Manifest, Node},
@@ -29,6 +31,23 @@ pub(super) struct Templates {
     pub started: DateTime<Utc>,
     /// `flags.FULL_REFRESH`.
     pub full_refresh: bool,
+    /// The batch that is built, of a microbatch model.
+    pub turn: Option<Turn>,
+}
+
+/// One batch of several.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    /// The batch.
+    pub batch: Batch,
+    /// Whether it is the first: hooks that come before run.
+    pub is_first: bool,
+    /// Whether it is the last: hooks that come after run.
+    pub is_last: bool,
+    /// Whether it is added to what is there.
+    pub is_incremental: bool,
+    /// Whether the table for new rows is there from the batch before.
+    pub has_table: bool,
 }
 
 impl Templates {
@@ -44,6 +63,7 @@ impl Templates {
             let manner = Manner {
                 as_new: false,
                 full_refresh: this.full_refresh,
+                batch: this.turn.map(|turn| turn.batch),
                 ..Manner::new(this.started, Some(connection))
             };
             let scope = compile::scope(&this.manifest, node, &manner, this.names(node));
@@ -64,9 +84,35 @@ impl Templates {
             let mut described = self.manifest.described(node);
             described["compiled_code"] = sql.as_str().into();
             described["compiled_sql"] = sql.as_str().into();
-            names.insert("model", super::jinja::from_json(&described));
+            names.insert("model", with_batch(&described, self.turn.as_ref().map(|turn| &turn.batch)));
+        }
+        if let Some(turn) = &self.turn {
+            let none = || super::jinja::list(Vec::new());
+            if !turn.is_first {
+                names.insert("pre_hooks", none());
+            }
+            if !turn.is_last {
+                names.insert("post_hooks", none());
+            }
+            if turn.is_incremental {
+                names.insert("is_incremental", constant(true.into()));
+                names.insert("should_full_refresh", constant(false.into()));
+            }
+            let of_turn = [("has_table".into(), turn.has_table.into()), ("is_last".into(), turn.is_last.into())];
+            names.insert("batch_turn", super::jinja::dict(of_turn));
         }
         names
+    }
+
+    /// Lets the macro of a materialization make the node's relation.
+    pub(super) async fn materialize(&self, on: On<'_, '_>, word: String) -> Result<()> {
+        self.within(on, move |scope, node| {
+            let (found, _) = materialization(scope, &word)
+                .ok_or_else(|| Error::new(Kind::ModelProject, format!("{}: '{word}' is gone", node.file)))?;
+            let made = scope.setting.engine.call(&found, &[], &node.file);
+            made.map(|_| ()).map_err(|error| compile::failed(scope, &error))
+        })
+        .await
     }
 
     /// Calls a macro by its name and gives what it gives.

@@ -156,9 +156,23 @@
         {%- do drop_relation_if_exists(existing) -%}
         {%- do adapter.rename_relation(beside, target_relation) -%}
     {%- else -%}
-        {%- set fresh = make_temp_relation(target_relation) -%}
+        {%- if batch_turn is defined -%}
+            {%- set fresh = postgres__make_relation_with_suffix(target_relation, '__dbt_tmp', dstring=False).incorporate(path={'schema': none, 'database': none}) -%}
+        {%- else -%}
+            {%- set fresh = make_temp_relation(target_relation) -%}
+        {%- endif -%}
         {%- set strategy = adapter.get_incremental_strategy_macro(context, config.get('incremental_strategy') or 'default') -%}
-        {%- do run_query(get_create_table_as_sql(True, fresh, sql)) -%}
+        {#- Of several batches, the first that is added makes the table for new rows, and the last one drops it. -#}
+        {%- if batch_turn is defined and batch_turn.has_table -%}
+            {%- call statement() -%}truncate table {{ fresh }}{%- endcall -%}
+            {%- call statement() -%}
+                {{ config.get('sql_header') or '' }} insert into {{ fresh }} (
+{{ sql }}
+)
+            {%- endcall -%}
+        {%- else -%}
+            {%- do run_query(get_create_table_as_sql(True, fresh, sql)) -%}
+        {%- endif -%}
         {%- set contract = config.get('contract') -%}
         {%- if not contract or not contract.enforced -%}
             {%- do adapter.expand_target_column_types(from_relation=fresh, to_relation=target_relation) -%}
@@ -169,7 +183,9 @@
         {%- call statement('main') -%}
             {{ strategy({'target_relation': target_relation, 'temp_relation': fresh, 'unique_key': config.get('unique_key'), 'dest_columns': columns, 'incremental_predicates': predicates}) }}
         {%- endcall -%}
-        {%- call statement() -%}drop table {{ fresh }}{%- endcall -%}
+        {%- if batch_turn is not defined or batch_turn.is_last -%}
+            {%- call statement() -%}drop table {{ fresh }}{%- endcall -%}
+        {%- endif -%}
     {%- endif -%}
     {%- do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(existing, is_whole)) -%}
     {%- do persist_docs(target_relation, model) -%}

@@ -7,6 +7,7 @@ pub(super) mod adapter;
 pub(super) mod batch;
 pub(super) mod column;
 pub(super) mod connection;
+pub(super) mod constant;
 mod constraints;
 mod exceptions;
 mod flags;

@@ -53,7 +53,8 @@ fn relation_to(scope: &Scope, node: &Node) -> RelationValue {
         if !parts.iter().any(|known| known == node.id.as_str()) {
             parts.push(node.id.as_str().to_owned());
         }
-        return RelationValue::part(&node.relation.name);
+        let batch = run.batch.as_ref().and_then(|batch| batch.condition(node.settings.text("event_time").as_deref()));
+        return RelationValue { batch, ..RelationValue::part(&node.relation.name) };
     }
     let kind = super::scope::Subject::of(node).this.and_then(|this| this.kind);
     let relation = RelationValue { quote: node.quoting, limit, ..RelationValue::of(&node.relation, kind.as_deref()) };

@@ -11,6 +11,7 @@ use super::{
         reading::Settings,
         relation::Relation,
     },
+    batch::with_batch,
     connection::Connection,
     functions::{self, Function},
     relation::RelationValue,
@@ -290,7 +291,8 @@ impl Scope {
             (Task::Run(run), None) => run.manifest.describe(&self.subject.id),
             (Task::Parse(_), None) => Json::Null,
         };
-        self.described.get_or_init(|| jinja::from_json(&described())).clone()
+        let batch = self.run().and_then(|run| run.batch.as_ref());
+        self.described.get_or_init(|| with_batch(&described(), batch)).clone()
     }
 
     fn plain(self: &Arc<Self>, name: &str) -> Option<Value> {

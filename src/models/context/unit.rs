@@ -2,17 +2,15 @@
 
 use super::{
     super::manifest::{Manifest, Node, UnitTest},
+    constant::constant,
     functions::invalid,
     relation::{PART_PREFIX, RelationValue},
     scope::{Run, lock},
 };
 use crate::{domain::ModelId, models::jinja};
-use minijinja::{
-    Error, State,
-    value::{Object, ObjectRepr, Value},
-};
+use minijinja::{Error, value::Value};
 use serde_json::{Map, Value as Json};
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 /// What stands in for what is there.
 #[derive(Debug)]
@@ -62,7 +60,7 @@ impl UnitView {
             Some(package) => self.macros.get(&format!("{package}.{name}")),
         }?;
         let value = jinja::from_json(said);
-        Some(if is_macro() { Value::from_object(Constant(value)) } else { value })
+        Some(if is_macro() { constant(value) } else { value })
     }
 
     /// `this`: the rows that are given for it, or nothing.
@@ -92,23 +90,5 @@ impl UnitView {
             parts.push(id.to_owned());
         }
         Some(RelationValue::part(name.strip_prefix(PART_PREFIX)?))
-    }
-}
-
-/// A macro that gives one value, whatever it is given.
-#[derive(Debug)]
-struct Constant(Value);
-
-impl Object for Constant {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-
-    fn is_true(self: &Arc<Self>) -> bool {
-        true
-    }
-
-    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, _: &[Value]) -> Result<Value, Error> {
-        Ok(self.0.clone())
     }
 }

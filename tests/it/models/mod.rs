@@ -4,6 +4,7 @@ mod changes;
 mod command;
 mod dependents;
 mod generic_tests;
+mod microbatch;
 mod practice;
 mod project;
 mod publish;
