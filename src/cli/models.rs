@@ -191,8 +191,9 @@ async fn build(
     let chosen: BTreeSet<ModelId> = ids.into_iter().collect();
     let waits =
         |node: &ModelNode| node.models.iter().chain(&node.after).filter(|id| chosen.contains(*id)).cloned().collect();
-    let mut waiting: Vec<Waiting> = models
-        .nodes()
+    let nodes = models.nodes();
+    let continuing: BTreeSet<ModelId> = nodes.iter().filter(|n| n.continues).map(|n| n.id.clone()).collect();
+    let mut waiting: Vec<Waiting> = nodes
         .into_iter()
         .filter(|node| chosen.contains(&node.id))
         .map(|node| Waiting { for_: waits(&node), node })
@@ -210,7 +211,9 @@ async fn build(
             if let Some(cause) = node.models.iter().find_map(|parent| lost.get(parent)) {
                 lines.push(skipped(&models, &node.id, cause)?);
                 ends.push(Ended { id: node.id.clone(), status: "skipped", seconds: 0.0, message: None });
-                lost.insert(node.id.clone(), cause.clone());
+                if !node.continues {
+                    lost.insert(node.id.clone(), cause.clone());
+                }
                 release(&mut waiting, &node.id);
                 continue;
             }
@@ -238,7 +241,9 @@ async fn build(
                 ends.push(Ended { id: id.clone(), status: "error", seconds, message: Some(error.to_string()) });
                 failed = true;
                 failure::tell(&name, &error);
-                lost.insert(id, name.clone());
+                if !continuing.contains(&id) {
+                    lost.insert(id, name.clone());
+                }
                 lines.push(Line {
                     model: name,
                     status: "failed",

@@ -70,6 +70,8 @@ pub struct ModelNode {
     pub after: Vec<ModelId>,
     /// The source's tables it reads from the raw schema.
     pub tables: Vec<TableName>,
+    /// Whether what reads it goes on with its last good version where it fails: `on_error: continue`.
+    pub continues: bool,
 }
 
 /// One model, as a person sees it.
@@ -147,6 +149,7 @@ impl Models {
                     .cloned()
                     .collect(),
                 tables: node.sources.iter().filter_map(|s| s.raw.clone()).collect(),
+                continues: node.continues(),
             })
         };
         self.manifest.dag.order().iter().filter_map(node).collect()

@@ -40,10 +40,12 @@ pub(super) fn draw(
         models: Some(models.iter().map(|m| m.id.as_str().to_owned()).collect()),
         ..Plan::default()
     };
+    let continuing = models.iter().filter(|m| m.continues).map(|m| Node::Model(m.id.as_str().to_owned()));
+    let continuing: BTreeSet<Node> = continuing.collect();
     let mut positions: BTreeMap<Node, usize> = BTreeMap::new();
     let mut takes = Vec::new();
     for node in whole.order().iter().filter(|node| selected.contains(node)) {
-        let parents: Vec<usize> = task_ancestors(&whole, node, &positions);
+        let parents = task_ancestors(&whole, node, &positions, &continuing);
         let task = match node {
             Node::Table(name) => match plans.get(name.as_str()) {
                 Some(table) if table.action == Action::Skip => {
@@ -65,7 +67,11 @@ pub(super) fn draw(
         };
         let position = plan.tasks.len();
         plan.tasks.push(task);
-        plan.edges.extend(parents.into_iter().map(|parent| NewEdge { child: position, parent, must_succeed: true }));
+        plan.edges.extend(parents.into_iter().map(|(parent, must_succeed)| NewEdge {
+            child: position,
+            parent,
+            must_succeed,
+        }));
         positions.insert(node.clone(), position);
     }
     plan.edges.extend(after(&whole, models, &positions));
@@ -122,18 +128,25 @@ fn whole(tables: &[TablePlan], models: &[ModelNode]) -> Result<Dag<Node>> {
 
 /// The nearest tasks above a node; through nodes that are no task.
 ///
-/// Only the nearest: an edge to one further up says nothing new, and there would be very many.
-fn task_ancestors(whole: &Dag<Node>, node: &Node, positions: &BTreeMap<Node, usize>) -> Vec<usize> {
-    let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
-    let mut todo: Vec<&Node> = whole.parents(node).collect();
-    while let Some(parent) = todo.pop() {
+/// Only the nearest: an edge to one further up says nothing new, and there would be very many. Each with whether it must
+/// succeed: not where the only way to it leads over one of `continuing`, whose last good version will do.
+fn task_ancestors(
+    whole: &Dag<Node>,
+    node: &Node,
+    positions: &BTreeMap<Node, usize>,
+    continuing: &BTreeSet<Node>,
+) -> BTreeMap<usize, bool> {
+    let (mut found, mut seen) = (BTreeMap::new(), BTreeSet::new());
+    let mut todo: Vec<(&Node, bool)> = whole.parents(node).map(|parent| (parent, true)).collect();
+    while let Some((parent, must_succeed)) = todo.pop() {
+        let must_succeed = must_succeed && !continuing.contains(parent);
         if let Some(position) = positions.get(parent) {
-            found.insert(*position);
-        } else if seen.insert(parent) {
-            todo.extend(whole.parents(parent));
+            *found.entry(*position).or_default() |= must_succeed;
+        } else if seen.insert((parent, must_succeed)) {
+            todo.extend(whole.parents(parent).map(|above| (above, must_succeed)));
         }
     }
-    found.into_iter().collect()
+    found
 }
 
 fn table_task(table: &TablePlan, request: &RunRequest) -> NewTask {
@@ -172,6 +185,7 @@ mod tests {
             models: models.iter().map(|m| id(m)).collect(),
             after: Vec::new(),
             tables: tables.iter().map(|t| TableName::new(*t)).collect(),
+            continues: name == "tolerant",
         }
     }
 
@@ -216,6 +230,28 @@ mod tests {
         assert_eq!(plan.unchanged, [TableName::new("patient")]);
         let edge = |a: &str, b: &str| (a.to_owned(), b.to_owned());
         assert_eq!(edges, [edge("payment", "stg_payment"), edge("stg_payment", "mart")]);
+    }
+
+    #[test]
+    fn what_reads_a_model_that_continues_waits_for_it_and_does_not_need_it() {
+        let tables = [table("payment", Action::Delta)];
+        let models = [
+            model("tolerant", &[], &["payment"]),
+            model("mart", &["tolerant"], &[]),
+            model("both", &["tolerant"], &["payment"]),
+        ];
+        let edges = |select: &[&str]| {
+            let plan = draw(&self::select(select), &tables, &models, &BTreeSet::new(), &known(), &|_| Ok(Vec::new()));
+            let plan = plan.expect("the selection names something");
+            let short = |at: usize| super::super::selection::short(&plan.tasks[at].subject).to_owned();
+            let edge = |e: &NewEdge| format!("{} {} {}", short(e.parent), short(e.child), e.must_succeed);
+            let mut edges: Vec<String> = plan.edges.iter().map(edge).collect();
+            edges.sort();
+            edges
+        };
+        let direct = ["payment both true", "payment tolerant true", "tolerant both false", "tolerant mart false"];
+        assert_eq!(edges(&["payment+"]), direct);
+        assert_eq!(edges(&["payment", "mart", "both"]), ["payment both true", "payment mart false"]);
     }
 
     #[test]

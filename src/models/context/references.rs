@@ -33,7 +33,8 @@ pub(super) fn reference(scope: &Scope, arguments: &Arguments) -> Result<Value, E
             let node = run.manifest.nodes.get(found).ok_or_else(|| {
                 invalid(format!("ref('{}'): that model's own file must be corrected first", call.name))
             })?;
-            if node.fault.is_some() {
+            // Its last good version is there all the same, where that shall do.
+            if node.fault.is_some() && (!node.continues() || node.is_ephemeral()) {
                 return Err(invalid(format!("ref('{}'): that model's own file must be corrected first", call.name)));
             }
             if let Some(unit) = &run.unit {

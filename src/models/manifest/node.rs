@@ -168,6 +168,11 @@ impl Node {
         self.resource == Resource::Model && self.settings.text("materialized").as_deref() == Some("ephemeral")
     }
 
+    /// Whether what reads it goes on with its last good version where it fails.
+    pub(in crate::models) fn continues(&self) -> bool {
+        self.settings.text("on_error").as_deref() == Some("continue")
+    }
+
     /// Refuses a node whose own file can't be used.
     pub(in crate::models) fn sound(&self) -> Result<()> {
         self.fault.as_ref().map_or(Ok(()), |fault| Err(fault.error()))

@@ -69,6 +69,43 @@ async fn a_failed_model_skips_only_what_is_below_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_reads_a_model_that_continues_goes_on_with_its_last_good_version() {
+    let shop = Shop::open("models_continue").await;
+    shop.bench.source("create table payment (id int primary key, amount decimal(9, 2), day date)").await;
+    shop.bench.source("insert into payment values (1, 10, '2024-01-01'), (2, 20, '2024-01-02')").await;
+    shop.bench.warehouse("drop table raw.payment; delete from amalgam.table_state").await;
+    let table = "{{ config(materialized='table', on_error='continue') }} select id, 60 / (3 - id) as part from";
+    shop.write("models/part.sql", &format!("{table} {{{{ ref('pay') }}}}"));
+    shop.write(
+        "models/both.sql",
+        "{{ config(materialized='table') }} select (select count(*) from {{ ref('part') }}) as parts, count(*) as pays from {{ ref('pay') }}",
+    );
+    let models = format!("[models]\nproject_dir = {:?}", shop.root());
+    let mut run = shop.bench.amalgam_with(&models);
+    run.arg("run");
+    said(run, 0).await;
+    let both = || shop.bench.text("select parts || ' ' || pays from analytics_marts.both");
+    assert_eq!(both().await, "2 2");
+
+    shop.bench.source("insert into payment values (3, 30, '2024-01-03')").await;
+    let mut run = shop.bench.amalgam_with(&models);
+    run.arg("run");
+    said(run, 1).await;
+    assert_eq!(both().await, "2 3");
+    let tasks = "select subject || ' ' || state from amalgam.task where run_id = (select max(run_id) from amalgam.task) and kind = 'model' order by 1";
+    let tasks = shop.bench.texts(tasks).await.into_iter().flatten().flatten().collect::<Vec<_>>();
+    assert_eq!(tasks, ["model.p.both succeeded", "model.p.part failed", "model.p.pay succeeded"]);
+
+    let (out, _) = said(shop.models(&["build", "--full-refresh"]), 1).await;
+    assert!(out.contains("both   built") && out.contains("part   failed"), "{out}");
+    // What is said beside a file that can't be read holds all the same.
+    shop.write("models/part.yml", "models: [{name: part, config: {on_error: continue, materialized: table}}]");
+    shop.write("models/part.sql", &format!("{table} {{{{ ref('pay') }}"));
+    let (out, _) = said(shop.models(&["build", "--full-refresh"]), 1).await;
+    assert!(out.contains("both   built") && out.contains("part   failed"), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_cannot_be_read_fails_its_model_and_skips_what_is_below() {
     let shop = Shop::open("models_cli_fault").await;
     shop.write("models/bad.sql", "select {{ nothing( }}");
