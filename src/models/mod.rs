@@ -178,11 +178,12 @@ impl Models {
         })
     }
 
-    /// What is wrong with models' own files, parents first. Building one of these models fails with the
-    /// same, and what reads them can't be built.
+    /// What is wrong with models' own files and with their unit tests, parents first. Building one of these models
+    /// fails with the same, and what reads them can't be built.
     pub fn faults(&self) -> Vec<Error> {
         let nodes = self.manifest.dag.order().iter().filter_map(|id| self.manifest.nodes.get(id));
-        nodes.filter_map(|node| node.sound().err()).collect()
+        let with_units = nodes.flat_map(|node| std::iter::once(node).chain(self.manifest.units_of(&node.id)));
+        with_units.filter_map(|node| node.sound().err()).collect()
     }
 
     /// The SQL of a model, as for a first build; also written below the target folder.

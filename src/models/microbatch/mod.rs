@@ -67,6 +67,9 @@ impl Microbatch {
                 })?
             }
         };
+        if !has_filtered_input(manifest, node) {
+            tracing::warn!(model = %node.id, "no input of this microbatch model has an event_time: each batch sees all rows");
+        }
         Ok(Some(Self { size, begin, lookback, shown }))
     }
 
@@ -109,6 +112,13 @@ impl Microbatch {
             from = next;
         }
     }
+}
+
+/// Whether there is anything that a batch sees a part of.
+fn has_filtered_input(manifest: &Manifest, node: &Node) -> bool {
+    let nodes = node.parents.iter().filter_map(|id| manifest.nodes.get(id)).map(|node| &node.settings);
+    let sources = node.sources.iter().filter_map(|read| manifest.sources.get(&read.id)).map(|source| &source.settings);
+    nodes.chain(sources).any(|settings| settings.text("event_time").is_some())
 }
 
 /// A moment as Python's ISO forms have it; an offset is not looked at, as in dbt.

@@ -147,6 +147,7 @@ unit_tests:
     let told = shop.units("all").await;
     assert_eq!(told[..2], ["all::later pass", "all::first pass"]);
     assert!(told[2].contains("is_incremental()") && told[3].contains("give rows of the input `this`"), "{told:?}");
+    assert_eq!(shop.load().expect("the others are right").faults().len(), 2);
     let (outcome, _) = shop.build_told("all", UnitChoice::All).await;
     assert!(outcome.expect_err("two can't be used").to_string().ends_with("failed: silent, without_this"));
 }
