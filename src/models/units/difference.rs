@@ -58,11 +58,44 @@ fn shown(text: &str, kind: &str) -> String {
     match kind {
         "bool" => (if text == "t" { "True" } else { "False" }).to_owned(),
         "float4" | "float8" if text.bytes().all(|b| b.is_ascii_digit() || b == b'-') => format!("{text}.0"),
+        "interval" => span(text).unwrap_or_else(|| text.to_owned()),
         "json" | "jsonb" => {
             serde_json::from_str(text).map_or_else(|_| text.to_owned(), |v: serde_json::Value| v.to_string())
         }
         _ => text.to_owned(),
     }
+}
+
+/// An interval as Python prints it: days of 24 hours, with months of 30 and years of 365.
+fn span(text: &str) -> Option<String> {
+    const DAY: f64 = 86_400.0;
+    let (mut seconds, mut words) = (0.0, text.split(' '));
+    while let Some(word) = words.next() {
+        if word.contains(':') {
+            let sign = if word.starts_with('-') { -1.0 } else { 1.0 };
+            let parts = word.trim_start_matches(['-', '+']).split(':');
+            let parts: Vec<f64> = parts.map(|part| part.parse().ok()).collect::<Option<_>>()?;
+            seconds += sign * parts.iter().fold(0.0, |sum, part| sum * 60.0 + part);
+        } else {
+            let days = match words.next()?.trim_end_matches('s') {
+                "day" => 1.0,
+                "mon" => 30.0,
+                "year" => 365.0,
+                _ => return None,
+            };
+            seconds += word.parse::<f64>().ok()? * days * DAY;
+        }
+    }
+    let days = (seconds / DAY).floor();
+    let rest = seconds - days * DAY;
+    let (hours, minutes) = ((rest / 3600.0).floor(), (rest / 60.0).floor() % 60.0);
+    let left = rest % 60.0;
+    let left = if left.fract() == 0.0 { format!("{left:02}") } else { format!("{left:09.6}") };
+    let clock = format!("{hours}:{minutes:02}:{left}");
+    Some(match days {
+        0.0 => clock,
+        _ => format!("{days} day{}, {clock}", if days.abs() == 1.0 { "" } else { "s" }),
+    })
 }
 
 /// Which rows belong together: those that are equal, then those that have most in common.
@@ -109,17 +142,20 @@ fn drawn(names: &[&str], pairs: &[Pair], expected: &Rows, actual: &Rows) -> Stri
         let cells = columns.iter().map(|column| column.map_or_else(|| "...".to_owned(), cell));
         std::iter::once(mark.to_owned()).chain(cells).collect()
     };
+    let is_nested = pairs.iter().any(|pair| pair.expected.is_some() && pair.actual.is_some() && differs(pair));
+    let text =
+        |cell: &Option<String>| cell.clone().unwrap_or_else(|| (if is_nested { "NULL" } else { "null" }).to_owned());
     let mut lines = vec![across("@@", &|at| names[at].to_owned())];
     for row in rows.iter().take(SHOWN_MAX) {
         lines.push(match row.map(|at| sides(&pairs[at])) {
-            None => across("...", &|_| "...".to_owned()),
-            Some((Some(a), Some(b))) if a == b => across("", &|at| text(a[at].as_deref(), "null")),
-            Some((Some(a), Some(b))) => across("→", &|at| {
-                let (a, b) = (text(a[at].as_deref(), "NULL"), text(b[at].as_deref(), "NULL"));
-                if a == b { a } else { format!("{a}→{b}") }
+            Some((Some(a), Some(b))) if a == b => across("", &|at| text(&a[at])),
+            Some((Some(a), Some(b))) => across("→", &|at| match a[at] == b[at] {
+                true => text(&a[at]),
+                false => format!("{}→{}", visible(&text(&a[at])), visible(&text(&b[at]))),
             }),
-            Some((Some(a), None)) => across("---", &|at| text(a[at].as_deref(), "null")),
-            Some((_, b)) => across("+++", &|at| text(b.and_then(|b| b[at].as_deref()), "null")),
+            Some((Some(a), None)) => across("---", &|at| text(&a[at])),
+            Some((None, Some(b))) => across("+++", &|at| text(&b[at])),
+            Some((None, None)) | None => across("...", &|_| "...".to_owned()),
         });
     }
     if rows.len() > SHOWN_MAX {
@@ -128,8 +164,17 @@ fn drawn(names: &[&str], pairs: &[Pair], expected: &Rows, actual: &Rows) -> Stri
     aligned(&lines)
 }
 
-fn text(cell: Option<&str>, null: &str) -> String {
-    cell.unwrap_or(null).to_owned()
+/// A value whose blanks at its ends can be seen.
+fn visible(text: &str) -> String {
+    let inner = text.trim_matches(' ');
+    let before = text.len() - text.trim_start_matches(' ').len();
+    let after = text.len() - before - inner.len();
+    format!("{}{inner}{}", "␣".repeat(before), "␣".repeat(after))
+}
+
+/// A cell as CSV has it.
+fn quoted(cell: &str) -> String {
+    if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
 }
 
 /// Those of so many that are changed, with one beside each; `None` stands for a gap.
@@ -149,6 +194,7 @@ fn context(count: usize, is_changed: &dyn Fn(usize) -> bool) -> Vec<Option<usize
 
 /// Each column as wide as its widest cell, but for the last.
 fn aligned(lines: &[Vec<String>]) -> String {
+    let lines: Vec<Vec<String>> = lines.iter().map(|line| line.iter().map(|cell| quoted(cell)).collect()).collect();
     let count = lines.first().map_or(0, Vec::len);
     let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or_default();
     let widths: Vec<usize> = (0..count).map(|at| if at + 1 == count { 0 } else { width(at) }).collect();
@@ -182,6 +228,7 @@ mod tests {
         assert_eq!(table("a int4,b text", "1,x;10,-;2,y", "2,y;1,x;10,-"), None);
         assert_eq!(table("j json", "{\"a\":1}", "{\"a\": 1}"), None);
         assert_eq!(table("a int4", "1", "1;1").as_deref(), Some("@@ ,a\n   ,1\n+++,1"));
+        assert_eq!(table("i interval", "48:00:00;1 mon;-1 days +02:03:04.5", "2 days;30 days;-21:56:55.5"), None);
         assert!(table("a numeric", "3.250", "3.25").is_some(), "as dbt has it");
         assert!(table("a text", "-", "null").is_some());
     }
@@ -209,6 +256,13 @@ mod tests {
             ),
             ("id int4,ok bool", "", "1,t;2,-", "@@ ,id,ok\n+++,1 ,True\n+++,2 ,null"),
             ("id int4", "1", "", "@@ ,id\n---,1"),
+            (
+                "id int4,ch bpchar,iv interval",
+                "1,b ,1 day 01:00:00",
+                "1,b,25:00:00",
+                "@@,id,ch  ,iv\n→ ,1 ,b␣→b,\"1 day, 1:00:00\"",
+            ),
+            ("id int4,ok bool", "1,-;2,t", "1,-;2,f", "@@,id,ok\n  ,1 ,NULL\n→ ,2 ,True→False"),
         ] {
             assert_eq!(table(columns, expected, actual).as_deref(), Some(drawn), "{expected} {actual}");
         }
