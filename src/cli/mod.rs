@@ -83,7 +83,7 @@ enum Command {
     /// `amalgam sync` first.
     Verify(verify::Args),
     /// Work with the models: the SQL that turns raw tables into reports
-    Models(models::Args),
+    Models(Box<models::Args>),
     /// Show what is fresh, what is late, what failed, and what comes next
     Status(status::Args),
     /// List what is due when; pause a schedule, let it go on, or ask for a run of it
@@ -130,7 +130,7 @@ impl Command {
             Self::Plan(args) => plan::run(args, context).await,
             Self::Sync(args) => sync::run(args, context).await,
             Self::Verify(args) => verify::run(args, context).await,
-            Self::Models(args) => models::run(args, context).await,
+            Self::Models(args) => models::run(*args, context).await,
             Self::Status(args) => status::run(args, context).await,
             Self::Schedules(args) => schedules::run(args, context).await,
             Self::Notify(args) => notify::run(args, context).await,

@@ -192,23 +192,18 @@ impl Manifest {
     /// Writes the compiled SQL below the target folder, where dbt writes it; the file's path. `None`,
     /// with a warning, where nothing can be written: a read-only project is built all the same.
     pub(super) fn write_compiled(&self, node: &Node, sql: &str) -> Option<PathBuf> {
-        let file = match &node.generic {
-            Some(_) => format!("{}/{}", node.file, node.path),
-            None if node.resource == Resource::UnitTest => format!("{}/models/{}.sql", node.file, node.name),
-            None => node.file.clone(),
-        };
-        self.write_compiled_to(node, &file, sql)
+        self.write_compiled_to(node, self.compiled_path(node), sql)
     }
 
     /// Writes the compiled SQL of one batch, where dbt writes it.
     pub(super) fn write_batch(&self, node: &Node, batch: &Batch, sql: &str) {
-        let stem = node.file.strip_suffix(".sql").unwrap_or(&node.file);
-        let name = stem.rsplit('/').next().unwrap_or(stem);
-        self.write_compiled_to(node, &format!("{stem}/{name}_{}.sql", batch.name()), sql);
+        let path = self.compiled_path(node);
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let name = format!("{stem}_{}.sql", batch.name());
+        self.write_compiled_to(node, path.with_extension("").join(name), sql);
     }
 
-    fn write_compiled_to(&self, node: &Node, file: &str, sql: &str) -> Option<PathBuf> {
-        let path = self.project.target_path.join("compiled").join(&node.package).join(file);
+    fn write_compiled_to(&self, node: &Node, path: PathBuf, sql: &str) -> Option<PathBuf> {
         match write_if_changed(&path, sql) {
             Ok(()) => Some(path),
             Err(error) => {
@@ -216,6 +211,15 @@ impl Manifest {
                 None
             }
         }
+    }
+
+    fn compiled_path(&self, node: &Node) -> PathBuf {
+        let file = match &node.generic {
+            Some(_) => format!("{}/{}", node.file, node.path),
+            None if node.resource == Resource::UnitTest => format!("{}/models/{}.sql", node.file, node.name),
+            None => node.file.clone(),
+        };
+        self.project.target_path.join("compiled").join(&node.package).join(file)
     }
 }
 

@@ -6,12 +6,14 @@
 //! [`testing`]. Refuses to schedule: which models, and when, is the orchestrator's, which sees [`Models`] alone.
 //! Guarantee: a model is built, tested and published in one transaction, or its last good version stays.
 
+mod artifacts;
 mod build;
 mod builtin;
 mod checksum;
 mod compile;
 mod context;
 mod decide;
+mod freshness;
 mod hold;
 mod jinja;
 mod ledger;
@@ -35,17 +37,24 @@ mod wall_clock;
 use crate::{
     config as configuration,
     domain::{Clock, ModelId, TableName},
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     telemetry::Metrics,
     warehouse::Warehouse,
 };
+pub use artifacts::Catalog;
+pub use freshness::Freshness;
 use manifest::{Given, Manifest};
 pub use operation::{Ended, Moment};
 pub use options::{BatchSpan, BuildOptions, Told};
 pub use profile::{ProfileChoice, take_profile};
+pub use select::{Indirect, Selected, Selection};
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
 pub use units::{UnitChoice, UnitStatus, UnitVerdict};
 pub use verdict::{TestStatus, TestVerdict};
 
@@ -163,7 +172,44 @@ impl Models {
     /// What a selection names, parents first: dbt's syntax (`name`, `fold*`, `+a`, `b+`, `2+c`, `tag:`,
     /// `path:`, `config.materialized:`, `source:`; a comma for both, several for either).
     pub fn select(&self, select: &[String], exclude: &[String]) -> Result<Vec<ModelId>> {
-        select::select(&self.manifest, select, exclude)
+        select::built(&self.manifest, select, exclude)
+    }
+
+    /// All that a selection means, tests, sources and exposures too. `state`: the folder of an earlier run's
+    /// artifacts.
+    ///
+    /// # Errors
+    /// A part can't be understood, or names a node that there is none of.
+    pub fn find(&self, selection: &Selection, state: Option<&Path>) -> Result<Selected> {
+        let before = state.map(select::Before::read).transpose()?;
+        let found = select::find(&self.manifest, selection, before.as_ref())?;
+        match found.unknown.first() {
+            Some(unknown) => Err(Error::new(Kind::UnknownSelection, unknown.clone())),
+            None => Ok(found),
+        }
+    }
+
+    /// The nodes among some that become relations, parents first.
+    pub fn in_order(&self, ids: &BTreeSet<String>) -> Vec<ModelId> {
+        self.manifest.dag.order().iter().filter(|id| ids.contains(id.as_str())).cloned().collect()
+    }
+
+    /// A node, a table of a source or an exposure as `manifest.json` has it; null where there is none.
+    pub fn described(&self, id: &str) -> Json {
+        let of_source = || self.manifest.sources.get(id).map(manifest::described_source);
+        let of_exposure = || self.manifest.exposures.get(id).map(manifest::described_exposure);
+        match self.manifest.describe(id) {
+            Json::Null => of_source().or_else(of_exposure).unwrap_or_default(),
+            node => node,
+        }
+    }
+
+    /// Writes `manifest.json` below the target folder.
+    ///
+    /// # Errors
+    /// The folder can't be written.
+    pub fn write_manifest(&self) -> Result<()> {
+        self.manifest.write(self.clock.now())
     }
 
     /// A model as a person sees it.

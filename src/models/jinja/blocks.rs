@@ -46,6 +46,11 @@ impl Definition {
     pub(in crate::models) fn mentions(&self, word: &str) -> bool {
         self.body.contains(word)
     }
+
+    /// The names of its parameters.
+    pub(in crate::models) fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.parameters.iter().map(|(name, _)| name.as_str())
+    }
 }
 
 /// What a file defines, and what is left of it: as many lines, with nothing where a definition stood.

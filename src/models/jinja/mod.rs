@@ -7,6 +7,7 @@
 
 mod arguments;
 mod blocks;
+mod calls;
 mod effort;
 mod error;
 mod filters;
@@ -24,6 +25,7 @@ mod values;
 
 pub(super) use arguments::Arguments;
 pub(super) use blocks::{BlockKind, Definition, definitions};
+pub(super) use calls::called_names;
 pub(super) use error::{JinjaError, excerpt};
 pub(super) use frame::GLOBALS;
 pub(super) use python::{date, datetime, timestamp};

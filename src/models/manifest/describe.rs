@@ -6,7 +6,7 @@ use super::{
         jinja,
         relation::Relation,
     },
-    Manifest, Node, Resource, Source,
+    Exposure, Manifest, Node, Resource, Source,
     load::{Read, explained},
 };
 use crate::{domain::ModelId, error::Result};
@@ -119,7 +119,11 @@ fn relation_name(relation: &Relation) -> String {
 impl Manifest {
     /// A node as its artifact describes it; null where there is none.
     pub(in crate::models) fn describe(&self, id: &str) -> Json {
-        self.nodes.get(&ModelId::new(id)).map_or(Json::Null, |node| self.described(node))
+        let node = self.nodes.get(&ModelId::new(id));
+        node.map_or(Json::Null, |node| match node.resource {
+            Resource::UnitTest => super::described_unit(node),
+            _ => self.described(node),
+        })
     }
 
     /// A node as its artifact describes it.
@@ -188,8 +192,10 @@ impl Manifest {
                 .collect();
             let sources: Map<String, Json> =
                 self.sources.values().map(|s| (s.id.clone(), described_source(s))).collect();
+            let exposures: Map<String, Json> =
+                self.exposures.values().map(|e| (e.id.clone(), described_exposure(e))).collect();
             let graph = json!({
-                "nodes": nodes, "sources": sources, "exposures": {}, "groups": {}, "metrics": {},
+                "nodes": nodes, "sources": sources, "exposures": exposures, "groups": {}, "metrics": {},
                 "semantic_models": {}, "saved_queries": {},
             });
             jinja::from_json(&graph)
@@ -219,6 +225,23 @@ pub(in crate::models) fn described_source(source: &Source) -> Json {
         "meta": source.settings.get("meta").cloned().unwrap_or(json!({})), "source_meta": {},
         "tags": source.settings.texts("tags"), "config": {"enabled": true, "event_time": source.settings.text("event_time"), "freshness": source.freshness, "meta": source.settings.get("meta").cloned().unwrap_or(json!({})), "tags": source.settings.texts("tags")},
         "patch_path": null, "unrendered_config": {}, "relation_name": relation_name(relation), "created_at": 0, "doc_blocks": [],
+    })
+}
+
+/// An exposure as its artifact describes it.
+pub(in crate::models) fn described_exposure(exposure: &Exposure) -> Json {
+    let said = |key: &str| exposure.said.get(key).cloned().unwrap_or_default();
+    let refs = exposure.refs.iter().map(|r| json!({"name": r.name, "package": r.package, "version": r.version}));
+    let (tags, meta) = (exposure.settings.texts("tags"), exposure.settings.get("meta").cloned().unwrap_or(json!({})));
+    json!({
+        "name": exposure.name, "resource_type": "exposure", "package_name": exposure.package, "path": exposure.file,
+        "original_file_path": exposure.file, "unique_id": exposure.id, "fqn": exposure.fqn, "type": said("type"),
+        "owner": said("owner"), "description": exposure.description, "label": said("label"),
+        "maturity": said("maturity"), "url": said("url"), "tags": tags, "meta": meta,
+        "config": {"enabled": true, "tags": tags, "meta": meta}, "unrendered_config": exposure.settings.json(),
+        "depends_on": {"macros": [], "nodes": exposure.parents}, "refs": refs.collect::<Vec<_>>(),
+        "sources": exposure.source_calls.iter().map(|(s, t)| json!([s, t])).collect::<Vec<_>>(), "metrics": [],
+        "created_at": 0,
     })
 }
 

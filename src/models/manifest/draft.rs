@@ -197,13 +197,25 @@ impl Drafts {
         for (list, resource) in
             [("models", Resource::Model), ("seeds", Resource::Seed), ("snapshots", Resource::Snapshot)]
         {
+            let mut described: HashMap<(&str, &str), &Entry> = HashMap::new();
+            let is_used = |entry: &Entry| self.used.contains(&(entry.file.clone(), entry.name.clone()));
             for entry in read.properties.of(list) {
-                if entry.package != read.own().name || self.used.contains(&(entry.file.clone(), entry.name.clone())) {
+                let twin = described.insert((&entry.package, &entry.name), entry);
+                if let Some(twin) = twin.filter(|&twin| is_used(twin) || is_used(entry)) {
+                    let shown = |entry: &Entry| match entry.line {
+                        Some(line) => format!("{}:{line}", entry.file),
+                        None => entry.file.clone(),
+                    };
+                    let what =
+                        format!("{} '{}' is described in {} already", resource.as_str(), entry.name, shown(twin));
+                    return Err(wrong(&shown(entry), what));
+                }
+                if entry.package != read.own().name || is_used(entry) {
                     continue;
                 }
                 let known = self.nodes.values().filter(|n| n.resource == resource).map(|n| n.name.as_str());
                 let hint = super::hint(&entry.name, known);
-                tracing::warn!(file = %entry.file, name = %entry.name, "there is no such {}{hint}", resource.as_str());
+                tracing::warn!(file = %entry.file, line = entry.line, name = %entry.name, "there is no such {}{hint}", resource.as_str());
             }
         }
         Ok(())
@@ -215,8 +227,8 @@ impl Drafts {
         enabled.chain(self.disabled.iter().map(|node| (node, true))).filter(|(node, _)| node.resource.is_built())
     }
 
-    /// The enabled nodes, their references looked up.
-    pub(super) fn resolved(self, read: &Read, names: &Names) -> BTreeMap<ModelId, Node> {
+    /// The enabled nodes, their references looked up; and those that are off.
+    pub(super) fn resolved(self, read: &Read, names: &Names) -> (BTreeMap<ModelId, Node>, Vec<Node>) {
         let mut nodes = self.nodes;
         let groups: BTreeMap<ModelId, (Option<String>, Option<String>, String)> = nodes
             .iter()
@@ -235,7 +247,7 @@ impl Drafts {
                 }
             }
         }
-        nodes
+        (nodes, self.disabled)
     }
 }
 
@@ -285,11 +297,16 @@ pub(super) fn latest_of(entry: &Entry) -> Option<Json> {
     }
     let versions = entry.map.get("versions")?.as_array()?;
     let of = |version: &Json| version.get("v").cloned();
+    versions.iter().filter_map(of).max_by(version_order)
+}
+
+/// Which of two versions is the later one: as numbers where both are, else as texts.
+pub(in crate::models) fn version_order(a: &Json, b: &Json) -> std::cmp::Ordering {
     let number = |version: &Json| version.as_f64().or_else(|| version.as_str()?.parse().ok());
-    versions.iter().filter_map(of).max_by(|a, b| match (number(a), number(b)) {
+    match (number(a), number(b)) {
         (Some(a), Some(b)) => a.total_cmp(&b),
         _ => a.to_string().cmp(&b.to_string()),
-    })
+    }
 }
 
 /// A node with what its place says of it.
@@ -300,6 +317,9 @@ fn draft(
     entry: Option<&(&Entry, Option<&Map<String, Json>>)>,
 ) -> Node {
     let mut fqn = vec![package.name.clone()];
+    if piece.resource == Resource::Analysis {
+        fqn.push("analysis".to_owned());
+    }
     let folders = piece.below.rsplit_once('/').map_or("", |(folders, _)| folders);
     fqn.extend(folders.split('/').filter(|f| !f.is_empty()).map(str::to_owned));
     if piece.resource == Resource::Snapshot {
@@ -355,7 +375,8 @@ fn configure(read: &Read, package: &ProjectFile, node: &mut Node, said: &Said<'_
         Resource::Seed => "seeds",
         Resource::Snapshot => "snapshots",
         Resource::Test => "tests",
-        Resource::Analysis => "analyses",
+        // dbt configures them as models.
+        Resource::Analysis => "models",
         Resource::UnitTest | Resource::Operation => return Ok(()),
     };
     let render = |text: &str, shown: &str| read.render(&package.name, text, shown);

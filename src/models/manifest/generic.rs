@@ -61,8 +61,13 @@ struct Target<'a> {
     attached: Option<ModelId>,
 }
 
-/// Adds the tests that all properties say.
-pub(super) fn add(read: &Read, names: &Names, found: &[Source], nodes: &mut BTreeMap<ModelId, Node>) -> Result<()> {
+/// Adds the tests that all properties say; gives those that are off.
+pub(super) fn add(
+    read: &Read,
+    names: &Names,
+    found: &[Source],
+    nodes: &mut BTreeMap<ModelId, Node>,
+) -> Result<Vec<Node>> {
     let mut made = Vec::new();
     for (list, resource) in [("models", Resource::Model), ("seeds", Resource::Seed), ("snapshots", Resource::Snapshot)]
     {
@@ -82,6 +87,8 @@ pub(super) fn add(read: &Read, names: &Names, found: &[Source], nodes: &mut BTre
         };
         of_target(read, &target, &source.columns.iter().collect::<Vec<_>>(), &source.tests, &mut made)?;
     }
+    let is_off = |node: &Node| node.settings.flag("enabled") == Some(false);
+    let (disabled, made): (Vec<Node>, Vec<Node>) = made.into_iter().partition(is_off);
     for (place, mut node) in made.into_iter().enumerate() {
         if let Some(generic) = &mut node.generic {
             generic.place = place;
@@ -92,7 +99,7 @@ pub(super) fn add(read: &Read, names: &Names, found: &[Source], nodes: &mut BTre
             return Err(wrong(&shown, "one test is said twice; give one of them a name"));
         }
     }
-    Ok(())
+    Ok(disabled)
 }
 
 fn of_entry(
@@ -146,11 +153,11 @@ fn of_target(
         let name = column.get("name").and_then(Json::as_str).unwrap_or_default();
         let name = if column.get("quote") == Some(&Json::Bool(true)) { quote(name) } else { name.to_owned() };
         for said in tests(column) {
-            made.extend(one(read, target, &said, Some((&name, super::sources::tags_of(column))))?);
+            made.push(one(read, target, &said, Some((&name, super::sources::tags_of(column))))?);
         }
     }
     for said in whole {
-        made.extend(one(read, target, said, None)?);
+        made.push(one(read, target, said, None)?);
     }
     Ok(())
 }
@@ -186,7 +193,7 @@ fn taken_apart(said: &Json) -> Option<(String, Map<String, Json>)> {
     }
 }
 
-fn one(read: &Read, target: &Target<'_>, said: &Json, column: Option<(&str, Vec<String>)>) -> Result<Option<Node>> {
+fn one(read: &Read, target: &Target<'_>, said: &Json, column: Option<(&str, Vec<String>)>) -> Result<Node> {
     let (word, mut given) = taken_apart(said)
         .ok_or_else(|| wrong(&target.shown, "a test must be a name, or one name with its arguments below it"))?;
     if let Some(Json::Object(arguments)) = given.remove("arguments") {
@@ -233,9 +240,6 @@ fn one(read: &Read, target: &Target<'_>, said: &Json, column: Option<(&str, Vec<
     for tag in column.iter().flat_map(|(_, tags)| tags) {
         settings.set("tags", tag.as_str().into());
     }
-    if settings.flag("enabled") == Some(false) {
-        return Ok(None);
-    }
     check(&target.shown, &word, &settings)?;
     let mut arguments = given;
     arguments.insert("model".to_owned(), model.into());
@@ -278,9 +282,11 @@ fn one(read: &Read, target: &Target<'_>, said: &Json, column: Option<(&str, Vec<
         fault: None,
         name,
     };
-    parse(read, target, &mut node)?;
+    if node.settings.flag("enabled") != Some(false) {
+        parse(read, target, &mut node)?;
+    }
     node.relation = place::of(read, &node)?;
-    Ok(Some(node))
+    Ok(node)
 }
 
 /// `package.test_word` or `test_word`.

@@ -5,11 +5,11 @@ use super::{
         builtin,
         context::scope::{Scope, Setting, Subject, Task},
         jinja::{self, BlockKind, Engine, JinjaError},
-        reading::{self, ProjectFile, Properties},
+        reading::{self, ProjectFile, Properties, selectors},
     },
-    Manifest, Names, attach,
+    Manifest, Names, Unused, attach,
     draft::Drafts,
-    generic, sources, units, wrong,
+    exposures, generic, sources, units, wrong,
 };
 use crate::error::{Error, Kind, Result};
 use chrono::{DateTime, Utc};
@@ -98,15 +98,37 @@ impl Manifest {
         for source in found.iter() {
             names.add_source(&source.source, &source.name, source.named());
         }
-        let mut nodes = drafts.resolved(&read, &names);
-        generic::add(&read, &names, &found, &mut nodes)?;
+        let (mut nodes, mut disabled) = drafts.resolved(&read, &names);
+        disabled.extend(generic::add(&read, &names, &found, &mut nodes)?);
         let units = units::add(&read, &names, &mut nodes)?;
-        let sources = found.into_iter().filter(|s| s.is_enabled).map(|s| (s.id.clone(), s)).collect();
+        let (exposures, unused_exposures) = exposures::read(&read, &names)?;
+        let (sources, unused_sources): (Vec<_>, Vec<_>) = found.into_iter().partition(|s| s.is_enabled);
+        let sources = sources.into_iter().map(|s| (s.id.clone(), s)).collect();
         let attached = attach::attach(&nodes)?;
-        let Read { packages, setting, .. } = read;
+        let groups = read.properties.of("groups").to_vec();
+        let selectors = selectors::read(read.own())?;
+        let Read { packages, setting, docs, .. } = read;
+        let unused = Unused { nodes: disabled, sources: unused_sources, exposures: unused_exposures };
         let project = packages.into_iter().next().ok_or_else(|| wrong("dbt_project.yml", "there is no project"))?;
         let (tests, after, dag) = (attached.tests, attached.after, attached.dag);
-        Ok(Self { project, setting, names, nodes, sources, tests, units, after, dag, graph: OnceLock::new() })
+        let graph = OnceLock::new();
+        Ok(Self {
+            project,
+            setting,
+            names,
+            nodes,
+            sources,
+            exposures,
+            groups,
+            docs,
+            selectors,
+            unused,
+            tests,
+            units,
+            after,
+            dag,
+            graph,
+        })
     }
 }
 
@@ -167,6 +189,10 @@ fn read(root: &Path, given: Given) -> Result<Read> {
     let mut properties = Properties::default();
     for package in &packages {
         properties.add(package)?;
+    }
+    // Nobody who runs a project can mend the packages it takes from elsewhere.
+    for warning in properties.warnings().iter().filter(|warning| warning.package == own.name) {
+        tracing::warn!(file = %warning.file, line = warning.line, "{}", warning.what);
     }
     Ok(Read { packages, properties, docs, setting })
 }

@@ -5,8 +5,10 @@
 //! Guarantee: what is wrong with one node's own file is that node's fault alone; the others are there.
 
 mod attach;
+mod calls;
 mod describe;
 mod draft;
+mod exposures;
 mod generic;
 mod load;
 mod names;
@@ -16,7 +18,10 @@ mod sources;
 mod unit_rows;
 mod units;
 
-pub(super) use describe::{config_of, usual};
+pub(super) use calls::macro_id;
+pub(super) use describe::{config_of, described_exposure, described_source, usual};
+pub(super) use draft::version_order;
+pub(super) use exposures::Exposure;
 pub(super) use load::{Given, explained};
 pub(super) use names::{Names, SourceTable};
 pub(super) use node::{Fault, GenericTest, Node, RefCall, Resource, SourceRead};
@@ -24,7 +29,10 @@ pub(super) use sources::Source;
 pub(super) use unit_rows::UnitRows;
 pub(super) use units::{UnitInput, UnitTest, described_unit};
 
-use super::{context::scope::Setting, reading::ProjectFile};
+use super::{
+    context::scope::Setting,
+    reading::{Entry, ProjectFile, selectors::Selector},
+};
 use crate::{
     dag::Dag,
     domain::ModelId,
@@ -50,6 +58,16 @@ pub(super) struct Manifest {
     pub nodes: BTreeMap<ModelId, Node>,
     /// Tables of sources, by unique id.
     pub sources: BTreeMap<String, Source>,
+    /// What people make of the models, by unique id.
+    pub exposures: BTreeMap<String, Exposure>,
+    /// Groups, as written.
+    pub groups: Vec<Entry>,
+    /// Texts of docs blocks, by package and name.
+    pub docs: BTreeMap<(String, String), String>,
+    /// Selections by name: `selectors.yml`.
+    pub selectors: Vec<Selector>,
+    /// What is off.
+    pub unused: Unused,
     /// Tests, by the node whose build runs them; those of sources alone under no node.
     pub tests: BTreeMap<ModelId, Vec<ModelId>>,
     /// Unit tests, by the model that they are of.
@@ -59,6 +77,17 @@ pub(super) struct Manifest {
     /// Nodes that become relations: who must wait for whom.
     pub dag: Dag<ModelId>,
     graph: OnceLock<Value>,
+}
+
+/// What a project has and says that it does not want.
+#[derive(Debug)]
+pub(super) struct Unused {
+    /// Nodes.
+    pub nodes: Vec<Node>,
+    /// Tables of sources.
+    pub sources: Vec<Source>,
+    /// Exposures.
+    pub exposures: Vec<Exposure>,
 }
 
 impl Manifest {

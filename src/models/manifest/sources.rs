@@ -96,15 +96,7 @@ pub(super) fn read(read: &Read) -> Result<Vec<Source>> {
                 schema: schema.clone(),
                 name: text(table, "identifier")?.unwrap_or_else(|| name.to_owned()),
             };
-            let mut fqn = vec![entry.package.clone()];
-            let below = package
-                .folders("model-paths")
-                .iter()
-                .find_map(|f| entry.file.strip_prefix(f.as_str()).map(str::to_owned));
-            let below = below.unwrap_or_else(|| entry.file.clone());
-            let mut folders: Vec<&str> = below.split('/').filter(|part| !part.is_empty()).collect();
-            folders.pop();
-            fqn.extend(folders.into_iter().map(str::to_owned));
+            let mut fqn = super::place::folders(package, &entry.file);
             fqn.extend([entry.name.clone(), name.to_owned()]);
             let mut settings = Settings::default();
             let of_tree = |text: &str, shown: &str| read.render(&entry.package, text, shown);
@@ -181,10 +173,20 @@ pub(super) fn tests(map: &Map<String, Json>) -> Vec<Json> {
 /// The nearer says more; null says that there is none.
 fn freshness(source: &Map<String, Json>, table: &Map<String, Json>, settings: &Settings) -> Option<Json> {
     let mut merged = Map::new();
-    for given in [source.get("freshness"), settings.get("freshness"), table.get("freshness")].into_iter().flatten() {
+    let of_config = |map: &'_ Map<String, Json>| map.get("config").and_then(|config| config.get("freshness")).cloned();
+    // What only the project's tree says is farthest.
+    let of_tree = settings.get("freshness").cloned().filter(|_| [source, table].iter().all(|m| of_config(m).is_none()));
+    let given = [
+        of_tree,
+        source.get("freshness").cloned(),
+        of_config(source),
+        table.get("freshness").cloned(),
+        of_config(table),
+    ];
+    for given in given.into_iter().flatten() {
         match given {
             Json::Null => merged = Map::new(),
-            Json::Object(map) => merged.extend(map.clone()),
+            Json::Object(map) => merged.extend(map),
             _ => {}
         }
     }

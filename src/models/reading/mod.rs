@@ -1,14 +1,18 @@
 //! What lies on disk, read: `dbt_project.yml`, packages, profiles, properties, files.
 //!
-//! Gives plain data; what it means is `manifest/`'s. Lenient where dbt 1.10 is: unknown keys are passed over.
+//! Gives plain data; what it means is `manifest/`'s. As strict and as lenient as dbt 1.10: most unknown keys are passed
+//! over, with a warning.
 
 mod files;
 mod packages;
 mod profile;
 mod project;
 mod properties;
+pub(super) mod selectors;
 mod settings;
 mod shape;
+#[cfg(test)]
+mod verdicts;
 pub(super) mod yaml;
 
 pub(super) use files::{File, files};

@@ -49,7 +49,7 @@ impl Profile {
     ) -> Result<Self> {
         let shown = path.display().to_string();
         let wrong = |what: String| Error::new(Kind::ModelProject, format!("{shown}: {what}"));
-        let all: Map<String, Value> = yaml::read(path, &shown)?;
+        let all: Map<String, Value> = yaml::read_secret(path, &shown)?;
         let profile = all.get(name).and_then(Value::as_object).ok_or_else(|| {
             let names: Vec<&str> = all.keys().map(String::as_str).filter(|key| *key != "config").collect();
             wrong(format!("there is no profile '{name}'; it has {}", names.join(", ")))

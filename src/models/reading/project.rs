@@ -1,6 +1,6 @@
 //! `dbt_project.yml`: what a project is called, where its parts lie and what it configures by folder.
 
-use super::{settings::Settings, texts, yaml};
+use super::{settings::Settings, shape, texts, yaml};
 use crate::error::{Error, Kind, Result};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -25,11 +25,11 @@ impl ProjectFile {
     /// Reads `dbt_project.yml` in a folder.
     ///
     /// # Errors
-    /// It is not there, is no YAML, or has no name.
+    /// It is not there, is no YAML, or is not as dbt wants it.
     pub(in crate::models) fn read(root: &Path) -> Result<Self> {
         let path = root.join("dbt_project.yml");
         let shown = path.display().to_string();
-        let raw: Map<String, Value> = yaml::read(&path, &shown)?;
+        let raw = looked_through(&yaml::text_of(&path, &shown)?, &shown)?;
         let text = |key: &str| raw.get(key).and_then(Value::as_str).map(str::to_owned);
         let name =
             text("name").ok_or_else(|| Error::new(Kind::ModelProject, format!("{shown}: the project has no name")))?;
@@ -157,6 +157,29 @@ pub(in crate::models) fn rendered(
         ),
         other => other.clone(),
     })
+}
+
+/// A file's map, which is as dbt wants it.
+pub(super) fn looked_through(text: &str, shown: &str) -> Result<Map<String, Value>> {
+    let document = yaml::document(text, shown)?;
+    let refused = |misfit: shape::Misfit| {
+        let way = misfit.way();
+        let what = if way.is_empty() { misfit.what } else { format!("{way}: {}", misfit.what) };
+        yaml::wrong(text, shown, &misfit.steps, &what)
+    };
+    for (key, line) in &document.twice {
+        tracing::warn!(file = %shown, line, "'{key}' is said twice; the last counts");
+    }
+    for (steps, strange) in &document.strange {
+        shape::look_at_strange_in_project(steps, *strange).map_err(refused)?;
+    }
+    let map = match document.value {
+        Value::Object(map) => map,
+        Value::Null => Map::new(),
+        _ => return Err(Error::new(Kind::ModelProject, format!("{shown}: it must hold a map of keys"))),
+    };
+    shape::look_at_project(&map).map_err(refused)?;
+    Ok(map)
 }
 
 #[cfg(test)]

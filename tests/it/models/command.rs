@@ -186,7 +186,8 @@ async fn what_is_not_there_is_told_with_a_remedy_that_helps() {
     remedy: name the folder of dbt_project.yml with --project-dir, or in the configuration with [models] project_dir
     ");
     let (out, errors) = said(shop.models(&["ls", "--select", "tag:no"]), 0).await;
-    assert_eq!((out.as_str(), errors.as_str()), ("", "warning: no model is selected\n"));
+    let told = "warning: selection 'tag:no' finds nothing\nwarning: no model is selected\n";
+    assert_eq!((out.as_str(), errors.as_str()), ("", told));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,4 +222,77 @@ async fn flags_without_effect_are_not_offered() {
     said(shop.models(&["build", "--full-refresh", "--threads=2", "--vars", "{a: 1}"]), 0).await;
     let (_, errors) = said(shop.models(&["build", "--vars", "{a: "]), 2).await;
     assert!(errors.contains("--vars"), "{errors}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_that_is_selected_is_listed_and_described() {
+    let shop = Shop::open("models_cli_ls").await;
+    shop.write(
+        "models/more.yml",
+        "models: [{name: pay, columns: [{name: id, data_tests: [unique]}]}]\n\
+         exposures: [{name: board, type: dashboard, owner: {name: o}, depends_on: [ref('pay')]}]\n",
+    );
+    shop.write("selectors.yml", "selectors: [{name: shown, definition: {method: exposure, value: board, parents: 1}}]");
+    let lines = async |words: &[&str]| {
+        let (out, _) = said(shop.models(&[&["ls", "--output"], words].concat()), 0).await;
+        out.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        lines(&["selector", "--selector", "shown"]).await,
+        ["exposure:p.board", "p.pay", "source:p.od.payment", "p.unique_pay_id"]
+    );
+    assert_eq!(lines(&["name", "--select", "pay", "--indirect-selection", "empty"]).await, ["pay"]);
+    assert_eq!(lines(&["path", "--resource-type", "exposure"]).await, ["models/more.yml"]);
+    let json = lines(&["json", "--output-keys", "name", "--resource-type", "test"]).await;
+    assert_eq!(json, ["{\"name\":\"unique_pay_id\"}"]);
+    let (_, errors) = said(shop.models(&["ls", "--selector", "show"]), 2).await;
+    assert!(errors.contains("selectors.yml has no such name; did you mean 'shown'?"), "{errors}");
+
+    said(shop.models(&["build"]), 0).await;
+    said(shop.models(&["docs", "generate"]), 0).await;
+    let artifact = |file: &str| -> serde_json::Value {
+        let text = std::fs::read(shop.root().join("target").join(file)).expect("it was written");
+        serde_json::from_slice(&text).expect("it is JSON")
+    };
+    let (manifest, catalog) = (artifact("manifest.json"), artifact("catalog.json"));
+    assert_eq!(manifest["child_map"]["model.p.pay"].as_array().map(Vec::len), Some(2));
+    assert_eq!(manifest["exposures"]["exposure.p.board"]["depends_on"]["nodes"][0], "model.p.pay");
+    assert_eq!(catalog["nodes"]["model.p.pay"]["columns"]["id"]["type"], "integer");
+
+    // What changes is found by the artifacts of before.
+    let before = shop.root().join("before");
+    std::fs::create_dir(&before).expect("a folder can be made");
+    std::fs::copy(shop.root().join("target/manifest.json"), before.join("manifest.json")).expect("it can be copied");
+    shop.write("models/later.sql", "select * from {{ ref('pay') }}");
+    let before = before.display().to_string();
+    let modified = ["name", "--select", "state:modified", "--resource-type", "model", "--state", &before];
+    assert_eq!(lines(&modified).await, ["later"]);
+    let (_, errors) = said(shop.models(&["ls", "--select", "state:new"]), 2).await;
+    assert!(errors.contains("give its folder with --state"), "{errors}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sources_that_say_when_they_are_stale_are_looked_at() {
+    let shop = Shop::open("models_cli_freshness").await;
+    shop.bench.warehouse("create table public.landed (id int, at timestamptz)").await;
+    shop.bench
+        .warehouse("insert into landed values (1, now() - interval '90 minutes'), (2, now() - interval '3 hours')")
+        .await;
+    let limits = "warn_after: {count: 1, period: hour}, error_after: {count: 2, period: hour}";
+    shop.write(
+        "models/landing.yml",
+        &format!(
+            "sources: [{{name: landing, schema: public, loaded_at_field: at, freshness: {{{limits}}}, tables: [{{name: landed}}, \
+             {{name: second, identifier: landed, freshness: {{filter: id = 2}}}}, \
+             {{name: none, identifier: landed, freshness: null}}]}}]\n"
+        ),
+    );
+    let (out, _) = said(shop.models(&["source", "freshness"]), 1).await;
+    assert!(out.contains("landing.landed  warn") && out.contains("landing.second  error"), "{out}");
+    let text = std::fs::read(shop.root().join("target/sources.json")).expect("it was written");
+    let sources: serde_json::Value = serde_json::from_slice(&text).expect("it is JSON");
+    let found: Vec<&str> =
+        sources["results"].as_array().into_iter().flatten().filter_map(|r| r["status"].as_str()).collect();
+    assert_eq!(found, ["warn", "error"]);
+    said(shop.models(&["source", "freshness", "--select", "source:landing.landed"]), 0).await;
 }

@@ -1,0 +1,48 @@
+//! What a command leaves below the target folder for other programs: dbt's artifacts.
+//!
+//! Formats: the JSON schemas of dbt 1.10, named in each file's `metadata.dbt_schema_version`.
+
+mod catalog;
+mod manifest;
+mod sources;
+
+pub use catalog::Catalog;
+
+use super::{context::DBT_VERSION, manifest::Manifest};
+use crate::error::{Error, Kind, Result};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value as Json, json};
+
+/// The project.
+pub(super) const MANIFEST: &str = "manifest.json";
+/// How a command ended.
+pub(super) const RESULTS: &str = "run_results.json";
+/// How fresh the sources are.
+pub(super) const FRESHNESS: &str = "sources.json";
+/// What the warehouse has.
+pub(super) const CATALOG: &str = "catalog.json";
+
+/// A moment as artifacts have it.
+pub(super) fn moment(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// What stands above every artifact.
+fn metadata(manifest: &Manifest, schema: &str, now: DateTime<Utc>) -> Json {
+    json!({
+        "dbt_schema_version": format!("https://schemas.getdbt.com/dbt/{schema}.json"),
+        "dbt_version": DBT_VERSION, "generated_at": moment(now), "invocation_id": manifest.setting.invocation,
+        "invocation_started_at": moment(now), "env": {},
+    })
+}
+
+/// Writes an artifact whole or not at all: a reader never finds half of one.
+fn write(manifest: &Manifest, file: &str, artifact: &Json) -> Result<()> {
+    let folder = &manifest.project.target_path;
+    let path = folder.join(file);
+    let failed = |error: std::io::Error| Error::new(Kind::Io, format!("writing {}: {error}", path.display()));
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let bytes = serde_json::to_vec(artifact).expect("JSON can be written");
+    let beside = folder.join(format!(".{file}.{}", std::process::id()));
+    std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, &path)).map_err(failed)
+}
