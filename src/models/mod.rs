@@ -2,8 +2,9 @@
 //!
 //! Owns everything between a project's files and its published relations. `reading/` takes what lies on disk, `jinja/`
 //! renders it on the stock engine, `context/` is what a template sees, `builtin/` are dbt's own macros, `manifest/` is
-//! every node and the graph; [`decide`] says what must be built, [`build`] does it through [`materialize`] and
-//! [`testing`]. Refuses to schedule: which models, and when, is the orchestrator's, which sees [`Models`] alone.
+//! every node and the graph, `lineage/` which columns a column comes from; [`decide`] says what must be built, [`build`]
+//! does it through [`materialize`] and [`testing`]. Refuses to schedule: which models, and when, is the orchestrator's,
+//! which sees [`Models`] alone.
 //! Guarantee: a model is built, tested and published in one transaction, or its last good version stays.
 
 mod artifacts;
@@ -17,6 +18,8 @@ mod freshness;
 mod hold;
 mod jinja;
 mod ledger;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the catalog and the command line will show it"))]
+mod lineage;
 mod manifest;
 mod materialize;
 mod microbatch;
