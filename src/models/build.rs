@@ -26,6 +26,8 @@ use std::{collections::BTreeMap, time::Instant};
 /// What is known before anything is done.
 pub(super) struct Plan {
     decision: Decision,
+    /// As a first build would have it.
+    sql: String,
     pub(super) checksum: String,
     pub(super) versions: Versions,
     started: DateTime<Utc>,
@@ -163,6 +165,9 @@ impl Models {
         };
         ledger::record_success(&transaction, &success).await?;
         transaction.commit().await?;
+        if success.published {
+            self.note_lineage(&session, node, &plan.sql).await;
+        }
         let warned = made.tests.iter().filter(|t| t.status == TestStatus::Warn);
         Ok(BuildOutcome {
             built: true,
@@ -255,7 +260,7 @@ impl Models {
             full_refresh: options.full_refresh,
             has_span: is_part,
         });
-        Plan { decision, checksum, versions, started: now, since, is_part }
+        Plan { decision, sql: compiled.sql, checksum, versions, started: now, since, is_part }
     }
 
     fn checksum_of(&self, node: &Node, sql: &str) -> String {

@@ -2,7 +2,8 @@
 //!
 //! Owns everything between a project's files and its published relations. `reading/` takes what lies on disk, `jinja/`
 //! renders it on the stock engine, `context/` is what a template sees, `builtin/` are dbt's own macros, `manifest/` is
-//! every node and the graph, `lineage/` which columns a column comes from; [`decide`] says what must be built, [`build`]
+//! every node and the graph, `lineage/` which columns a column comes from and
+//! `descent/` that of the whole project; [`decide`] says what must be built, [`build`]
 //! does it through [`materialize`] and [`testing`]. Refuses to schedule: which models, and when, is the orchestrator's,
 //! which sees [`Models`] alone.
 //! Guarantee: a model is built, tested and published in one transaction, or its last good version stays.
@@ -14,11 +15,11 @@ mod checksum;
 mod compile;
 mod context;
 mod decide;
+mod descent;
 mod freshness;
 mod hold;
 mod jinja;
 mod ledger;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the catalog and the command line will show it"))]
 mod lineage;
 mod manifest;
 mod materialize;
@@ -45,6 +46,7 @@ use crate::{
     warehouse::Warehouse,
 };
 pub use artifacts::Catalog;
+pub use descent::{ColumnLineage, ColumnOrigins, Lineage, NodeLineage, Origin, RowsOrigin};
 pub use freshness::Freshness;
 use manifest::{Given, Manifest};
 pub use operation::{Ended, Moment};

@@ -54,6 +54,11 @@ impl Seed {
         Ok(Self { kinds, names, rows })
     }
 
+    /// The names of its columns.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// As templates take it.
     pub(super) fn table(&self) -> Table {
         let cell = |(cell, kind): (&Option<String>, &&str)| match (cell, *kind) {

@@ -3,6 +3,7 @@
 mod arguments;
 mod build;
 mod freshness;
+mod lineage;
 mod list;
 mod test;
 
@@ -18,6 +19,7 @@ use arguments::{Chosen, Listed, Wanted, configured};
 use build::build;
 use clap::{Args as ClapArgs, Subcommand};
 use freshness::freshness;
+use lineage::{LineageArgs, lineage};
 use list::list;
 use test::test;
 
@@ -46,6 +48,8 @@ enum Verb {
     Ls(Listed),
     /// Read the project and write target/manifest.json
     Parse(Chosen),
+    /// Show what models and columns come from, and where they go
+    Lineage(LineageArgs),
     /// Write what documentation is made of
     #[command(subcommand)]
     Docs(Docs),
@@ -56,7 +60,7 @@ enum Verb {
 
 #[derive(Debug, Subcommand)]
 enum Docs {
-    /// Write target/manifest.json and target/catalog.json, which dbt's documentation site reads
+    /// Write target/manifest.json and target/catalog.json, which dbt's documentation site reads, and target/lineage.json
     Generate(Chosen),
 }
 
@@ -71,13 +75,14 @@ impl Verb {
         match self {
             Self::Build(wanted) | Self::Run(wanted) | Self::Seed(wanted) | Self::Snapshot(wanted) => &wanted.chosen,
             Self::Ls(listed) => &listed.chosen,
+            Self::Lineage(args) => &args.chosen,
             Self::Test(chosen) | Self::Compile(chosen) | Self::Parse(chosen) => chosen,
             Self::Docs(Docs::Generate(chosen)) | Self::Source(Source::Freshness(chosen)) => chosen,
         }
     }
 
     fn is_about_models(&self) -> bool {
-        !matches!(self, Self::Parse(_) | Self::Docs(_) | Self::Source(_))
+        !matches!(self, Self::Parse(_) | Self::Lineage(_) | Self::Docs(_) | Self::Source(_))
             && !matches!(self, Self::Ls(l) if l.output.is_some())
     }
 
@@ -137,9 +142,16 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
         Verb::Docs(Docs::Generate(_)) => {
             models.write_manifest()?;
             let catalog = models.write_catalog().await?;
+            let lineage = models.lineage().await?;
+            models.write_lineage(&lineage)?;
+            // Where nothing was ever built, there is nothing to keep it in.
+            if State::new(&config.warehouse).is_migrated().await? {
+                models.record_lineage(&lineage).await?;
+            }
             eprintln!("{} in the catalog", output::counted(catalog.relations, "relation"));
             tell_faults(&models)
         }
+        Verb::Lineage(args) => lineage(&models, args, &found.ids, &context).await,
         Verb::Source(Source::Freshness(_)) => freshness(&models, &found.ids, &context).await,
         Verb::Ls(Listed { output: Some(form), output_keys, resource_type, .. }) => {
             list(&models, &found.ids, *form, output_keys, resource_type)?;

@@ -3,6 +3,7 @@
 //! Formats: the JSON schemas of dbt 1.10, named in each file's `metadata.dbt_schema_version`.
 
 mod catalog;
+mod lineage;
 mod manifest;
 mod sources;
 
@@ -21,6 +22,8 @@ pub(super) const RESULTS: &str = "run_results.json";
 pub(super) const FRESHNESS: &str = "sources.json";
 /// What the warehouse has.
 pub(super) const CATALOG: &str = "catalog.json";
+/// Which columns come from which.
+pub(super) const LINEAGE: &str = "lineage.json";
 
 /// A moment as artifacts have it.
 pub(super) fn moment(at: DateTime<Utc>) -> String {

@@ -70,6 +70,7 @@ impl Graph {
     }
 
     /// Adds what a node's query said. Columns that the catalog doesn't have of the node are left out: it goes before.
+    /// Those that it alone has are made by something else.
     pub(in crate::models) fn add_query(&mut self, id: &str, lineage: &QueryLineage) {
         for read in &lineage.nodes {
             self.add_edge(read, id);
@@ -79,6 +80,14 @@ impl Graph {
             node.columns = lineage.columns.iter().map(|column| column.name.clone()).collect();
         }
         node.unresolved.extend(lineage.unresolved.iter().chain(&lineage.rows.unresolved).cloned());
+        let is_given = |name: &String| lineage.columns.iter().any(|column| column.name == *name);
+        let mut reasons = lineage.unresolved.clone();
+        if reasons.is_empty() {
+            reasons.insert("the query doesn't give it".to_owned());
+        }
+        for name in node.columns.iter().filter(|name| !is_given(name)) {
+            node.unresolved_columns.entry(name.clone()).or_default().extend(reasons.iter().cloned());
+        }
         for column in &lineage.columns {
             let node = self.nodes.get_mut(id).expect("it was there a moment ago");
             if !node.columns.contains(&column.name) {
@@ -111,6 +120,16 @@ impl Graph {
     /// The nodes that read one.
     pub(in crate::models) fn children(&self, id: &str) -> impl Iterator<Item = &str> {
         self.edges.iter().filter(move |(read, _)| read == id).map(|(_, reader)| reader.as_str())
+    }
+
+    /// The columns that the values of a column come from, one step up.
+    pub(in crate::models) fn origins(&self, column: &ColumnRef) -> impl Iterator<Item = (&ColumnRef, &Way)> {
+        self.up.get(column).into_iter().flatten()
+    }
+
+    /// The columns that decide which rows a node has, one step up.
+    pub(in crate::models) fn rows_of(&self, id: &str) -> impl Iterator<Item = &ColumnRef> {
+        self.rows.iter().filter(move |(_, nodes)| nodes.contains(id)).map(|(column, _)| column)
     }
 
     /// All columns that the values of a column come from, near and far.

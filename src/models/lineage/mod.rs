@@ -24,7 +24,7 @@ mod tests;
 mod with;
 
 use flow::{Flow, Numbered, Shape};
-pub(in crate::models) use graph::{Graph, NodeKind};
+pub(in crate::models) use graph::{Graph, Node, NodeKind};
 pub(in crate::models) use names::RelationName;
 use query::Answer;
 use serde::{Deserialize, Serialize};
@@ -99,17 +99,23 @@ pub(in crate::models) struct QueryLineage {
 }
 
 impl QueryLineage {
-    fn unresolved(reason: &str) -> Self {
+    /// Nothing is known, and why.
+    pub(in crate::models) fn unresolved(reason: &str) -> Self {
         let reasons = BTreeSet::from([reason.to_owned()]);
         let rows = Origins { unresolved: reasons.clone(), ..Origins::default() };
         Self { rows, unresolved: reasons, ..Self::default() }
     }
 }
 
-/// What a query, as PostgreSQL would get it, is made of.
+/// What a query, as PostgreSQL would get it, is made of. `part` tells the node that a query of a `with` stands for, by its
+/// name: it is followed for its columns alone.
 ///
 /// It is followed on a thread of its own, whose stack is as large as the deepest query needs.
-pub(in crate::models) fn of_query(sql: &str, lookup: impl Fn(&RelationName) -> Option<Known> + Sync) -> QueryLineage {
+pub(in crate::models) fn of_query(
+    sql: &str,
+    lookup: impl Fn(&RelationName) -> Option<Known> + Sync,
+    part: impl Fn(&str) -> Option<String> + Sync,
+) -> QueryLineage {
     if sql.len() > bounds::SQL_BYTES_MAX {
         return QueryLineage::unresolved("the query is too long to be followed");
     }
@@ -117,14 +123,18 @@ pub(in crate::models) fn of_query(sql: &str, lookup: impl Fn(&RelationName) -> O
         std::thread::Builder::new()
             .name("lineage".to_owned())
             .stack_size(bounds::STACK_BYTES)
-            .spawn_scoped(scope, || followed(sql, &lookup))
+            .spawn_scoped(scope, || followed(sql, &lookup, &part))
             .ok()
             .and_then(|thread| thread.join().ok())
             .unwrap_or_else(|| QueryLineage::unresolved("the query couldn't be followed"))
     })
 }
 
-fn followed(sql: &str, lookup: &dyn Fn(&RelationName) -> Option<Known>) -> QueryLineage {
+fn followed(
+    sql: &str,
+    lookup: &dyn Fn(&RelationName) -> Option<Known>,
+    part: &dyn Fn(&str) -> Option<String>,
+) -> QueryLineage {
     let dialect = PostgreSqlDialect {};
     // The parser's own words quote the SQL, and with it values: they are not told.
     let Ok(tokens) = Tokenizer::new(&dialect, sql).tokenize_with_location() else {
@@ -143,7 +153,7 @@ fn followed(sql: &str, lookup: &dyn Fn(&RelationName) -> Option<Known>) -> Query
         Ok(Ok([Statement::Query(query)])) => query,
         Ok(_) => return QueryLineage::unresolved("it isn't one query"),
     };
-    let mut analysis = Analysis::new(lookup);
+    let mut analysis = Analysis::new(lookup, part);
     let answer = analysis.query(&query, None);
     analysis.told(&answer)
 }
@@ -151,6 +161,7 @@ fn followed(sql: &str, lookup: &dyn Fn(&RelationName) -> Option<Known>) -> Query
 /// A query being followed.
 struct Analysis<'l> {
     lookup: &'l dyn Fn(&RelationName) -> Option<Known>,
+    part: &'l dyn Fn(&str) -> Option<String>,
     numbered: Numbered,
     /// The queries of `with` that can be seen, the nearest last.
     named: Vec<Named>,
@@ -166,9 +177,10 @@ struct Analysis<'l> {
 }
 
 impl<'l> Analysis<'l> {
-    fn new(lookup: &'l dyn Fn(&RelationName) -> Option<Known>) -> Self {
+    fn new(lookup: &'l dyn Fn(&RelationName) -> Option<Known>, part: &'l dyn Fn(&str) -> Option<String>) -> Self {
         Self {
             lookup,
+            part,
             numbered: Numbered::default(),
             named: Vec::new(),
             read_pending: BTreeSet::new(),

@@ -2,7 +2,7 @@
 
 use super::{
     Analysis,
-    flow::{Flow, Shape},
+    flow::{Column, Flow, Shape},
     from::alias_of,
     names::folded,
     query::Answer,
@@ -15,6 +15,8 @@ use std::rc::Rc;
 #[derive(Clone, Debug)]
 pub(super) struct Named {
     name: String,
+    /// The node that it stands for.
+    node: Option<String>,
     state: State,
 }
 
@@ -37,6 +39,7 @@ impl Analysis<'_> {
     /// What a relation of this name is by a `with` around.
     pub(super) fn by_with(&mut self, name: &str) -> Option<Rc<Answer>> {
         let at = self.named.iter().rposition(|named| named.name == name)?;
+        self.nodes.extend(self.named[at].node.clone());
         Some(match &self.named[at].state {
             State::Done(answer) => answer.clone(),
             State::Growing(answer) => {
@@ -53,16 +56,20 @@ impl Analysis<'_> {
     pub(super) fn with(&mut self, with: &With, outer: Option<&Scope<'_>>) {
         if !with.recursive {
             for cte in &with.cte_tables {
-                let answer = self.query(&cte.query, outer);
+                let name = folded(&cte.alias.name);
+                let node = (self.part)(&name);
+                let answer = self.apart(node.as_deref(), |analysis| analysis.query(&cte.query, outer));
                 let answer = Answer { shape: self.aliased(answer.shape, &cte.alias), ..answer };
-                self.named.push(Named { name: folded(&cte.alias.name), state: State::Done(answer.into()) });
+                self.named.push(Named { name, node, state: State::Done(answer.into()) });
             }
             return;
         }
         // They may read what stands behind them: each is followed when what it reads has been.
         let first = self.named.len();
-        let name = |cte: &Cte| Named { name: folded(&cte.alias.name), state: State::Pending };
-        self.named.extend(with.cte_tables.iter().map(name));
+        for cte in &with.cte_tables {
+            let name = folded(&cte.alias.name);
+            self.named.push(Named { node: (self.part)(&name), name, state: State::Pending });
+        }
         let mut left: Vec<usize> = (0..with.cte_tables.len()).collect();
         while !left.is_empty() {
             let before = left.len();
@@ -86,11 +93,25 @@ impl Analysis<'_> {
     fn growing(&mut self, cte: &Cte, first: usize, at: usize, outer: Option<&Scope<'_>>) -> bool {
         self.read_pending.split_off(&first);
         let growth = Growth { at, alias: &cte.alias };
-        let mut answer = self.query_growing(&cte.query, outer, Some(&growth));
+        let node = self.named[at].node.clone();
+        let mut answer =
+            self.apart(node.as_deref(), |analysis| analysis.query_growing(&cte.query, outer, Some(&growth)));
         let known = self.read_pending.split_off(&first).is_empty();
         answer.shape = self.aliased(answer.shape, &cte.alias);
         self.named[at].state = if known { State::Done(answer.into()) } else { State::Pending };
         known
+    }
+
+    /// Follows what may be a node of its own: what that reads is not read by the whole, which reads its columns.
+    fn apart(&mut self, node: Option<&str>, follow: impl FnOnce(&mut Self) -> Answer) -> Answer {
+        let Some(node) = node else { return follow(self) };
+        let before = (self.reads.clone(), self.nodes.clone());
+        let shape = follow(self).shape;
+        (self.reads, self.nodes) = before;
+        let column = |column: &Column| Column::new(&column.name, Flow::of(self.numbered.number(node, &column.name)));
+        let columns = shape.columns.iter().map(column).collect();
+        let open = shape.open.map(|_| Rc::new(Flow::unknown(format!("the columns of {node} aren't all known"))));
+        Answer { shape: Shape { columns, open }, rows: Flow::default() }
     }
 
     fn aliased(&mut self, shape: Shape, alias: &TableAlias) -> Shape {

@@ -13,7 +13,7 @@ async fn said(mut command: tokio::process::Command, status: i32) -> (String, Str
 
 impl Shop {
     /// `amalgam models` on the shop's project.
-    fn models(&self, words: &[&str]) -> tokio::process::Command {
+    pub(super) fn models(&self, words: &[&str]) -> tokio::process::Command {
         let mut command = self.bench.amalgam();
         command.arg("models").args(words).arg("--project-dir").arg(self.root());
         command

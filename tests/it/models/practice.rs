@@ -1,50 +1,62 @@
 //! The models of this repository, over the invented practice.
 
-use crate::harness::Servers;
+use crate::harness::{Bench, Servers};
 use amalgam::{
-    domain::Clock,
+    demo::{
+        practice::{DATABASE, Practice, Size},
+        servers::{Kind as ServerKind, Server as PrivateServer},
+    },
+    domain::{Clock, TableName},
     models::{Models, TestStatus},
+    source::Source,
     state::State,
+    sync::{SyncOptions, Syncer},
     telemetry::Metrics,
     warehouse::Warehouse,
 };
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
+
+/// The models of this repository, and a warehouse that holds what they read of the invented practice.
+pub(super) struct Office {
+    pub(super) bench: Bench,
+    pub(super) models: Models,
+    _server: PrivateServer,
+}
+
+impl Office {
+    pub(super) async fn open(name: &str) -> Self {
+        let server = crate::harness::start(ServerKind::MariaDb, name);
+        Practice::new(server.socket())
+            .fill(Size { patients: 200, seed: 7 }, &Clock::system(), |_| {})
+            .await
+            .expect("it fills");
+        let bench = Servers::fresh(name).await;
+        let mut config = bench.config();
+        config.source.port = server.port();
+        config.source.user = "root".to_owned();
+        config.source.database = DATABASE.to_owned();
+        config.models.project_dir = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("sql_models"));
+        State::new(&config.warehouse).migrate().await.expect("migrations run");
+        let (source, metrics) = (Source::new(&config.source).expect("a pool"), Arc::new(Metrics::default()));
+        let warehouse = Warehouse::new(&config.warehouse).expect("a pool");
+        let models = Models::load(&config, warehouse.clone(), Arc::clone(&metrics), Clock::system())
+            .expect("a good project")
+            .expect("named");
+        let syncer = Syncer::new(source, warehouse, Arc::new(config), metrics);
+        let nodes = models.nodes();
+        let tables: BTreeSet<&TableName> = nodes.iter().flat_map(|n| &n.tables).collect();
+        assert_eq!(tables.len(), 10, "{tables:?}");
+        for table in tables {
+            syncer.sync_table(table, SyncOptions::default()).await.expect("a table comes over");
+        }
+        Self { bench, models, _server: server }
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_models_of_this_repository_agree_with_the_practice() {
-    use amalgam::{
-        demo::{
-            practice::{DATABASE, Practice, Size},
-            servers::Kind as ServerKind,
-        },
-        domain::TableName,
-        source::Source,
-        sync::{SyncOptions, Syncer},
-    };
-    let server = crate::harness::start(ServerKind::MariaDb, "models");
-    Practice::new(server.socket())
-        .fill(Size { patients: 200, seed: 7 }, &Clock::system(), |_| {})
-        .await
-        .expect("it fills");
-    let bench = Servers::fresh("models_of_repository").await;
-    let mut config = bench.config();
-    config.source.port = server.port();
-    config.source.user = "root".to_owned();
-    config.source.database = DATABASE.to_owned();
-    config.models.project_dir = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("sql_models"));
-    State::new(&config.warehouse).migrate().await.expect("migrations run");
-    let (source, metrics) = (Source::new(&config.source).expect("a pool"), Arc::new(Metrics::default()));
-    let warehouse = Warehouse::new(&config.warehouse).expect("a pool");
-    let models = Models::load(&config, warehouse.clone(), Arc::clone(&metrics), Clock::system())
-        .expect("a good project")
-        .expect("named");
-    let syncer = Syncer::new(source, warehouse, Arc::new(config), metrics);
+    let Office { bench, models, .. } = Office::open("models_of_repository").await;
     let nodes = models.nodes();
-    let tables: std::collections::BTreeSet<&TableName> = nodes.iter().flat_map(|n| &n.tables).collect();
-    assert_eq!(tables.len(), 10, "{tables:?}");
-    for table in tables {
-        syncer.sync_table(table, SyncOptions::default()).await.expect("a table comes over");
-    }
     let mut warned = Vec::new();
     for node in &nodes {
         let outcome = models.build(&node.id, false).await.unwrap_or_else(|e| panic!("{}: {e}", node.id));

@@ -26,10 +26,10 @@ fn project() -> Graph {
         Some(Known { id: id.to_owned(), columns })
     };
     let visits = r#"select "VisitNum" as id, "Fee" as fee, 1 as since_dropped from raw.visit where "Kind" = 2"#;
-    graph.add_query("model.p.visits", &of_query(visits, lookup));
+    graph.add_query("model.p.visits", &of_query(visits, lookup, |_| None));
     graph.add_query(
         "model.p.income",
-        &of_query("select sum(fee) as total, max(gone) as g, id from visits group by id", lookup),
+        &of_query("select sum(fee) as total, max(gone) as g, id from visits group by id", lookup, |_| None),
     );
     graph.add_edge("model.p.income", "exposure.p.board");
     graph
@@ -79,7 +79,7 @@ fn a_circle_of_columns_is_walked_once() {
     graph.add_node("m", NodeKind::Model, "m", names(&["x"]));
     let lookup = |_: &RelationName| Some(Known { id: "m".to_owned(), columns: names(&["x"]) });
     // An incremental model reads itself.
-    graph.add_query("m", &of_query("select max(x) as x from m", lookup));
+    graph.add_query("m", &of_query("select max(x) as x from m", lookup, |_| None));
     assert_eq!(graph.upstream(&column("m", "x")).len(), 1);
 }
 

@@ -29,7 +29,7 @@ fn lookup(name: &RelationName) -> Option<Known> {
 }
 
 fn lineage(sql: &str) -> QueryLineage {
-    of_query(sql, lookup)
+    of_query(sql, lookup, |name| name.starts_with("part_").then(|| name.to_owned()))
 }
 
 fn told_of(origins: &Origins, ways: bool) -> String {
