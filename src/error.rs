@@ -130,6 +130,8 @@ kinds! {
     WarehouseRefused = "warehouse_refused" => Fail, "this is a fault in Amalgam, because such a row is to be set aside: report it with the SQLSTATE";
     /// A dbt project can't be read.
     ModelProject = "model_project" => Fail, "correct the file named in the message";
+    /// A package of a dbt project can't be had.
+    Packages = "packages" => Fail, "correct what packages.yml says at the place named in the message, or see that it can be reached from here; what is installed stays as it is";
     /// A model's Jinja can't be rendered.
     ModelRender = "model_render" => Fail, "correct the model at the place named in the message";
     /// The warehouse refused a model's SQL.

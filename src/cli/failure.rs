@@ -39,7 +39,15 @@ fn describe(error: &anyhow::Error) -> (String, u8) {
 
 /// Whether what was asked for is wrong, and not what was found.
 fn is_usage(kind: Kind) -> bool {
-    matches!(kind, Kind::Config | Kind::UnknownTable | Kind::UnknownRun | Kind::UnknownSelection | Kind::NoProject)
+    matches!(
+        kind,
+        Kind::Config
+            | Kind::UnknownTable
+            | Kind::UnknownRun
+            | Kind::UnknownSelection
+            | Kind::NoProject
+            | Kind::Packages
+    )
 }
 
 /// The causes from the outside to the inside; one that its outer already quotes is left out.

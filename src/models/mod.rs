@@ -2,8 +2,8 @@
 //!
 //! Owns everything between a project's files and its published relations. `reading/` takes what lies on disk, `jinja/`
 //! renders it on the stock engine, `context/` is what a template sees, `builtin/` are dbt's own macros, `manifest/` is
-//! every node and the graph, `lineage/` which columns a column comes from and
-//! `descent/` that of the whole project; [`decide`] says what must be built, [`build`]
+//! every node and the graph, `lineage/` which columns a column comes from and `descent/` that of the whole project,
+//! `packages/` fetches what is taken from elsewhere; [`decide`] says what must be built, [`build`]
 //! does it through [`materialize`] and [`testing`]. Refuses to schedule: which models, and when, is the orchestrator's,
 //! which sees [`Models`] alone.
 //! Guarantee: a model is built, tested and published in one transaction, or its last good version stays.
@@ -26,6 +26,7 @@ mod materialize;
 mod microbatch;
 mod operation;
 mod options;
+mod packages;
 mod profile;
 mod reading;
 mod relation;
@@ -51,6 +52,7 @@ pub use freshness::Freshness;
 use manifest::{Given, Manifest};
 pub use operation::{Ended, Moment};
 pub use options::{BatchSpan, BuildOptions, Told};
+pub use packages::{Added, DepsOptions, InstalledPackage, PackageOrigin, install_packages};
 pub use profile::{ProfileChoice, take_profile};
 pub use select::{Indirect, Selected, Selection};
 use serde::Serialize;

@@ -76,8 +76,8 @@ pub fn take_profile(config: &mut Config, choice: &ProfileChoice<'_>, now: DateTi
     Ok(())
 }
 
-/// `env_var` of profiles, where secrets are let in.
-fn environment(name: String, default: Option<String>) -> std::result::Result<String, minijinja::Error> {
+/// `env_var` of profiles and of lists of packages, where secrets are let in.
+pub(super) fn environment(name: String, default: Option<String>) -> std::result::Result<String, minijinja::Error> {
     std::env::var(&name).ok().or(default).ok_or_else(|| {
         let what = format!("env_var('{name}'): it is not set and there is no default");
         minijinja::Error::new(ErrorKind::InvalidOperation, what)

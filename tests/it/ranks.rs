@@ -37,7 +37,7 @@ const CLIENTS: [(&str, &[&str]); 10] = [
     ("tokio_postgres", &["warehouse/"]),
     ("deadpool_postgres", &["warehouse/"]),
     ("sqlx", &["state/"]),
-    ("reqwest", &["notify/", "traces/"]),
+    ("reqwest", &["notify/", "traces/", "models/packages/"]),
     ("opentelemetry", &["traces/"]),
     ("opentelemetry_otlp", &["traces/"]),
     ("opentelemetry_sdk", &["traces/"]),

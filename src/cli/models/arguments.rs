@@ -26,9 +26,9 @@ pub(super) struct Listed {
     pub(super) resource_type: Vec<String>,
 }
 
-/// dbt's flags.
+/// Which project, and where it is built.
 #[derive(Debug, ClapArgs)]
-pub(super) struct Chosen {
+pub(super) struct Place {
     /// Folder of dbt_project.yml
     #[arg(long, value_name = "DIR")]
     pub(super) project_dir: Option<PathBuf>,
@@ -38,6 +38,19 @@ pub(super) struct Chosen {
     /// Profile in profiles.yml; else the one that the project names
     #[arg(long, value_name = "NAME")]
     pub(super) profile: Option<String>,
+    /// Variables above the project's, in YAML or JSON: '{raw_schema: raw}'
+    #[arg(long, value_name = "YAML", value_parser = parse_vars)]
+    pub(super) vars: Option<Vars>,
+    /// Name of the target, which macros see
+    #[arg(long, short, value_name = "NAME")]
+    pub(super) target: Option<String>,
+}
+
+/// dbt's flags.
+#[derive(Debug, ClapArgs)]
+pub(super) struct Chosen {
+    #[command(flatten)]
+    pub(super) place: Place,
     /// Models: name, stg_*, folder, +needs, needed+, tag:t, path:p, config.materialized:table; a comma for both
     #[arg(long, short, alias = "models", num_args = 1.., value_name = "SELECTION")]
     pub(super) select: Vec<String>,
@@ -53,12 +66,6 @@ pub(super) struct Chosen {
     /// Folder with the artifacts of an earlier run, which state:, result: and source_status: compare with
     #[arg(long, value_name = "DIR")]
     pub(super) state: Option<PathBuf>,
-    /// Variables above the project's, in YAML or JSON: '{raw_schema: raw}'
-    #[arg(long, value_name = "YAML", value_parser = parse_vars)]
-    pub(super) vars: Option<Vars>,
-    /// Name of the target, which macros see
-    #[arg(long, short, value_name = "NAME")]
-    pub(super) target: Option<String>,
 }
 
 /// What is to be built, and how.
@@ -80,7 +87,7 @@ pub(super) struct Wanted {
     pub(super) threads: Option<usize>,
 }
 
-type Vars = BTreeMap<String, serde_json::Value>;
+pub(super) type Vars = BTreeMap<String, serde_json::Value>;
 
 fn parse_vars(text: &str) -> Result<Vars, String> {
     serde_saphyr::from_str(text).map_err(|error| error.without_snippet().to_string())
@@ -98,22 +105,22 @@ fn parse_moment(text: &str) -> Result<DateTime<Utc>, String> {
 }
 
 /// The configuration with the command's flags above it.
-pub(super) fn configured(context: &Context, chosen: &Chosen) -> anyhow::Result<Config> {
+pub(super) fn configured(context: &Context, place: &Place) -> anyhow::Result<Config> {
     let mut config = Config::clone(&*context.config()?);
-    if let Some(folder) = &chosen.project_dir {
+    if let Some(folder) = &place.project_dir {
         config.models.project_dir = Some(folder.clone());
     }
-    if chosen.profiles_dir.is_some() || chosen.profile.is_some() {
+    if place.profiles_dir.is_some() || place.profile.is_some() {
         let choice = ProfileChoice {
-            folder: chosen.profiles_dir.as_deref(),
-            name: chosen.profile.as_deref(),
-            target: chosen.target.as_deref(),
+            folder: place.profiles_dir.as_deref(),
+            name: place.profile.as_deref(),
+            target: place.target.as_deref(),
         };
         take_profile(&mut config, &choice, context.clock().now())?;
-    } else if let Some(target) = &chosen.target {
+    } else if let Some(target) = &place.target {
         config.models.target.clone_from(target);
     }
-    if let Some(vars) = &chosen.vars {
+    if let Some(vars) = &place.vars {
         config.models.vars.extend(vars.clone());
     }
     Ok(config)

@@ -1,7 +1,9 @@
 //! `amalgam models`: dbt's verbs on the project, in the order of its graph.
 
+mod apart;
 mod arguments;
 mod build;
+mod deps;
 mod freshness;
 mod lineage;
 mod list;
@@ -9,6 +11,7 @@ mod test;
 
 use super::{Context, Outcome, failure, output};
 use crate::{
+    config::Config,
     domain::ModelId,
     error::{Error, Kind},
     models::{BuildOptions, Models, Selection},
@@ -26,7 +29,15 @@ use test::test;
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Any,
+}
+
+#[derive(Debug, Subcommand)]
+enum Any {
+    #[command(flatten)]
+    OnNodes(Verb),
+    #[command(flatten)]
+    Apart(apart::Verb),
 }
 
 #[derive(Debug, Subcommand)]
@@ -98,12 +109,16 @@ impl Verb {
 }
 
 pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
-    let chosen = args.verb.chosen();
-    let config = configured(&context, chosen)?;
-    let warehouse = Warehouse::new(&config.warehouse)?;
-    let metrics = context.metrics();
-    let models = Models::load(&config, warehouse, metrics, context.clock())?
-        .ok_or_else(|| Error::new(Kind::NoProject, "there is no project to take models from"))?;
+    match args.verb {
+        Any::OnNodes(verb) => run_on_nodes(verb, context).await,
+        Any::Apart(verb) => apart::run(verb, context).await,
+    }
+}
+
+async fn run_on_nodes(verb: Verb, context: Context) -> anyhow::Result<Outcome> {
+    let chosen = verb.chosen();
+    let config = configured(&context, &chosen.place)?;
+    let models = loaded(&context, &config)?;
     let selection = Selection {
         select: chosen.select.clone(),
         exclude: chosen.exclude.clone(),
@@ -115,13 +130,13 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
         eprintln!("warning: {part}");
     }
     let mut ids = models.in_order(&found.ids);
-    if let Some(kind) = args.verb.builds_only() {
+    if let Some(kind) = verb.builds_only() {
         ids.retain(|id| id.as_str().starts_with(kind));
     }
-    if ids.is_empty() && args.verb.is_about_models() {
+    if ids.is_empty() && verb.is_about_models() {
         eprintln!("warning: no model is selected");
     }
-    match &args.verb {
+    match &verb {
         Verb::Build(wanted) | Verb::Run(wanted) | Verb::Seed(wanted) | Verb::Snapshot(wanted) => {
             State::new(&config.warehouse).migrate().await?;
             let threads = wanted.threads.unwrap_or(config.models.threads);
@@ -163,6 +178,13 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
             tell_faults(&models)
         }
     }
+}
+
+/// The project, read.
+fn loaded(context: &Context, config: &Config) -> anyhow::Result<Models> {
+    let warehouse = Warehouse::new(&config.warehouse)?;
+    let models = Models::load(config, warehouse, context.metrics(), context.clock())?;
+    Ok(models.ok_or_else(|| Error::new(Kind::NoProject, "there is no project to take models from"))?)
 }
 
 fn tell_faults(models: &Models) -> anyhow::Result<Outcome> {

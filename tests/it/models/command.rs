@@ -3,7 +3,7 @@
 use super::Shop;
 
 /// What a command prints, which must end with `status`.
-async fn said(mut command: tokio::process::Command, status: i32) -> (String, String) {
+pub(super) async fn said(mut command: tokio::process::Command, status: i32) -> (String, String) {
     let output = command.output().await.expect("it runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (out, errors) = (text(&output.stdout), text(&output.stderr));

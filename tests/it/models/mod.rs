@@ -6,6 +6,7 @@ mod dependents;
 mod generic_tests;
 mod lineage;
 mod microbatch;
+mod packages;
 mod practice;
 mod project;
 mod publish;

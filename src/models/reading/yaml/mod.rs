@@ -81,7 +81,7 @@ pub(super) fn text_of(path: &Path, shown: &str) -> Result<String> {
 }
 
 /// Reads a text that holds a map.
-pub(super) fn parse(text: &str, shown: &str) -> Result<Map<String, Value>> {
+pub(in crate::models) fn parse(text: &str, shown: &str) -> Result<Map<String, Value>> {
     match document(text, shown)?.value {
         Value::Null => Ok(Map::new()),
         Value::Object(map) => Ok(map),
