@@ -132,6 +132,8 @@ kinds! {
     ModelProject = "model_project" => Fail, "correct the file named in the message";
     /// A package of a dbt project can't be had.
     Packages = "packages" => Fail, "correct what packages.yml says at the place named in the message, or see that it can be reached from here; what is installed stays as it is";
+    /// A macro was named that isn't there.
+    UnknownMacro = "unknown_macro" => Fail, "write the macro's name as its file does, with its package and a dot before it where it is no macro of the project";
     /// A model's Jinja can't be rendered.
     ModelRender = "model_render" => Fail, "correct the model at the place named in the message";
     /// The warehouse refused a model's SQL.

@@ -47,6 +47,8 @@ fn is_usage(kind: Kind) -> bool {
             | Kind::UnknownSelection
             | Kind::NoProject
             | Kind::Packages
+            | Kind::ModelProject
+            | Kind::UnknownMacro
     )
 }
 

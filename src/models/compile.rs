@@ -58,6 +58,15 @@ pub(super) fn scope(
     manner: &Manner,
     extra: BTreeMap<&'static str, Value>,
 ) -> Arc<Scope> {
+    scope_of(manifest, Subject::of(node), manner, extra)
+}
+
+fn scope_of(
+    manifest: &Arc<Manifest>,
+    subject: Subject,
+    manner: &Manner,
+    extra: BTreeMap<&'static str, Value>,
+) -> Arc<Scope> {
     let run = Run {
         connection: manner.connection.clone(),
         as_new: manner.as_new,
@@ -66,7 +75,23 @@ pub(super) fn scope(
         batch: manner.batch,
         ..Run::dry(manifest.clone(), manner.started)
     };
-    Scope::with(manifest.setting.clone(), Subject::of(node), Task::Run(run), extra)
+    Scope::with(manifest.setting.clone(), subject, Task::Run(run), extra)
+}
+
+/// The scope of a text that is no node's.
+pub(super) fn text_scope(manifest: &Arc<Manifest>, name: &str, manner: &Manner) -> Arc<Scope> {
+    let subject = Subject { name: name.to_owned(), ..Subject::of_package(&manifest.setting.project) };
+    scope_of(manifest, subject, manner, BTreeMap::new())
+}
+
+/// The SQL of a text that is no node's, as a model of the project would have it.
+pub(super) fn compile_text(manifest: &Arc<Manifest>, name: &str, text: &str, manner: &Manner) -> Result<String> {
+    let scope = text_scope(manifest, name, manner);
+    let rendered = scope.setting.engine.render(name, text, scope.globals());
+    let sql = rendered.map_err(|error| failed(&scope, &error))?;
+    let mut parts = Vec::new();
+    add_parts(manifest, &scope, manner, &mut parts, 0)?;
+    Ok(inject(&sql, &parts))
 }
 
 /// The SQL of a node, with the ephemeral models that it reads.
@@ -96,6 +121,18 @@ fn compile_into(
         }),
     };
     let sql = rendered.map_err(|error| failed(&scope, &error))?;
+    add_parts(manifest, &scope, manner, parts, depth)?;
+    Ok(sql)
+}
+
+/// The ephemeral models that a rendering referred to, each once.
+fn add_parts(
+    manifest: &Arc<Manifest>,
+    scope: &Scope,
+    manner: &Manner,
+    parts: &mut Vec<(String, String)>,
+    depth: usize,
+) -> Result<()> {
     let referred = scope.run().map(|run| std::mem::take(&mut *lock(&run.parts))).unwrap_or_default();
     for id in referred {
         let below = manifest.node(&ModelId::new(id))?;
@@ -107,7 +144,7 @@ fn compile_into(
         let inner = compile_into(manifest, below, &Manner { batch: None, ..manner.clone() }, parts, depth + 1)?;
         parts.push((name, inner));
     }
-    Ok(sql)
+    Ok(())
 }
 
 /// The query of a generic test: what its macro gives for its arguments.

@@ -310,7 +310,7 @@ impl Work<'_> {
 }
 
 /// Makes again what hung on relations that a build has dropped.
-async fn restore(
+pub(super) async fn restore(
     transaction: &Transaction<'_>,
     hanging: Hanging,
     present: impl Fn(&str, &str) -> Option<String>,

@@ -12,6 +12,8 @@ mod artifacts;
 mod build;
 mod builtin;
 mod checksum;
+mod clean;
+mod clone;
 mod compile;
 mod context;
 mod decide;
@@ -30,9 +32,11 @@ mod packages;
 mod profile;
 mod reading;
 mod relation;
+mod run_operation;
 mod seed;
 mod seen;
 mod select;
+mod show;
 mod templates;
 mod testing;
 mod units;
@@ -47,6 +51,9 @@ use crate::{
     warehouse::Warehouse,
 };
 pub use artifacts::Catalog;
+pub use clean::{Cleaned, clean};
+pub use clone::{Cloned, Elsewhere};
+pub use context::Says;
 pub use descent::{ColumnLineage, ColumnOrigins, Lineage, NodeLineage, Origin, RowsOrigin};
 pub use freshness::Freshness;
 use manifest::{Given, Manifest};
@@ -57,6 +64,7 @@ pub use profile::{ProfileChoice, take_profile};
 pub use select::{Indirect, Selected, Selection};
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
+pub use show::{Looked, Preview};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,

@@ -7,6 +7,7 @@ mod control;
 mod finding;
 mod log;
 mod machine;
+mod project;
 mod schedules;
 mod source;
 mod tables;
@@ -23,6 +24,7 @@ use crate::{
 };
 use chrono::TimeDelta;
 use finding::{Finding, Findings, Verdict, bytes};
+pub(super) use project::debug;
 use std::time::Duration;
 use tokio::{process::Command, time::timeout};
 
@@ -36,9 +38,14 @@ pub(super) struct Args {}
 
 pub(super) async fn run(_args: Args, context: Context) -> anyhow::Result<Outcome> {
     let findings = examine(&context).await?;
+    tell(&context, &findings)
+}
+
+/// Prints what was found.
+fn tell(context: &Context, findings: &[Finding]) -> anyhow::Result<Outcome> {
     match context.format() {
-        Format::Json => context.print_rows(&findings)?,
-        Format::Table => output::write(&shown(&findings))?,
+        Format::Json => context.print_rows(findings)?,
+        Format::Table => output::write(&shown(findings))?,
     }
     let worst = findings.iter().map(|finding| finding.verdict).max();
     Ok(if worst == Some(Verdict::Fail) { Outcome::Failed } else { Outcome::Done })
@@ -95,15 +102,9 @@ pub(super) async fn examine(context: &Context) -> anyhow::Result<Vec<Finding>> {
 
     let mut on_models = Findings::on("models");
     match context.models() {
-        Ok(Some(models)) => {
-            on_models.ok("project", super::output::counted(models.nodes().len(), "model"));
-            models.faults().iter().for_each(|fault| on_models.failed("model", fault));
-        }
         Ok(None) => on_models.ok("project", "none configured; only tables are kept in step"),
-        Err(error) => match error.downcast_ref::<Error>() {
-            Some(known) => on_models.failed("project", known),
-            None => on_models.fail("project", format!("{error:#}"), "correct the project"),
-        },
+        Ok(Some(models)) => project::judge(Ok(models), &mut on_models),
+        Err(error) => project::judge(Err(error), &mut on_models),
     }
     let all = [on_machine, on_source, on_replica, on_warehouse, on_clocks, on_models];
     Ok(all.into_iter().flat_map(Findings::into_vec).collect())

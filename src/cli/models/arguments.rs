@@ -68,6 +68,16 @@ pub(super) struct Chosen {
     pub(super) state: Option<PathBuf>,
 }
 
+/// What is compiled.
+#[derive(Debug, ClapArgs)]
+pub(super) struct Compiled {
+    #[command(flatten)]
+    pub(super) chosen: Chosen,
+    /// A query with Jinja to compile in place of models
+    #[arg(long, value_name = "SQL", conflicts_with_all = ["select", "exclude", "selector"])]
+    pub(super) inline: Option<String>,
+}
+
 /// What is to be built, and how.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Wanted {
@@ -89,7 +99,7 @@ pub(super) struct Wanted {
 
 pub(super) type Vars = BTreeMap<String, serde_json::Value>;
 
-fn parse_vars(text: &str) -> Result<Vars, String> {
+pub(super) fn parse_vars(text: &str) -> Result<Vars, String> {
     serde_saphyr::from_str(text).map_err(|error| error.without_snippet().to_string())
 }
 

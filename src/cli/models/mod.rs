@@ -3,10 +3,15 @@
 mod apart;
 mod arguments;
 mod build;
+mod clean;
+mod clone;
+mod debug;
 mod deps;
 mod freshness;
 mod lineage;
 mod list;
+mod run_operation;
+mod show;
 mod test;
 
 use super::{Context, Outcome, failure, output};
@@ -18,7 +23,7 @@ use crate::{
     state::State,
     warehouse::Warehouse,
 };
-use arguments::{Chosen, Listed, Wanted, configured};
+use arguments::{Chosen, Compiled, Listed, Wanted, configured};
 use build::build;
 use clap::{Args as ClapArgs, Subcommand};
 use freshness::freshness;
@@ -53,7 +58,7 @@ enum Verb {
     /// Run the tests on what is published
     Test(Chosen),
     /// Write the SQL of the models below the target folder
-    Compile(Chosen),
+    Compile(Compiled),
     /// List the models; with --output everything that is selected, as dbt does
     #[command(visible_alias = "list")]
     Ls(Listed),
@@ -87,7 +92,8 @@ impl Verb {
             Self::Build(wanted) | Self::Run(wanted) | Self::Seed(wanted) | Self::Snapshot(wanted) => &wanted.chosen,
             Self::Ls(listed) => &listed.chosen,
             Self::Lineage(args) => &args.chosen,
-            Self::Test(chosen) | Self::Compile(chosen) | Self::Parse(chosen) => chosen,
+            Self::Compile(compiled) => &compiled.chosen,
+            Self::Test(chosen) | Self::Parse(chosen) => chosen,
             Self::Docs(Docs::Generate(chosen)) | Self::Source(Source::Freshness(chosen)) => chosen,
         }
     }
@@ -119,6 +125,10 @@ async fn run_on_nodes(verb: Verb, context: Context) -> anyhow::Result<Outcome> {
     let chosen = verb.chosen();
     let config = configured(&context, &chosen.place)?;
     let models = loaded(&context, &config)?;
+    if let Verb::Compile(Compiled { inline: Some(text), .. }) = &verb {
+        output::write(&format!("{}\n", models.compile_inline(text)?.trim_end()))?;
+        return Ok(Outcome::Done);
+    }
     let selection = Selection {
         select: chosen.select.clone(),
         exclude: chosen.exclude.clone(),

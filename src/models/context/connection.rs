@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     error::{Error, Kind},
-    warehouse::{Answer, Dependents, Located, Session, Transaction, Trappings, dependents},
+    warehouse::{Answer, Dependents, Located, Session, Transaction, Trappings, dependents, literal},
 };
 use std::sync::{Mutex, mpsc as threads};
 use tokio::sync::mpsc;
@@ -94,10 +94,24 @@ impl On<'_, '_> {
                 dropped.map(|()| Answer::default()).map_err(|error| Located { error, position: None })
             }
             (Self::Session(session), What::Drop(relation)) => {
-                let sql = format!("drop table if exists {}", relation.quoted());
-                session.answer(&sql, false, DOING).await
+                let name = literal(&relation.quoted());
+                let sql = format!("select relkind from pg_catalog.pg_class where oid = to_regclass({name})");
+                let found = session.answer(&sql, true, DOING).await?;
+                let Some(kind) = found.rows.first().and_then(|row| row.first()) else { return Ok(Answer::default()) };
+                let word = word_of(kind.as_deref().and_then(|kind| kind.chars().next()));
+                session.answer(&format!("drop {word} {}", relation.quoted()), false, DOING).await
             }
         }
+    }
+}
+
+/// What a relation is called where it is dropped.
+fn word_of(relkind: Option<char>) -> &'static str {
+    match relkind {
+        Some('v') => "view",
+        Some('m') => "materialized view",
+        Some('f') => "foreign table",
+        _ => "table",
     }
 }
 
@@ -105,11 +119,12 @@ impl On<'_, '_> {
 async fn drop(transaction: &Transaction<'_>, relation: &Relation, hanging: &Hanging) -> Result<(), Error> {
     let (schema, name) = (&relation.schema, &relation.name);
     let Some(oid) = dependents::oid(transaction, schema, name).await? else { return Ok(()) };
-    let (word, kind) = match materialize::relkind(transaction, relation).await? {
-        Some('v') => ("view", "v"),
-        Some('m') => ("materialized view", "m"),
-        Some('f') => ("foreign table", "r"),
-        _ => ("table", "r"),
+    let relkind = materialize::relkind(transaction, relation).await?;
+    let word = word_of(relkind);
+    let kind = match relkind {
+        Some('v') => "v",
+        Some('m') => "m",
+        _ => "r",
     };
     let dropped = Dropped {
         relation: relation.clone(),

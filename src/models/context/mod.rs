@@ -22,5 +22,7 @@ mod settings;
 pub(super) mod table;
 pub(super) mod unit;
 
+pub use scope::Says;
+
 /// The version of dbt whose behaviour this is.
 pub(super) const DBT_VERSION: &str = "1.10.23";

@@ -11,7 +11,10 @@ pub(super) fn log(scope: &Scope, arguments: &Arguments, is_print: bool) -> Resul
         let message = arguments.require(0, "msg")?.to_string();
         let node = scope.subject.name.as_str();
         if is_print || arguments.get(1, "info").is_some_and(Value::is_true) {
-            tracing::info!(node, "{message}");
+            match scope.run().and_then(|run| run.says) {
+                Some(says) => says(&message, is_print),
+                None => tracing::info!(node, "{message}"),
+            }
         } else {
             tracing::debug!(node, "{message}");
         }

@@ -151,6 +151,9 @@ pub(in crate::models) struct Collected {
     pub configs: Vec<Map<String, Json>>,
 }
 
+/// Takes what a template says to people: a message, and whether it was printed; else it was logged.
+pub type Says = fn(&str, bool);
+
 /// What running needs and finds.
 #[derive(Debug)]
 pub(in crate::models) struct Run {
@@ -158,6 +161,8 @@ pub(in crate::models) struct Run {
     pub manifest: Arc<Manifest>,
     /// Where SQL is asked; `None` where there is no warehouse.
     pub connection: Option<Connection>,
+    /// Who hears what templates say; `None` where it is logged.
+    pub says: Option<Says>,
     /// `run_started_at`.
     pub started: DateTime<Utc>,
     /// Whether the node's relation counts as not there: what a first build would do.
@@ -191,6 +196,7 @@ impl Run {
         Self {
             manifest,
             connection: None,
+            says: None,
             started,
             as_new: true,
             full_refresh: false,

@@ -65,6 +65,12 @@ impl ProjectFile {
         folders.iter().map(|f| f.trim_start_matches("./").trim_end_matches('/').to_owned()).collect()
     }
 
+    /// The folders that can be made again, as written.
+    pub(in crate::models) fn clean_targets(&self) -> Vec<String> {
+        let usual = || self.target_path.strip_prefix(&self.root).unwrap_or(&self.target_path).display().to_string();
+        self.raw.get("clean-targets").map_or_else(|| vec![usual()], texts)
+    }
+
     /// Variables as the nodes of a package see them: those for all, and above them those under its name.
     pub(in crate::models) fn vars(&self, package: &str, is_own: bool) -> Map<String, Value> {
         let Some(Value::Object(all)) = self.raw.get("vars") else { return Map::new() };

@@ -12,6 +12,7 @@ mod project;
 mod publish;
 mod templates;
 mod unit_tests;
+mod verbs;
 
 use crate::harness::{Bench, Servers};
 use amalgam::{

@@ -1,0 +1,36 @@
+//! `run-operation`: a macro called by its name.
+
+use super::{
+    arguments::{Place, Vars, configured, parse_vars},
+    loaded,
+};
+use crate::cli::{Context, Outcome, output};
+use clap::Args as ClapArgs;
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Args {
+    /// The macro's name, with its package and a dot before it where it is another's: codegen.generate_source
+    #[arg(value_name = "MACRO")]
+    name: String,
+    /// The macro's arguments by name, in YAML or JSON: '{schema: raw}'
+    #[arg(long, value_name = "YAML", value_parser = parse_vars)]
+    args: Option<Vars>,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
+    let config = configured(context, &args.place)?;
+    let models = loaded(context, &config)?;
+    models.run_operation(&args.name, &args.args.unwrap_or_default(), say).await?;
+    Ok(Outcome::Done)
+}
+
+/// What is printed is the macro's product, what is logged is about it.
+fn say(message: &str, is_print: bool) {
+    if !is_print {
+        eprintln!("{message}");
+    } else if let Err(error) = output::write(&format!("{message}\n")) {
+        eprintln!("error: {error:#}");
+    }
+}

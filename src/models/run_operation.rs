@@ -1,0 +1,70 @@
+//! `run-operation`: one macro, called by its name.
+
+use super::{
+    Models, compile,
+    context::{
+        connection::{On, with_connection},
+        scope::{DBT, Run, Says, Scope, Subject, Task},
+    },
+    jinja,
+    manifest::hint,
+};
+use crate::error::{Error, Kind, Result};
+use minijinja::value::{Kwargs, Value};
+use serde_json::Value as Json;
+use std::{collections::BTreeMap, sync::Arc};
+
+impl Models {
+    /// Calls a macro of the project (`name`) or of a package (`package.name`) with arguments by their names. What it
+    /// logs for people and prints goes to `says`. Each of its statements commits, where it begins no transaction.
+    ///
+    /// # Errors
+    /// There is no such macro, or it fails.
+    pub async fn run_operation(&self, name: &str, arguments: &BTreeMap<String, Json>, says: Says) -> Result<()> {
+        let manifest = self.manifest.clone();
+        let (package, word) = name.split_once('.').map_or((None, name), |(package, word)| (Some(package), word));
+        let subject = Subject::of_package(package.unwrap_or(&manifest.setting.project));
+        let own = subject.package.clone();
+        let dry = Run { as_new: false, says: Some(says), ..Run::dry(manifest.clone(), self.clock.now()) };
+        // Named before anybody is asked for a connection.
+        let holder = holder(&manifest.setting, &own, package.is_some(), word)
+            .ok_or_else(|| unknown(&manifest.setting, package, word))?;
+        let arguments: Vec<(String, Value)> =
+            arguments.iter().map(|(key, value)| (key.clone(), jinja::from_json(value))).collect();
+        let (word, shown) = (word.to_owned(), format!("run-operation {name}"));
+        let session = self.warehouse.session().await?;
+        with_connection(On::Session(&session), move |connection| {
+            let run = Run { connection: Some(connection), ..dry };
+            let scope = Scope::new(manifest.setting.clone(), subject, Task::Run(run));
+            let callable = scope
+                .macro_of(&holder, &word)
+                .ok_or_else(|| Error::new(Kind::Internal, format!("the macro {word} is gone")))?;
+            let called = manifest.setting.engine.call(&callable, &[Value::from(Kwargs::from_iter(arguments))], &shown);
+            called.map(drop).map_err(|error| compile::failed(&scope, &error))
+        })
+        .await?
+    }
+}
+
+type Setting = super::context::scope::Setting;
+
+/// The package that a macro is taken from: the one that is named; else the project, any package, dbt itself.
+fn holder(setting: &Arc<Setting>, own: &str, is_named: bool, word: &str) -> Option<String> {
+    let has = |package: &&str| setting.engine.definition(package, word).is_some();
+    let others = setting.packages.iter().map(String::as_str).chain([DBT]).filter(|_| !is_named);
+    std::iter::once(own).chain(others).find(has).map(str::to_owned)
+}
+
+fn unknown(setting: &Setting, package: Option<&str>, word: &str) -> Error {
+    let what = match package {
+        Some(package) if package != DBT && !setting.packages.contains(package) => {
+            format!("there is no package '{package}'{}", hint(package, &setting.packages))
+        }
+        _ => {
+            let is_meant = |holder: &str| package.map_or(holder != DBT, |package| holder == package);
+            let known = setting.engine.definitions().filter(|macro_| is_meant(&macro_.package));
+            format!("there is no macro '{word}'{}", hint(word, known.map(|macro_| &macro_.name)))
+        }
+    };
+    Error::new(Kind::UnknownMacro, what)
+}
