@@ -52,6 +52,7 @@ struct Status {
     rows_quarantined: BTreeMap<String, i64>,
     models: usize,
     models_failing: usize,
+    models_unusual: usize,
     schema_changes: Vec<SchemaChangeRecord>,
     subjects: Vec<Subject>,
 }
@@ -87,6 +88,8 @@ struct Subject {
     error_kind: Option<String>,
     error: Option<String>,
     remedy: Option<&'static str>,
+    /// How the last build of a model took longer, or has fewer rows, than usual.
+    unusual: Vec<String>,
 }
 
 pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
@@ -149,6 +152,7 @@ async fn read(state: &State, now: DateTime<Utc>, late: Option<DateTime<Utc>>, al
         rows_quarantined: state.quarantined().await?,
         models: models.len(),
         models_failing: count(&models, "failing"),
+        models_unusual: models.iter().filter(|model| !model.unusual.is_empty()).count(),
         schema_changes: state
             .schema_changes(Some(now - TimeDelta::days(SCHEMA_CHANGE_DAYS)), SCHEMA_CHANGES_MAX)
             .await?,
@@ -173,20 +177,28 @@ impl Subject {
             remedy: t.error_kind.as_deref().and_then(Kind::parse).map(Kind::remedy),
             error_kind: t.error_kind,
             error: t.error,
+            unusual: Vec::new(),
         }
     }
 
     fn model(m: ModelHealth) -> Self {
+        let unusual = m.last.told();
+        let state = match m.failing_since {
+            Some(_) => "failing",
+            None if !unusual.is_empty() => "unusual",
+            None => "good",
+        };
         Self {
             kind: "model",
             name: short(&m.name).to_owned(),
-            state: if m.failing_since.is_some() { "failing" } else { "good" },
+            state,
             good_at: m.good_at,
             failing_since: m.failing_since,
             failures_in_a_row: m.failures_in_a_row,
             remedy: m.error_kind.as_deref().and_then(Kind::parse).map(Kind::remedy),
             error_kind: m.error_kind,
             error: m.error,
+            unusual,
         }
     }
 }
@@ -208,8 +220,12 @@ fn show(status: &Status, context: &Context) -> anyhow::Result<()> {
         0 => String::new(),
         gone => format!("; {gone} gone from the source"),
     };
+    let unusual = match status.models_unusual {
+        0 => String::new(),
+        unusual => format!("; {unusual} not as usual"),
+    };
     let mut text = format!(
-        "tables  {} fresh, {} late, {} failing, of {}{gone}\nmodels  {} good, {} failing\n",
+        "tables  {} fresh, {} late, {} failing, of {}{gone}\nmodels  {} good, {} failing{unusual}\n",
         status.tables_fresh,
         status.tables_late,
         status.tables_failing,
@@ -260,6 +276,9 @@ fn show(status: &Status, context: &Context) -> anyhow::Result<()> {
     for s in &status.subjects {
         let good = told(s.good_at).unwrap_or_else(|| "never".to_owned());
         text.push_str(&format!("\n{} {} is {}; last good {good}\n", s.kind, s.name, s.state));
+        for what in &s.unusual {
+            text.push_str(&format!("  its last build {what}\n"));
+        }
         if let (Some(error), Some(since)) = (&s.error, s.failing_since) {
             let remedy = s.remedy.unwrap_or_default();
             text.push_str(&format!(

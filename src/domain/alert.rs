@@ -104,6 +104,8 @@ alerts! {
     SchemaDrift = Info, "change", "Tables of the source have changed their shape ({})";
     /// A model can't be built.
     ModelFailing = Warning, "model", "Model {} can't be built";
+    /// The last build of a model took long, or gave few rows.
+    ModelUnusual = Warning, "model", "Model {} is not as usual";
     /// Failing tests hold models back.
     TestsFailing = Warning, "", "Tests of models fail";
     /// Tests warn.

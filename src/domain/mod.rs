@@ -17,6 +17,7 @@ pub mod quiet_hours;
 pub mod run;
 mod schema_change;
 pub mod source_type;
+pub mod unusual;
 pub mod watermark;
 
 pub use alert::{Alert, AlertKey, Condition, Severity, Told};

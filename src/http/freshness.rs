@@ -2,7 +2,7 @@
 //! too, and on a process that only stands by.
 
 use crate::{
-    domain::RunState,
+    domain::{RunState, unusual::Unusual},
     error::{Kind, Result},
     models::TestStatus,
     orchestrator::{Orchestrator, is_late, short},
@@ -96,10 +96,15 @@ fn show_tables(metrics: &Metrics, tables: &[TableHealth], late: Option<DateTime<
 
 fn show_models(metrics: &Metrics, models: &[ModelHealth]) {
     metrics.model_failing.reset();
+    metrics.model_unusual.reset();
     metrics.model_published.reset();
     for model in models {
         let name = short(&model.name);
         metrics.model_failing.with_label_values(&[name]).set(model.failing_since.is_some().into());
+        for what in Unusual::ALL.map(Unusual::as_str) {
+            let is_so = model.last.unusual.iter().any(|unusual| unusual == what);
+            metrics.model_unusual.with_label_values(&[name, what]).set(is_so.into());
+        }
         show_time(&metrics.model_published, name, model.good_at);
     }
     let held_back = models.iter().filter(|m| m.error_kind.as_deref() == Some(Kind::ModelTest.as_str()));

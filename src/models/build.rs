@@ -5,6 +5,7 @@ use super::{
     compile::{self, Manner},
     context::connection::{On, with_connection},
     decide::{Decision, Known, decide},
+    history::{self, BuildKind, Tried},
     ledger::{self, Inputs, Success, Versions},
     manifest::{Node, described_unit},
     materialize::{Made, Work, relkind},
@@ -26,6 +27,8 @@ use std::{collections::BTreeMap, time::Instant};
 /// What is known before anything is done.
 pub(super) struct Plan {
     decision: Decision,
+    /// How the relation comes to be.
+    kind: BuildKind,
     /// As a first build would have it.
     sql: String,
     pub(super) checksum: String,
@@ -34,6 +37,22 @@ pub(super) struct Plan {
     since: Instant,
     /// Whether a part of the time is built.
     is_part: bool,
+}
+
+impl Plan {
+    /// What is kept of the build; `None` where the model is only tested.
+    fn tried<'a>(&'a self, node: &'a Node, options: &BuildOptions, told: &'a Told) -> Option<Tried<'a>> {
+        let Decision::Build(reason) = &self.decision else { return None };
+        Some(Tried {
+            node,
+            kind: Some(self.kind),
+            started: self.started,
+            seconds: self.since.elapsed().as_secs_f64(),
+            reason: Some(reason),
+            sql: told.compiled.as_deref(),
+            run: options.run,
+        })
+    }
 }
 
 impl Models {
@@ -60,7 +79,7 @@ impl Models {
         match self.try_build(node, options, &mut tried, told).await {
             Ok(outcome) => Ok(outcome),
             Err(error) => {
-                self.remember(node, &error, tried.as_ref()).await;
+                self.remember(node, &error, tried.as_ref(), options, told).await;
                 Err(error)
             }
         }
@@ -164,9 +183,16 @@ impl Models {
             now: self.clock.now(),
         };
         ledger::record_success(&transaction, &success).await?;
+        let unusual = match plan.tried(node, options, told) {
+            Some(tried) => history::published(&transaction, &tried, made.rows).await?,
+            None => Vec::new(),
+        };
         transaction.commit().await?;
         if success.published {
             self.note_lineage(&session, node, &plan.sql).await;
+        }
+        for what in &unusual {
+            tracing::warn!(model = %node.id, "unusual: it {what}");
         }
         let warned = made.tests.iter().filter(|t| t.status == TestStatus::Warn);
         Ok(BuildOutcome {
@@ -174,6 +200,7 @@ impl Models {
             reason,
             rows: made.rows.and_then(|n| u64::try_from(n).ok()),
             warnings: warned.map(|t| t.name.clone()).collect(),
+            unusual,
             tests: made.tests,
         })
     }
@@ -204,6 +231,7 @@ impl Models {
             compile::compile(&manifest, manifest.node(&id)?, &manner)
         })
         .await??;
+        told.compiled = Some(sql.clone());
         let file = self.manifest.write_compiled(node, &sql);
         let (manifest, id) = (self.manifest.clone(), node.id.clone());
         let templates = Templates { manifest, id, sql: Some(sql.clone()), started, full_refresh, turn: None };
@@ -250,6 +278,7 @@ impl Models {
         let clock = wall_clock::seen(compiled.views.iter().chain([&compiled.sql]).map(String::as_str), now);
         let versions = seen.versions(inputs, clock);
         let is_part = options.has_span() && node.settings.text("incremental_strategy").as_deref() == Some("microbatch");
+        let kind = BuildKind::of(node, seen.relkind(&node.relation), options.full_refresh, is_part);
         let decision = decide(&Known {
             materialized: &node.materialized(),
             entry: seen.entry(node),
@@ -260,7 +289,7 @@ impl Models {
             full_refresh: options.full_refresh,
             has_span: is_part,
         });
-        Plan { decision, sql: compiled.sql, checksum, versions, started: now, since, is_part }
+        Plan { decision, kind, sql: compiled.sql, checksum, versions, started: now, since, is_part }
     }
 
     fn checksum_of(&self, node: &Node, sql: &str) -> String {
@@ -279,11 +308,19 @@ impl Models {
 
     /// Writes a failure down, for `status` and for the next decision. That this may fail too, when the
     /// warehouse is gone, changes nothing: the model is then built again because its inputs changed.
-    async fn remember(&self, node: &Node, error: &Error, tried: Option<&Plan>) {
-        let tried = tried.map(|plan| (plan.checksum.as_str(), &plan.versions));
+    async fn remember(&self, node: &Node, error: &Error, plan: Option<&Plan>, options: &BuildOptions, told: &Told) {
+        let tried = plan.map(|plan| (plan.checksum.as_str(), &plan.versions));
+        let build = plan.map_or_else(
+            || Some(Tried::early(node, self.clock.now(), options.run)),
+            |plan| plan.tried(node, options, told),
+        );
         let written = async {
             let session = self.warehouse.session().await?;
-            ledger::record_failure(&session, node, error, tried, self.clock.now()).await
+            ledger::record_failure(&session, node, error, tried, self.clock.now()).await?;
+            match &build {
+                Some(build) => history::failed(&session, build, error).await,
+                None => Ok(()),
+            }
         };
         if let Err(unwritten) = written.await {
             tracing::debug!(model = %node.id, error = %unwritten, "a failure could not be written down");
@@ -312,5 +349,12 @@ fn node_gone(node: &Node) -> Error {
 }
 
 fn nothing(reason: &str) -> BuildOutcome {
-    BuildOutcome { built: false, reason: reason.to_owned(), rows: None, warnings: Vec::new(), tests: Vec::new() }
+    BuildOutcome {
+        built: false,
+        reason: reason.to_owned(),
+        rows: None,
+        warnings: Vec::new(),
+        unusual: Vec::new(),
+        tests: Vec::new(),
+    }
 }

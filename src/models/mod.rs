@@ -19,6 +19,7 @@ mod context;
 mod decide;
 mod descent;
 mod freshness;
+mod history;
 mod hold;
 mod jinja;
 mod ledger;
@@ -124,6 +125,8 @@ pub struct BuildOutcome {
     pub rows: Option<u64>,
     /// Tests of warning severity that failed, by name.
     pub warnings: Vec<String>,
+    /// How it took longer, or has fewer rows, than its builds usually do: each in words.
+    pub unusual: Vec<String>,
     /// What each test said.
     pub tests: Vec<TestVerdict>,
 }

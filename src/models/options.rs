@@ -1,6 +1,7 @@
 //! What a build of one model is asked for, and what it tells beside its outcome.
 
 use super::units::{UnitChoice, UnitVerdict};
+use crate::domain::RunId;
 use chrono::{DateTime, Utc};
 
 /// How a model is built.
@@ -14,6 +15,8 @@ pub struct BuildOptions {
     pub event_time_start: Option<DateTime<Utc>>,
     /// Of a microbatch model: the first moment whose rows are taken no longer; dbt's `--event-time-end`.
     pub event_time_end: Option<DateTime<Utc>>,
+    /// The run that it is a part of.
+    pub run: Option<RunId>,
 }
 
 impl BuildOptions {
@@ -35,6 +38,8 @@ impl From<bool> for BuildOptions {
 pub struct Told {
     /// What the unit tests said that ran before the model was made.
     pub units: Vec<UnitVerdict>,
+    /// The SQL that was run, with the ephemeral models in it.
+    pub compiled: Option<String>,
     /// Of a microbatch model: its batches, of which all were built or none.
     pub batches: Vec<BatchSpan>,
 }

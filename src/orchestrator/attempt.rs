@@ -6,7 +6,7 @@ use super::{
 use crate::{
     domain::{ModelId, RunId, TableName, TaskKind, TaskState},
     error::{Error, Kind, Policy, Result},
-    models::BuildOutcome,
+    models::{BuildOptions, BuildOutcome},
     retry::Backoff,
     state::TaskRow,
     sync::{Action, SyncOptions, SyncOutcome},
@@ -152,7 +152,8 @@ impl Attempt {
                 {
                     return Err(failure);
                 }
-                let outcome = models.build(&model, self.request.full).await?;
+                let outcome =
+                    models.build(&model, BuildOptions { run: Some(self.run), ..self.request.full.into() }).await?;
                 Ok(Done::model(&outcome))
             }
         }
@@ -271,7 +272,8 @@ impl Done {
     }
 
     fn model(outcome: &BuildOutcome) -> Self {
-        Self { unchanged: !outcome.built, outcome: json!(outcome), note: outcome.reason.clone() }
+        let note = std::iter::once(&outcome.reason).chain(&outcome.unusual).cloned().collect::<Vec<_>>().join("; ");
+        Self { unchanged: !outcome.built, outcome: json!(outcome), note }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     state::NewTask,
 };
 
-/// Forgets runs that ended long ago.
+/// Forgets runs that ended long ago, and builds of models.
 const HISTORY: &str = "history";
 /// Drops what begun loads have left of tables that are not kept in step any more.
 const LEFTOVERS: &str = "leftovers";
@@ -55,6 +55,7 @@ impl Orchestrator {
                 break;
             }
         }
-        Ok(format!("runs that ended more than {days} days ago are forgotten"))
+        self.state.forget_builds(days, self.clock.now()).await?;
+        Ok(format!("runs and builds of more than {days} days ago are forgotten"))
     }
 }

@@ -1,7 +1,10 @@
 //! How each table and model does: what `status`, `/healthz` and the metrics tell.
 
 use super::{During, State};
-use crate::error::Result;
+use crate::{
+    domain::unusual::{Judged, Measure, Unusual},
+    error::Result,
+};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -47,6 +50,36 @@ pub struct ModelHealth {
     pub error_kind: Option<String>,
     /// The last failure, in words.
     pub error: Option<String>,
+    /// Its last build that was published.
+    #[serde(skip)]
+    #[sqlx(flatten)]
+    pub last: LastBuild,
+}
+
+/// The last build of a model that was published, beside what was usual before.
+#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+pub struct LastBuild {
+    /// What is unusual about it, by words.
+    pub unusual: Vec<String>,
+    /// When it began; `None` where none is known.
+    pub built_at: Option<DateTime<Utc>>,
+    /// How long it took.
+    pub seconds: Option<f64>,
+    /// The median of those before.
+    pub usual_seconds: Option<f64>,
+    /// Rows of the relation, where they were counted.
+    pub rows: Option<i64>,
+    /// The median of those before.
+    pub usual_rows: Option<f64>,
+}
+
+impl LastBuild {
+    /// What is unusual about it, in words.
+    pub fn told(&self) -> Vec<String> {
+        let unusual = self.unusual.iter().filter_map(|word| Unusual::parse(word)).collect();
+        let build = Measure { seconds: self.seconds.unwrap_or_default(), rows: self.rows };
+        Judged { build, usual_seconds: self.usual_seconds, usual_rows: self.usual_rows, unusual }.told()
+    }
 }
 
 /// A table that is to follow the source's binary log, and did not with its last sync.

@@ -5,6 +5,7 @@
 //! that has gone silent, and an error that leaves this room carries no cell's value. The rules of the state
 //! machine are the database's own: `migrations/0002_runs.sql`, drawn in `docs/state-machine.md`.
 
+mod builds;
 mod catalog;
 mod durations;
 mod failure;
@@ -21,9 +22,10 @@ mod schema_changes;
 mod tasks;
 mod told;
 
+pub use builds::BuildRecord;
 pub use catalog::GoneTable;
 pub use durations::Durations;
-pub use freshness::{ModelHealth, NotFollowed, TableHealth};
+pub use freshness::{LastBuild, ModelHealth, NotFollowed, TableHealth};
 pub use history::{AttemptRecord, RunFailure, RunRecord, TaskRecord};
 pub use lease::{Acquired, Lease};
 pub use migration::SchemaVersion;

@@ -136,6 +136,8 @@ families! {
     model_failing: IntGaugeVec = "amalgam_model_failing", ["model"], STATE;
     /// Models whose last build a test of error severity has held back.
     models_held_back: IntGauge = "amalgam_models_held_back", [], STATE;
+    /// 1 while the last build of the model that was published took three times as long as usual (slow), or has less than a tenth of its usual rows (few_rows).
+    model_unusual: IntGaugeVec = "amalgam_model_unusual", ["model", "what"], STATE;
     /// When the model was last published.
     model_published: IntGaugeVec = "amalgam_model_published_timestamp_seconds", ["model"], STATE;
 

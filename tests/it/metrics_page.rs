@@ -2,7 +2,7 @@
 
 use crate::pages;
 use amalgam::{
-    domain::{ChangeKind, RunState, TaskKind, TaskState},
+    domain::{ChangeKind, RunState, TaskKind, TaskState, unusual::Unusual},
     error::Kind,
     models::TestStatus,
     source::Untold,
@@ -63,6 +63,7 @@ fn values(family: &Family, label: &str) -> usize {
         (_, "change") => ChangeKind::ALL.len(),
         ("amalgam_http_requests_total", "status") => 4,
         (_, "status") => TestStatus::ALL.len(),
+        (_, "what") => Unusual::ALL.len(),
         // Of one source.
         (_, "replica") | (_, "version") => 1,
         // With the heartbeat.

@@ -86,6 +86,9 @@ pub(super) async fn build(
         release(&mut waiting, &id);
         match outcome {
             Ok(outcome) => {
+                for what in &outcome.unusual {
+                    eprintln!("warning: {name} {what}");
+                }
                 ends.push(Ended { id, status: "success", seconds, message: None });
                 lines.push(built(name, seconds, &outcome));
             }

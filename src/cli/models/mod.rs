@@ -8,6 +8,7 @@ mod clone;
 mod debug;
 mod deps;
 mod freshness;
+mod history;
 mod lineage;
 mod list;
 mod run_operation;
@@ -27,6 +28,7 @@ use arguments::{Chosen, Compiled, Listed, Wanted, configured};
 use build::build;
 use clap::{Args as ClapArgs, Subcommand};
 use freshness::freshness;
+use history::{HistoryArgs, history};
 use lineage::{LineageArgs, lineage};
 use list::list;
 use test::test;
@@ -66,6 +68,8 @@ enum Verb {
     Parse(Chosen),
     /// Show what models and columns come from, and where they go
     Lineage(LineageArgs),
+    /// Show what past builds took and gave
+    History(HistoryArgs),
     /// Write what documentation is made of
     #[command(subcommand)]
     Docs(Docs),
@@ -94,6 +98,7 @@ impl Verb {
             Self::Lineage(args) => &args.chosen,
             Self::Compile(compiled) => &compiled.chosen,
             Self::Test(chosen) | Self::Parse(chosen) => chosen,
+            Self::History(args) => &args.chosen,
             Self::Docs(Docs::Generate(chosen)) | Self::Source(Source::Freshness(chosen)) => chosen,
         }
     }
@@ -175,6 +180,10 @@ async fn run_on_nodes(verb: Verb, context: Context) -> anyhow::Result<Outcome> {
             }
             eprintln!("{} in the catalog", output::counted(catalog.relations, "relation"));
             tell_faults(&models)
+        }
+        Verb::History(args) => {
+            let ids = ids.iter().map(|id| id.as_str().to_owned()).collect();
+            history(&State::new(&config.warehouse), args, ids, &context).await
         }
         Verb::Lineage(args) => lineage(&models, args, &found.ids, &context).await,
         Verb::Source(Source::Freshness(_)) => freshness(&models, &found.ids, &context).await,

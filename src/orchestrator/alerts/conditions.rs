@@ -225,6 +225,11 @@ impl Found {
             );
             self.add(Alert::ModelFailing, short(&model.name), model.failing_since, text);
         }
+        for model in known.models.iter().filter(|model| !model.last.unusual.is_empty()) {
+            let told: Vec<String> = model.last.told().into_iter().map(|what| format!("It {what}.")).collect();
+            let text = format!("{} It was published; look at what it reads.", told.join(" "));
+            self.add(Alert::ModelUnusual, short(&model.name), model.last.built_at, text);
+        }
         let by_test = |model: &&ModelHealth| model.error_kind.as_deref() == Some(Kind::ModelTest.as_str());
         let held: Vec<&ModelHealth> = known.models.iter().filter(by_test).collect();
         if !held.is_empty() {
@@ -265,6 +270,7 @@ fn named(names: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::LastBuild;
 
     fn at(minutes: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000 + minutes * 60, 0).expect("a time")
@@ -389,6 +395,7 @@ mod tests {
             failures_in_a_row: 1,
             error_kind: Some(kind.to_owned()),
             error: None,
+            last: LastBuild::default(),
         };
         let change = |table: &str| SchemaChangeRecord {
             changed_at: at(100),
@@ -407,6 +414,35 @@ mod tests {
         let tests = candidates(&well(), Some(&known), at(120));
         assert!(tests[0].condition.description.contains("hour: t, u."), "{}", tests[0].condition.description);
         assert_eq!(tests[1].condition.since, at(5));
+    }
+
+    #[test]
+    fn a_model_that_is_not_as_usual_is_told_of_with_what_is_usual() {
+        let last = LastBuild {
+            unusual: vec!["few_rows".to_owned()],
+            built_at: Some(at(7)),
+            seconds: Some(1.0),
+            usual_seconds: Some(1.0),
+            rows: Some(3),
+            usual_rows: Some(400.0),
+        };
+        let model = ModelHealth {
+            name: "model.p.a".to_owned(),
+            good_at: Some(at(7)),
+            failing_since: None,
+            failures_in_a_row: 0,
+            error_kind: None,
+            error: None,
+            last,
+        };
+        let known = Known { models: vec![model], ..Known::default() };
+        assert_eq!(open(&well(), &known), ["ModelUnusual a"]);
+        let condition = &candidates(&well(), Some(&known), at(120))[0].condition;
+        assert_eq!(condition.since, at(7));
+        assert_eq!(
+            condition.description,
+            "It has 3 rows, and usually has 400. It was published; look at what it reads."
+        );
     }
 
     #[test]

@@ -32,6 +32,7 @@ const PINNED: &[(&str, &str)] = &[
     ("0026_fence_of_no_reign", "ecbc5b945181a113"),
     ("0027_materialized", "2307d0f770cda990"),
     ("0029_lineage", "faad87b6ad833a27"),
+    ("0030_model_build", "37e84798435dfc65"),
 ];
 
 /// What would be refused and is harmless nevertheless: where, how it begins, and why.

@@ -4,6 +4,7 @@ mod changes;
 mod command;
 mod dependents;
 mod generic_tests;
+mod history;
 mod lineage;
 mod microbatch;
 mod packages;
