@@ -76,7 +76,7 @@ impl Models {
         node.sound()?;
         let Some(from) = other.0.get(id.as_str()) else { return Ok(Cloned::Unknown) };
         if from.database != node.relation.database {
-            let what = format!("{}: {} lies in the database {}", node.name, from.quoted(), from.database);
+            let what = format!("{} lies in the database {}", from.quoted(), from.database);
             return Err(Error::new(Kind::ModelProject, format!("{what}: a view reads its own database alone")));
         }
         if *from == node.relation {
