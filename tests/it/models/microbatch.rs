@@ -73,6 +73,10 @@ async fn a_batch_sees_its_own_rows_and_a_later_build_looks_back() {
 
     let told = shop.batches("2024-01-03T08:00:00Z", BuildOptions::from(true)).await.expect("built");
     assert_eq!(told, ["01-01", "01-02", "01-03"]);
+    // What a span takes is not compared with what whole builds take.
+    let kinds =
+        "select string_agg(kind, ' ' order by build_id) from amalgam.model_build where model_id = 'model.p.daily'";
+    assert_eq!(shop.bench.text(kinds).await, "full incremental span incremental full");
 }
 
 #[tokio::test(flavor = "multi_thread")]
