@@ -1,59 +1,28 @@
 //! One model built, tested and published; or tested alone.
 
 use super::{
-    BatchSpan, BuildOptions, BuildOutcome, Models, Told, checksum,
+    BatchSpan, BuildOptions, BuildOutcome, Models, TestChoice, Told,
     compile::{self, Manner},
     context::connection::{On, with_connection},
-    decide::{Decision, Known, decide},
-    history::{self, BuildKind, Tried},
-    ledger::{self, Inputs, Success, Versions},
-    manifest::{Node, described_unit},
-    materialize::{Made, Work, relkind},
+    decide::Decision,
+    history::{self, Tried},
+    ledger::{self, Success, Versions},
+    manifest::{Node, Resource, config_of},
+    materialize::{Work, relkind},
     microbatch::{Batches, Microbatch},
-    seen::Seen,
+    plan::Plan,
     templates::Templates,
-    testing, units,
+    testing::{self, Round, stored},
+    units,
     verdict::{TestStatus, TestVerdict},
     wall_clock,
 };
 use crate::{
     domain::ModelId,
-    error::{Error, Kind, Policy, Result},
+    error::{Error, Kind, Result},
     warehouse::{Session, Transaction},
 };
-use chrono::{DateTime, NaiveTime, Utc};
-use std::{collections::BTreeMap, time::Instant};
-
-/// What is known before anything is done.
-pub(super) struct Plan {
-    decision: Decision,
-    /// How the relation comes to be.
-    kind: BuildKind,
-    /// As a first build would have it.
-    sql: String,
-    pub(super) checksum: String,
-    pub(super) versions: Versions,
-    started: DateTime<Utc>,
-    since: Instant,
-    /// Whether a part of the time is built.
-    is_part: bool,
-}
-
-impl Plan {
-    /// What is kept of the build; `None` where the model is only tested.
-    fn tried<'a>(&'a self, node: &'a Node, options: &BuildOptions, told: &'a Told) -> Option<Tried<'a>> {
-        let Decision::Build(reason) = &self.decision else { return None };
-        Some(Tried {
-            node,
-            kind: Some(self.kind),
-            started: self.started,
-            seconds: self.since.elapsed().as_secs_f64(),
-            reason: Some(reason),
-            sql: told.compiled.as_deref(),
-            run: options.run,
-        })
-    }
-}
+use chrono::{DateTime, Utc};
 
 impl Models {
     /// Builds, tests and publishes one model in one transaction, unless nothing it depends on has
@@ -71,9 +40,10 @@ impl Models {
     ) -> Result<BuildOutcome> {
         let node = self.manifest.node(model)?;
         if node.is_ephemeral() && node.fault.is_none() {
-            told.units = self.test_units(model, &options.units).await?;
+            let chosen = self.manifest.units_of(model).filter(|test| options.tests.has(&test.id));
+            told.units = self.test(&chosen.map(|test| test.id.clone()).collect::<Vec<_>>()).await?;
             units::judge(node, &told.units)?;
-            return Ok(nothing("ephemeral: a part of the queries that read it"));
+            return Ok(nothing("ephemeral: a part of the queries that read it", Vec::new()));
         }
         let mut tried = None;
         match self.try_build(node, options, &mut tried, told).await {
@@ -85,55 +55,32 @@ impl Models {
         }
     }
 
-    /// Runs the tests of a model on what is published.
-    pub async fn test(&self, model: &ModelId) -> Result<Vec<TestVerdict>> {
-        let node = self.manifest.node(model)?;
-        node.sound()?;
-        if node.is_ephemeral() {
-            return Ok(Vec::new());
-        }
-        let mut session = self.warehouse.session().await?;
-        let transaction = session.begin().await?;
-        testing::run(&transaction, &self.manifest, node, &[], self.clock.now(), &self.metrics).await
-    }
-
-    /// What a build of each of these models would do now, and why, by its unique id. What is wrong with a model
-    /// itself is a reason to build it: its task tells.
+    /// Runs tests on what is published, unit tests too.
     ///
     /// # Errors
-    /// The warehouse fails.
-    pub async fn plan(&self, models: &[ModelId], is_migrated: bool) -> Result<BTreeMap<String, (bool, String)>> {
-        let nodes = models.iter().map(|model| self.manifest.node(model)).collect::<Result<Vec<_>>>()?;
-        let nodes: Vec<(&Node, Inputs)> =
-            nodes.into_iter().map(|node| (node, Inputs::of(&self.manifest, node))).collect();
-        let session = self.warehouse.session().await?;
-        let compiled = self.compiled(&session, &nodes).await?;
-        let seen = match Seen::of(&session, &nodes).await {
-            // Where nothing has ever run, there is no record of a build to look at.
-            Err(error) if error.kind == Kind::WarehouseQuery && !is_migrated => Seen::default(),
-            seen => seen?,
-        };
-        let mut planned = BTreeMap::new();
-        for ((node, inputs), compiled) in nodes.iter().zip(compiled) {
-            let decided = match self.planned(node, inputs, &seen, compiled) {
-                Ok(decided) => decided,
-                Err(error) if error.policy() == Policy::Fail => (true, error.to_string()),
-                Err(error) => return Err(error),
-            };
-            planned.insert(node.id.as_str().to_owned(), decided);
+    /// The warehouse fails, or there is no such test.
+    pub async fn test(&self, tests: &[ModelId]) -> Result<Vec<TestVerdict>> {
+        let tests = tests.iter().map(|id| self.manifest.node(id)).collect::<Result<Vec<_>>>()?;
+        let (units, of_data): (Vec<&Node>, Vec<&Node>) =
+            tests.into_iter().partition(|test| test.resource == Resource::UnitTest);
+        let mut session = self.warehouse.session().await?;
+        let (manifest, now, metrics) = (&self.manifest, self.clock.now(), &self.metrics);
+        for schema in stored::schemas(manifest, &of_data) {
+            session.ensure_schema(schema).await?;
         }
-        Ok(planned)
-    }
-
-    fn planned(&self, node: &Node, inputs: &Inputs, seen: &Seen, compiled: Result<Compiled>) -> Result<(bool, String)> {
-        node.sound()?;
-        if node.is_ephemeral() {
-            return Ok((false, "ephemeral: a part of the queries that read it".to_owned()));
-        }
-        Ok(match self.decided(node, &BuildOptions::default(), inputs, seen, compiled?).decision {
-            Decision::Nothing(reason) => (false, reason),
-            Decision::Test(reason) | Decision::Build(reason) => (true, reason),
-        })
+        let transaction = session.begin().await?;
+        let mut verdicts = testing::run(
+            &transaction,
+            manifest,
+            &of_data,
+            Round { stands_for: &[], is_build: false, started: now, metrics },
+        )
+        .await?;
+        units::run(&transaction, manifest, &units, now, metrics, &mut verdicts).await?;
+        stored::settle(&transaction, manifest, &verdicts).await?;
+        transaction.commit().await?;
+        stored::views(&mut session, manifest, &verdicts, now).await?;
+        Ok(verdicts)
     }
 
     /// `tried` is what is built, once that is known.
@@ -146,63 +93,125 @@ impl Models {
     ) -> Result<BuildOutcome> {
         let mut session = self.warehouse.session().await?;
         let plan = tried.insert(self.look(node, options, &session).await?);
+        let (units, tests) = plan.said(&options.tests);
         let reason = match &plan.decision {
-            Decision::Nothing(reason) => return Ok(nothing(reason)),
+            Decision::Nothing(reason) => {
+                told.units = units;
+                told.tests.clone_from(&tests);
+                return Ok(nothing(reason, tests));
+            }
             Decision::Test(reason) | Decision::Build(reason) => reason.clone(),
         };
-        session.ensure_schema(&node.relation.schema).await?;
-        let transaction = session.begin().await?;
-        let bound = format!("set local lock_timeout = '{}s'", self.warehouse.lock_seconds_max());
-        transaction.batch(&bound, "setting a bound").await?;
-        only_one(&transaction, node).await?;
-        let made = match &plan.decision {
-            Decision::Test(_) => {
-                let tests = testing::run(&transaction, &self.manifest, node, &[], plan.started, &self.metrics).await?;
-                testing::judge(node, &tests)?;
-                Made { rows: None, tests }
-            }
-            _ => {
-                let (manifest, started) = (&self.manifest, plan.started);
-                let verdicts = &mut told.units;
-                units::run(&transaction, manifest, node, &options.units, started, &self.metrics, verdicts).await?;
-                units::judge(node, verdicts)?;
-                self.make(node, options, started, &transaction, told).await?
-            }
-        };
-        // A build of a part of the time has not seen all of what its inputs are now.
-        let nothing_seen = Versions::default();
-        let is_part = plan.is_part && matches!(plan.decision, Decision::Build(_));
-        let success = Success {
-            node,
-            checksum: &plan.checksum,
-            versions: if is_part { &nothing_seen } else { &plan.versions },
-            published: matches!(plan.decision, Decision::Build(_)),
-            rows: made.rows,
-            seconds: plan.since.elapsed().as_secs_f64(),
-            tests: &made.tests,
-            now: self.clock.now(),
-        };
-        ledger::record_success(&transaction, &success).await?;
-        let unusual = match plan.tried(node, options, told) {
-            Some(tried) => history::published(&transaction, &tried, made.rows).await?,
-            None => Vec::new(),
-        };
-        transaction.commit().await?;
-        if success.published {
-            self.note_lineage(&session, node, &plan.sql).await;
+        let tests = testing::of(&self.manifest, node, &options.tests);
+        let kept_in = stored::schemas(&self.manifest, &tests);
+        for schema in kept_in.into_iter().chain([node.relation.schema.as_str()]) {
+            session.ensure_schema(schema).await?;
         }
+        told.units = units;
+        let outside = Outside::of(self, node, options, plan);
+        outside.run(&session, "pre_hooks").await?;
+        let transaction = session.begin().await?;
+        let done = self.attempt(node, options, plan, &transaction, told).await;
+        let (rows, unusual) = match done {
+            Ok(done) => {
+                transaction.commit().await?;
+                if matches!(plan.decision, Decision::Build(_)) {
+                    self.note_lineage(&session, node, &plan.sql).await;
+                }
+                outside.run(&session, "post_hooks").await?;
+                stored::views(&mut session, &self.manifest, &told.tests, plan.started).await?;
+                done
+            }
+            Err(error) => {
+                let rescued = stored::rescue(&transaction, &self.manifest, &told.tests).await;
+                drop(transaction);
+                let kept = async {
+                    rescued?.write(&mut session, &self.manifest).await?;
+                    stored::views(&mut session, &self.manifest, &told.tests, plan.started).await
+                };
+                if let Err(lost) = kept.await {
+                    tracing::warn!(model = %node.id, error = %lost, "the failures of its tests could not be kept");
+                }
+                return Err(error);
+            }
+        };
         for what in &unusual {
             tracing::warn!(model = %node.id, "unusual: it {what}");
         }
-        let warned = made.tests.iter().filter(|t| t.status == TestStatus::Warn);
+        let warned = told.tests.iter().filter(|t| t.status == TestStatus::Warn);
         Ok(BuildOutcome {
             built: true,
             reason,
-            rows: made.rows.and_then(|n| u64::try_from(n).ok()),
+            rows: rows.and_then(|n| u64::try_from(n).ok()),
             warnings: warned.map(|t| t.name.clone()).collect(),
             unusual,
-            tests: made.tests,
+            tests: told.tests.clone(),
         })
+    }
+
+    /// Builds or tests, and writes down what came of it, in a transaction that lasts if this succeeds; rows, and
+    /// what is unusual.
+    async fn attempt(
+        &self,
+        node: &Node,
+        options: &BuildOptions,
+        plan: &Plan,
+        transaction: &Transaction<'_>,
+        told: &mut Told,
+    ) -> Result<(Option<i64>, Vec<String>)> {
+        let bound = format!("set local lock_timeout = '{}s'", self.warehouse.lock_seconds_max());
+        transaction.batch(&bound, "setting a bound").await?;
+        only_one(transaction, node).await?;
+        let is_built = matches!(plan.decision, Decision::Build(_));
+        let (manifest, started) = (&self.manifest, plan.started);
+        if is_built || !plan.tests_same {
+            told.units.clear();
+            let tests: Vec<&Node> = manifest.units_of(&node.id).filter(|test| options.tests.has(&test.id)).collect();
+            units::run(transaction, manifest, &tests, started, &self.metrics, &mut told.units).await?;
+        }
+        units::judge(node, &told.units)?;
+        let rows = if is_built {
+            self.make(node, options, started, transaction, told).await?
+        } else {
+            let tests = testing::of(manifest, node, &options.tests);
+            told.tests = testing::run(
+                transaction,
+                manifest,
+                &tests,
+                Round { stands_for: &[], is_build: true, started, metrics: &self.metrics },
+            )
+            .await?;
+            testing::judge(node, &told.tests)?;
+            None
+        };
+        stored::settle(transaction, manifest, &told.tests).await?;
+        // A build of a part of the time has not seen all of what its inputs are now.
+        let nothing_seen = Versions::default();
+        let verdicts: Vec<TestVerdict> = told.units.iter().chain(&told.tests).cloned().collect();
+        let said = verdicts.iter().filter_map(|verdict| verdict.compiled.as_deref());
+        let success = Success {
+            node,
+            checksum: &plan.checksum,
+            versions: if plan.is_part && is_built { &nothing_seen } else { &plan.versions },
+            published: is_built,
+            rows,
+            seconds: plan.since.elapsed().as_secs_f64(),
+            tests: &verdicts,
+            tests_checksum: self.has_all_tests(node, &options.tests).then_some(plan.tests_checksum.as_str()),
+            tests_clock: wall_clock::seen(said, started),
+            now: self.clock.now(),
+        };
+        ledger::record_success(transaction, &success).await?;
+        let unusual = match plan.tried(node, options, told) {
+            Some(tried) => history::published(transaction, &tried, rows).await?,
+            None => Vec::new(),
+        };
+        Ok((rows, unusual))
+    }
+
+    /// Whether all tests of a node are among some.
+    fn has_all_tests(&self, node: &Node, choice: &TestChoice) -> bool {
+        self.manifest.tests_of(&node.id).chain(self.manifest.units_of(&node.id)).all(|test| choice.has(&test.id))
     }
 
     async fn make(
@@ -212,7 +221,7 @@ impl Models {
         started: DateTime<Utc>,
         transaction: &Transaction<'_>,
         told: &mut Told,
-    ) -> Result<Made> {
+    ) -> Result<Option<i64>> {
         let full_refresh = node.settings.flag("full_refresh").unwrap_or(options.full_refresh);
         let batches = match Microbatch::of(&self.manifest, node)? {
             Some(model) => {
@@ -235,81 +244,16 @@ impl Models {
         let file = self.manifest.write_compiled(node, &sql);
         let (manifest, id) = (self.manifest.clone(), node.id.clone());
         let templates = Templates { manifest, id, sql: Some(sql.clone()), started, full_refresh, turn: None };
-        let (manifest, metrics) = (&self.manifest, &*self.metrics);
-        let work = Work { manifest, node, sql: &sql, file, started, metrics, templates, batches };
-        work.make(transaction).await
-    }
-
-    /// Looks at everything that decides whether a model is built: before anything is, so that what changes meanwhile
-    /// is seen as a change the next time.
-    pub(super) async fn look(&self, node: &Node, options: &BuildOptions, session: &Session) -> Result<Plan> {
-        let since = Instant::now();
-        let looked = [(node, Inputs::of(&self.manifest, node))];
-        let compiled = self.compiled(session, &looked).await?.pop().unwrap_or_else(|| Err(node_gone(node)))?;
-        let seen = Seen::of(session, &looked).await?;
-        let [(node, inputs)] = looked;
-        Ok(Plan { since, ..self.decided(node, options, &inputs, &seen, compiled) })
-    }
-
-    /// The SQL of nodes and of the views that they read, as a first build would have it; each may ask the warehouse.
-    ///
-    /// As if the day had just begun, so that the checksum of a model that shows when the run started changes once a
-    /// day and not each time.
-    async fn compiled(&self, session: &Session, nodes: &[(&Node, Inputs)]) -> Result<Vec<Result<Compiled>>> {
-        let started = self.clock.now().date_naive().and_time(NaiveTime::MIN).and_utc();
-        let wanted: Vec<(ModelId, Vec<ModelId>)> =
-            nodes.iter().map(|(node, inputs)| (node.id.clone(), inputs.views.iter().cloned().collect())).collect();
-        let manifest = self.manifest.clone();
-        with_connection(On::Session(session), move |connection| {
-            let manner = Manner::new(started, Some(connection));
-            let sql = |id: &ModelId| compile::compile(&manifest, manifest.node(id)?, &manner);
-            let one = |(id, views): &(ModelId, Vec<ModelId>)| {
-                // A view that can't be compiled stays as it is, and so does what is read through it.
-                Ok(Compiled { sql: sql(id)?, views: views.iter().filter_map(|view| sql(view).ok()).collect() })
-            };
-            wanted.iter().map(one).collect()
-        })
-        .await
-    }
-
-    fn decided(&self, node: &Node, options: &BuildOptions, inputs: &Inputs, seen: &Seen, compiled: Compiled) -> Plan {
-        let (since, now) = (Instant::now(), self.clock.now());
-        let checksum = self.checksum_of(node, &compiled.sql);
-        let clock = wall_clock::seen(compiled.views.iter().chain([&compiled.sql]).map(String::as_str), now);
-        let versions = seen.versions(inputs, clock);
-        let is_part = options.has_span() && node.settings.text("incremental_strategy").as_deref() == Some("microbatch");
-        let kind = BuildKind::of(node, seen.relkind(&node.relation), options.full_refresh, is_part);
-        let decision = decide(&Known {
-            materialized: &node.materialized(),
-            entry: seen.entry(node),
-            checksum: &checksum,
-            inputs,
-            versions: &versions,
-            relkind: seen.relkind(&node.relation),
-            full_refresh: options.full_refresh,
-            has_span: is_part,
-        });
-        Plan { decision, kind, sql: compiled.sql, checksum, versions, started: now, since, is_part }
-    }
-
-    fn checksum_of(&self, node: &Node, sql: &str) -> String {
-        let settings = node.settings.json().to_string();
-        let tests = self.manifest.tests_of(&node.id).map(|test| {
-            let arguments = test.generic.as_ref().map(|g| format!("{:?} {:?} {:?}", g.namespace, g.word, g.arguments));
-            format!("{} {} {} {}", test.id, test.source, test.settings.json(), arguments.unwrap_or_default())
-        });
-        let units = self.manifest.units_of(&node.id).map(|test| described_unit(test).to_string());
-        let tests: Vec<String> = tests.chain(units).collect();
-        let (relation, materialized) = (node.relation.to_string(), node.materialized());
-        let described = format!("{:?} {:?} {}", node.columns, node.constraints, node.description);
-        let fixed = [sql, &materialized, settings.as_str(), relation.as_str(), &node.checksum, &described];
-        checksum::of(fixed.into_iter().chain(tests.iter().map(String::as_str)))
+        let (manifest, metrics, choice) = (&self.manifest, &*self.metrics, &options.tests);
+        let work = Work { manifest, node, sql: &sql, file, started, choice, metrics, templates, batches };
+        work.make(transaction, told).await
     }
 
     /// Writes a failure down, for `status` and for the next decision. That this may fail too, when the
     /// warehouse is gone, changes nothing: the model is then built again because its inputs changed.
     async fn remember(&self, node: &Node, error: &Error, plan: Option<&Plan>, options: &BuildOptions, told: &Told) {
-        let tried = plan.map(|plan| (plan.checksum.as_str(), &plan.versions));
+        let whole = plan.map(Plan::whole);
+        let tried = whole.as_deref().zip(plan.map(|plan| &plan.versions));
         let build = plan.map_or_else(
             || Some(Tried::early(node, self.clock.now(), options.run)),
             |plan| plan.tried(node, options, told),
@@ -328,6 +272,28 @@ impl Models {
     }
 }
 
+/// Hooks that want no transaction; none where nothing is made.
+struct Outside(Option<Templates>);
+
+impl Outside {
+    fn of(models: &Models, node: &Node, options: &BuildOptions, plan: &Plan) -> Self {
+        let config = config_of(node);
+        let all = ["pre-hook", "post-hook"].into_iter().filter_map(|key| config[key].as_array()).flatten();
+        let is_asked = all.into_iter().any(|hook| hook["transaction"] == false);
+        let (manifest, id, started) = (models.manifest.clone(), node.id.clone(), plan.started);
+        let full_refresh = options.full_refresh;
+        let is_built = matches!(plan.decision, Decision::Build(_));
+        Self((is_asked && is_built).then(|| Templates { manifest, id, sql: None, started, full_refresh, turn: None }))
+    }
+
+    async fn run(&self, session: &Session, which: &'static str) -> Result<()> {
+        match &self.0 {
+            Some(templates) => templates.outside(session, which).await,
+            None => Ok(()),
+        }
+    }
+}
+
 /// Two builds of one model at once would do the same work twice; the later one comes again.
 async fn only_one(transaction: &Transaction<'_>, node: &Node) -> Result<()> {
     let sql = "select pg_try_advisory_xact_lock(hashtextextended($1, 0))";
@@ -338,23 +304,13 @@ async fn only_one(transaction: &Transaction<'_>, node: &Node) -> Result<()> {
     Err(Error::new(Kind::WarehouseConflict, format!("{} is being built by another process", node.name)))
 }
 
-/// A node's SQL, and that of the views it reads.
-struct Compiled {
-    sql: String,
-    views: Vec<String>,
-}
-
-fn node_gone(node: &Node) -> Error {
-    Error::new(Kind::Internal, format!("{} was not compiled", node.name))
-}
-
-fn nothing(reason: &str) -> BuildOutcome {
+fn nothing(reason: &str, tests: Vec<TestVerdict>) -> BuildOutcome {
     BuildOutcome {
         built: false,
         reason: reason.to_owned(),
         rows: None,
         warnings: Vec::new(),
         unusual: Vec::new(),
-        tests: Vec::new(),
+        tests,
     }
 }

@@ -250,7 +250,8 @@ impl Manifest {
         }
     }
 
-    fn compiled_path(&self, node: &Node) -> PathBuf {
+    /// Where the compiled SQL of a node is written to.
+    pub(super) fn compiled_path(&self, node: &Node) -> PathBuf {
         let file = match &node.generic {
             Some(_) => format!("{}/{}", node.file, node.path),
             None if node.resource == Resource::UnitTest => format!("{}/models/{}.sql", node.file, node.name),

@@ -15,6 +15,16 @@ pub(super) enum Decision {
     Build(String),
 }
 
+/// What is known of a model's tests.
+pub(super) struct Tests<'a> {
+    /// Whether any are to be run.
+    pub are_wanted: bool,
+    /// The checksum that they have now; an empty list has one too.
+    pub checksum: &'a str,
+    /// Whether those that read the clock would read the same.
+    pub is_clock_same: bool,
+}
+
 /// What is known of a model.
 pub(super) struct Known<'a> {
     /// How it becomes a relation.
@@ -23,6 +33,8 @@ pub(super) struct Known<'a> {
     pub entry: Option<&'a Entry>,
     /// The checksum it would have now.
     pub checksum: &'a str,
+    /// Its tests.
+    pub tests: &'a Tests<'a>,
     /// What it reads.
     pub inputs: &'a Inputs,
     /// The versions of that now.
@@ -31,6 +43,10 @@ pub(super) struct Known<'a> {
     pub relkind: Option<char>,
     /// Whether it was asked to be made from scratch.
     pub full_refresh: bool,
+    /// Whether it was asked to be made whatever changed.
+    pub always: bool,
+    /// Whether somebody else's macro makes it, which may do something else each time.
+    pub is_custom: bool,
     /// Whether it is built in batches and was asked for some of them.
     pub has_span: bool,
 }
@@ -59,23 +75,40 @@ pub(super) fn decide(known: &Known<'_>) -> Decision {
     if known.full_refresh && !is_view {
         return Decision::Build("full refresh".to_owned());
     }
+    if known.always {
+        return Decision::Build("it was asked for".to_owned());
+    }
+    if known.is_custom {
+        return Decision::Build(format!("what materialization '{}' does each time is not known", known.materialized));
+    }
     if known.has_span {
         return Decision::Build("a span of event time was asked for".to_owned());
     }
     if entry.checksum.as_deref() != Some(known.checksum) {
-        return Decision::Build("its SQL, configuration or tests changed".to_owned());
+        return Decision::Build("its SQL or configuration changed".to_owned());
     }
     let again = if is_view { Decision::Test } else { Decision::Build };
     if entry.failed {
         return again("its last build failed".to_owned());
     }
     if let Some(source) = known.inputs.untracked.first() {
-        return again(format!("whether source {source} changed is not known"));
+        return again(format!("whether {source} changed is not known"));
     }
-    match changed(&entry.versions, known.versions) {
-        Some(what) => again(what),
-        None => Decision::Nothing("inputs unchanged".to_owned()),
+    if let Some(what) = changed(&entry.versions, known.versions) {
+        return again(what);
     }
+    match (known.tests.are_wanted, entry.tests_checksum.as_deref()) {
+        (false, _) => {}
+        (true, None) => return Decision::Test("it was not tested since it was built".to_owned()),
+        (true, Some(then)) if then != known.tests.checksum => {
+            return Decision::Test("its tests changed".to_owned());
+        }
+        (true, Some(_)) if !known.tests.is_clock_same => {
+            return Decision::Test("the date turned, which its tests read".to_owned());
+        }
+        _ => {}
+    }
+    Decision::Nothing("inputs unchanged".to_owned())
 }
 
 /// What changed between two sets of versions, in words.
@@ -105,14 +138,18 @@ mod tests {
 
     fn decided(entry: Option<Entry>, now: serde_json::Value, change: impl FnOnce(&mut Known<'_>)) -> Decision {
         let (inputs, versions) = (Inputs::default(), versions(now));
+        let tests = Tests { are_wanted: true, checksum: "t", is_clock_same: true };
         let mut known = Known {
             materialized: "table",
             entry: entry.as_ref(),
             checksum: "c",
+            tests: &tests,
             inputs: &inputs,
             versions: &versions,
             relkind: Some('r'),
             full_refresh: false,
+            always: false,
+            is_custom: false,
             has_span: false,
         };
         change(&mut known);
@@ -120,7 +157,14 @@ mod tests {
     }
 
     fn entry() -> Option<Entry> {
-        Some(Entry { checksum: Some("c".to_owned()), versions: versions(json!({"table:a": 1})), failed: false })
+        Some(Entry {
+            checksum: Some("c".to_owned()),
+            versions: versions(json!({"table:a": 1})),
+            failed: false,
+            tests_checksum: Some("t".to_owned()),
+            tests_clock: None,
+            verdicts: Vec::new(),
+        })
     }
 
     #[test]
@@ -130,15 +174,15 @@ mod tests {
         assert_eq!(decided(entry(), same.clone(), |_| {}), Decision::Nothing("inputs unchanged".to_owned()));
         assert_eq!(decided(None, same.clone(), |_| {}), build("never built"));
         assert_eq!(decided(entry(), same.clone(), |k| k.full_refresh = true), build("full refresh"));
+        assert_eq!(decided(entry(), same.clone(), |k| k.always = true), build("it was asked for"));
+        let reason = "what materialization 'table' does each time is not known";
+        assert_eq!(decided(entry(), same.clone(), |k| k.is_custom = true), build(reason));
         assert_eq!(decided(entry(), same.clone(), |k| k.has_span = true), build("a span of event time was asked for"));
         assert_eq!(
             decided(entry(), same.clone(), |k| k.relkind = None),
             build("its relation is missing in the warehouse")
         );
-        assert_eq!(
-            decided(entry(), same.clone(), |k| k.checksum = "d"),
-            build("its SQL, configuration or tests changed")
-        );
+        assert_eq!(decided(entry(), same.clone(), |k| k.checksum = "d"), build("its SQL or configuration changed"));
         assert_eq!(decided(entry(), json!({"table:a": 2}), |_| {}), build("table a changed"));
         assert_eq!(
             decided(entry(), json!({"model:model.p.b": 1, "table:a": 2}), |_| {}),
@@ -146,6 +190,23 @@ mod tests {
         );
         let failed = entry().map(|e| Entry { failed: true, ..e });
         assert_eq!(decided(failed, same, |_| {}), build("its last build failed"));
+    }
+
+    #[test]
+    fn a_model_whose_tests_alone_changed_is_tested() {
+        const OTHER: Tests<'_> = Tests { are_wanted: true, checksum: "u", is_clock_same: true };
+        const LATER: Tests<'_> = Tests { are_wanted: true, checksum: "t", is_clock_same: false };
+        const NONE: Tests<'_> = Tests { are_wanted: false, checksum: "t", is_clock_same: true };
+        let same = json!({"table:a": 1});
+        let test = |reason: &str| Decision::Test(reason.to_owned());
+        let untested = || entry().map(|e| Entry { tests_checksum: None, ..e });
+        assert_eq!(decided(untested(), same.clone(), |_| {}), test("it was not tested since it was built"));
+        assert_eq!(
+            decided(untested(), same.clone(), |k| k.tests = &NONE),
+            Decision::Nothing("inputs unchanged".to_owned())
+        );
+        assert_eq!(decided(entry(), same.clone(), |k| k.tests = &OTHER), test("its tests changed"));
+        assert_eq!(decided(entry(), same, |k| k.tests = &LATER), test("the date turned, which its tests read"));
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl Models {
         }
         // What is wrong with the model before it is built costs nothing to find again.
         let Ok(now) = self.look(node, &BuildOptions::default(), &session).await else { return Ok(None) };
-        Ok(still_fails(&failure, &now.checksum, &now.versions, self.clock.now()))
+        Ok(still_fails(&failure, &now.whole(), &now.versions, self.clock.now()))
     }
 }
 

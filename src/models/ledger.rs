@@ -52,7 +52,7 @@ impl Inputs {
         for read in &node.sources {
             match &read.raw {
                 Some(table) => self.tables.insert(table.as_str().to_owned()),
-                None => self.untracked.insert(read.id.trim_start_matches("source.").to_owned()),
+                None => self.untracked.insert(format!("source {}", read.id.trim_start_matches("source."))),
             };
         }
     }
@@ -60,6 +60,10 @@ impl Inputs {
     fn add_model(&mut self, manifest: &Manifest, id: &ModelId, seen: &mut BTreeSet<ModelId>) {
         let Some(node) = manifest.nodes.get(id) else { return };
         if !seen.insert(id.clone()) {
+            return;
+        }
+        if manifest.deferred.contains_key(id) {
+            self.untracked.insert(id.as_str().to_owned());
             return;
         }
         if !node.is_ephemeral() {
@@ -87,13 +91,19 @@ pub(super) struct Entry {
     pub versions: Versions,
     /// Whether the last try failed.
     pub failed: bool,
+    /// Of the tests that were run on it, all of them; `None` where not all were.
+    pub tests_checksum: Option<String>,
+    /// What they saw of the clock.
+    pub tests_clock: Option<String>,
+    /// What they said.
+    pub verdicts: Vec<TestVerdict>,
 }
 
 /// What is written when a version is published, or tested again.
 pub(super) struct Success<'a> {
     /// The model.
     pub node: &'a Node,
-    /// Of SQL, configuration and tests.
+    /// Of SQL and configuration.
     pub checksum: &'a str,
     /// What was read.
     pub versions: &'a Versions,
@@ -105,6 +115,10 @@ pub(super) struct Success<'a> {
     pub seconds: f64,
     /// What its tests said.
     pub tests: &'a [TestVerdict],
+    /// Of all tests, where all were run.
+    pub tests_checksum: Option<&'a str>,
+    /// What they saw of the clock.
+    pub tests_clock: Option<String>,
     /// When.
     pub now: DateTime<Utc>,
 }
@@ -112,14 +126,16 @@ pub(super) struct Success<'a> {
 /// Writes a success; the caller's transaction makes it last.
 pub(super) async fn record_success(transaction: &Transaction<'_>, success: &Success<'_>) -> Result<()> {
     let sql = "insert into amalgam.model_state as s (model_id, relation, materialized, checksum, input_versions, \
-                   data_version, built_at, checked_at, row_count, seconds, tests) \
-               values ($1, $2, $3, $4, $5, 1, $6, $6, $7, $8, $9) \
+                   data_version, built_at, checked_at, row_count, seconds, tests, \
+                   tests_checksum, tests_clock) \
+               values ($1, $2, $3, $4, $5, 1, $6, $6, $7, $8, $9, $11, $12) \
                on conflict (model_id) do update set relation = excluded.relation, materialized = excluded.materialized, \
                    checksum = excluded.checksum, input_versions = excluded.input_versions, \
                    data_version = s.data_version + case when $10 then 1 else 0 end, \
                    built_at = case when $10 then excluded.built_at else s.built_at end, checked_at = excluded.checked_at, \
                    row_count = case when $10 then excluded.row_count else s.row_count end, seconds = excluded.seconds, \
-                   tests = excluded.tests, failed_at = null, error_kind = null, last_error = null, \
+                   tests = excluded.tests, tests_checksum = excluded.tests_checksum, \
+                   tests_clock = excluded.tests_clock, failed_at = null, error_kind = null, last_error = null, \
                    failed_checksum = null, failed_versions = null";
     let tests = serde_json::to_value(success.tests).expect("names, words and numbers are JSON");
     let versions = Json::Object(success.versions.clone());
@@ -139,6 +155,8 @@ pub(super) async fn record_success(transaction: &Transaction<'_>, success: &Succ
                 &success.seconds,
                 &tests,
                 &success.published,
+                &success.tests_checksum,
+                &success.tests_clock,
             ],
             "writing the state of a model",
         )

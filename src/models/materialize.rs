@@ -14,10 +14,10 @@ use super::{
     jinja,
     manifest::{Manifest, Node, Resource},
     microbatch::Batches,
+    options::{Response, TestChoice, Told},
     relation::Relation,
     templates::{self, Templates},
-    testing,
-    verdict::TestVerdict,
+    testing::{self, Round},
 };
 use crate::{
     error::{Error, Kind, Result},
@@ -43,20 +43,14 @@ pub(super) struct Work<'a> {
     pub file: Option<PathBuf>,
     /// When the run began.
     pub started: DateTime<Utc>,
+    /// Which tests are run.
+    pub choice: &'a TestChoice,
     /// Where verdicts are counted.
     pub metrics: &'a Metrics,
     /// Its macros.
     pub templates: Templates,
     /// Of a microbatch model: its batches.
     pub batches: Option<Batches>,
-}
-
-/// What was made.
-pub(super) struct Made {
-    /// Rows; `None` for a view.
-    pub rows: Option<i64>,
-    /// What the tests said.
-    pub tests: Vec<TestVerdict>,
 }
 
 /// The kind of what bears a name: PostgreSQL's relkind.
@@ -68,8 +62,9 @@ pub(super) async fn relkind(transaction: &Transaction<'_>, of: &Relation) -> Res
 }
 
 impl Work<'_> {
-    /// Makes the relation, tests it, and publishes it.
-    pub(super) async fn make(&self, transaction: &Transaction<'_>) -> Result<Made> {
+    /// Makes the relation, tests it, and publishes it; gives its rows, `None` for a view. `told` takes what the tests
+    /// say, be it a failure, and what the warehouse answered.
+    pub(super) async fn make(&self, transaction: &Transaction<'_>, told: &mut Told) -> Result<Option<i64>> {
         let materialized = self.node.materialized();
         let hanging = Hanging::default();
         let word = materialized.clone();
@@ -77,10 +72,10 @@ impl Work<'_> {
             move |scope: &Arc<_>, _: &Node| Ok(templates::materialization(scope, &word).map(|(_, is_own)| is_own));
         let found = self.templates.within(On::Transaction(transaction, &hanging), find).await?;
         match (found, materialized.as_str()) {
-            (Some(false), "view" | "table") => self.replace(transaction).await,
+            (Some(false), "view" | "table") => self.replace(transaction, told).await,
             (Some(_), _) => match &self.batches {
-                Some(batches) => self.in_batches(transaction, materialized, batches).await,
-                None => self.by_macro(transaction, materialized).await,
+                Some(batches) => self.in_batches(transaction, materialized, batches, told).await,
+                None => self.by_macro(transaction, materialized, told).await,
             },
             (None, other) => Err(Error::new(
                 Kind::ModelProject,
@@ -94,7 +89,7 @@ impl Work<'_> {
     }
 
     /// Makes the relation anew beside the old one, tests it, and puts it in its place.
-    async fn replace(&self, transaction: &Transaction<'_>) -> Result<Made> {
+    async fn replace(&self, transaction: &Transaction<'_>, told: &mut Told) -> Result<Option<i64>> {
         let target = &self.node.relation;
         let new = target.provisional();
         let (create, kind) = match self.node.materialized().as_str() {
@@ -118,12 +113,13 @@ impl Work<'_> {
             transaction.batch(&format!("analyze {}", new.quoted()), "analyzing a new table").await?;
             rows = Some(count(transaction, &new).await?);
         }
+        let code = if kind == "v" { "CREATE VIEW" } else { "SELECT" };
+        told.response = Some(Response { code: code.to_owned(), rows: rows.and_then(|n| u64::try_from(n).ok()) });
         let has_more =
             self.node.settings.get("post_hook").and_then(|v| v.as_array()).is_some_and(|all| !all.is_empty());
         let stands_for = [(target.clone(), new.clone())];
-        let mut tests = Vec::new();
         if !has_more {
-            tests = self.test(transaction, &stands_for).await?;
+            self.test(transaction, &stands_for, told).await?;
         }
         if kind == "r" {
             // Before the swap: readers of the old one wait for a rename, not for indexes.
@@ -134,38 +130,44 @@ impl Work<'_> {
         self.finish(on, was_there).await?;
         if has_more {
             // What its hooks have done is tested too.
-            tests = self.test(transaction, &[]).await?;
+            self.test(transaction, &[], told).await?;
         }
         restore(transaction, hanging, |schema, name| self.present_definition(schema, name)).await?;
-        Ok(Made { rows, tests })
+        Ok(rows)
     }
 
     /// Lets a materialization's own macro make the relation, and tests it before anybody sees it.
-    async fn by_macro(&self, transaction: &Transaction<'_>, word: String) -> Result<Made> {
+    async fn by_macro(&self, transaction: &Transaction<'_>, word: String, told: &mut Told) -> Result<Option<i64>> {
         let hanging = Hanging::default();
-        self.templates.materialize(On::Transaction(transaction, &hanging), word).await?;
-        self.made(transaction, hanging).await
+        told.response = self.templates.materialize(On::Transaction(transaction, &hanging), word).await?;
+        self.made(transaction, hanging, told).await
     }
 
     /// Tests what a materialization's own macro has made.
-    pub(super) async fn made(&self, transaction: &Transaction<'_>, hanging: Hanging) -> Result<Made> {
+    pub(super) async fn made(
+        &self,
+        transaction: &Transaction<'_>,
+        hanging: Hanging,
+        told: &mut Told,
+    ) -> Result<Option<i64>> {
         restore(transaction, hanging, |schema, name| self.present_definition(schema, name)).await?;
-        let tests = self.test(transaction, &[]).await?;
-        let rows = match relkind(transaction, &self.node.relation).await? {
+        self.test(transaction, &[], told).await?;
+        Ok(match relkind(transaction, &self.node.relation).await? {
             Some('r' | 'm') => Some(count(transaction, &self.node.relation).await?),
             _ => None,
-        };
-        Ok(Made { rows, tests })
+        })
     }
 
     async fn test(
         &self,
         transaction: &Transaction<'_>,
         stands_for: &[(Relation, Relation)],
-    ) -> Result<Vec<TestVerdict>> {
-        let tests = testing::run(transaction, self.manifest, self.node, stands_for, self.started, self.metrics).await?;
-        testing::judge(self.node, &tests)?;
-        Ok(tests)
+        told: &mut Told,
+    ) -> Result<()> {
+        let tests = testing::of(self.manifest, self.node, self.choice);
+        let round = Round { stands_for, is_build: true, started: self.started, metrics: self.metrics };
+        told.tests = testing::run(transaction, self.manifest, &tests, round).await?;
+        testing::judge(self.node, &told.tests)
     }
 
     /// Runs the hooks before or after a node.
@@ -173,10 +175,7 @@ impl Work<'_> {
         self.templates
             .within(on, move |scope, node| {
                 let hooks = scope.extra.get(which).cloned().unwrap_or_default();
-                for inside in [false, true] {
-                    templates::call(scope, node, "run_hooks", &[hooks.clone(), inside.into()])?;
-                }
-                Ok(())
+                templates::call(scope, node, "run_hooks", &[hooks, true.into()]).map(drop)
             })
             .await
     }

@@ -8,6 +8,7 @@
 //! which sees [`Models`] alone.
 //! Guarantee: a model is built, tested and published in one transaction, or its last good version stays.
 
+mod agenda;
 mod artifacts;
 mod build;
 mod builtin;
@@ -17,6 +18,7 @@ mod clone;
 mod compile;
 mod context;
 mod decide;
+mod defer;
 mod descent;
 mod freshness;
 mod history;
@@ -30,9 +32,11 @@ mod microbatch;
 mod operation;
 mod options;
 mod packages;
+mod plan;
 mod profile;
 mod reading;
 mod relation;
+mod results;
 mod run_operation;
 mod seed;
 mod seen;
@@ -51,17 +55,20 @@ use crate::{
     telemetry::Metrics,
     warehouse::Warehouse,
 };
+pub use agenda::{Agenda, Duty, Step};
 pub use artifacts::Catalog;
 pub use clean::{Cleaned, clean};
 pub use clone::{Cloned, Elsewhere};
 pub use context::Says;
+use context::connection::{Connection, On, with_connection};
 pub use descent::{ColumnLineage, ColumnOrigins, Lineage, NodeLineage, Origin, RowsOrigin};
 pub use freshness::Freshness;
 use manifest::{Given, Manifest};
-pub use operation::{Ended, Moment};
-pub use options::{BatchSpan, BuildOptions, Told};
+pub use operation::Moment;
+pub use options::{BatchSpan, BuildOptions, Response, TestChoice, Told};
 pub use packages::{Added, DepsOptions, InstalledPackage, PackageOrigin, install_packages};
 pub use profile::{ProfileChoice, take_profile};
+pub use results::{NodeResult, NodeStatus, Performed};
 pub use select::{Indirect, Selected, Selection};
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
@@ -71,7 +78,6 @@ use std::{
     path::Path,
     sync::Arc,
 };
-pub use units::{UnitChoice, UnitStatus, UnitVerdict};
 pub use verdict::{TestStatus, TestVerdict};
 
 /// A project, parsed, and the warehouse to build it in. Cheap to clone.
@@ -115,7 +121,7 @@ pub struct ModelSummary {
 }
 
 /// What a build of one model did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BuildOutcome {
     /// Whether anything was built or tested; if not, nothing it depends on had changed.
     pub built: bool,
@@ -139,6 +145,20 @@ impl Models {
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Result<Option<Self>> {
+        Self::load_with(config, warehouse, metrics, clock, Map::new())
+    }
+
+    /// As [`Models::load`], with flags of a command, in dbt's words and in upper case.
+    ///
+    /// # Errors
+    /// The project as a whole is wrong.
+    pub fn load_with(
+        config: &configuration::Config,
+        warehouse: Warehouse,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+        given: Map<String, Json>,
+    ) -> Result<Option<Self>> {
         let Some(root) = &config.models.project_dir else { return Ok(None) };
         let models = &config.models;
         let mut vars: Map<String, Json> =
@@ -150,7 +170,7 @@ impl Models {
         let given = Given {
             target: target(config),
             vars,
-            flags: flags(config),
+            flags: flags(config).into_iter().chain(given).collect(),
             raw_schema: config.warehouse.raw_schema.clone(),
             invocation: uuid_of(fastrand::u128(..)),
             now: clock.now(),
@@ -222,12 +242,22 @@ impl Models {
         }
     }
 
-    /// Writes `manifest.json` below the target folder.
+    /// Writes `manifest.json` below the target folder. `compiled`: the SQL of what was compiled, by unique id.
     ///
     /// # Errors
     /// The folder can't be written.
-    pub fn write_manifest(&self) -> Result<()> {
-        self.manifest.write(self.clock.now())
+    pub fn write_manifest(&self, compiled: &BTreeMap<&str, &str>) -> Result<()> {
+        self.manifest.write(self.clock.now(), compiled)
+    }
+
+    /// The name of a node, as people say it.
+    pub fn name(&self, id: &str) -> String {
+        let node = self.manifest.nodes.get(&ModelId::new(id));
+        let shown = |node: &manifest::Node| match &node.unit {
+            Some(unit) => unit.shown(node),
+            None => node.name.clone(),
+        };
+        node.map_or_else(|| id.to_owned(), shown)
     }
 
     /// A model as a person sees it.
@@ -257,6 +287,39 @@ impl Models {
         let sql = compile::compile(&self.manifest, node, &manner)?;
         self.manifest.write_compiled(node, &sql);
         Ok(sql)
+    }
+
+    /// The SQL of nodes as they would be built now, for those that have any: models, snapshots, tests, analyses. What
+    /// asks the warehouse fails by itself where that can't be reached.
+    ///
+    /// # Errors
+    /// The thread that renders is gone.
+    pub async fn compile_all(&self, ids: &BTreeSet<String>) -> Result<Vec<(ModelId, Result<String>)>> {
+        let has_sql = |node: &&manifest::Node| {
+            use manifest::Resource as R;
+            matches!(node.resource, R::Model | R::Snapshot | R::Test | R::Analysis) && ids.contains(node.id.as_str())
+        };
+        let wanted: Vec<ModelId> = self.manifest.nodes.values().filter(has_sql).map(|node| node.id.clone()).collect();
+        let (manifest, started) = (self.manifest.clone(), self.clock.now());
+        let compiled = move |connection: Option<Connection>| {
+            let manner = compile::Manner { as_new: connection.is_none(), ..compile::Manner::new(started, connection) };
+            let one = |id: ModelId| {
+                let sql = manifest.node(&id).and_then(|node| {
+                    let sql = compile::compile(&manifest, node, &manner)?;
+                    manifest.write_compiled(node, &sql);
+                    Ok(sql)
+                });
+                (id, sql)
+            };
+            wanted.into_iter().map(one).collect::<Vec<_>>()
+        };
+        match self.warehouse.session().await {
+            Ok(session) => with_connection(On::Session(&session), move |connection| compiled(Some(connection))).await,
+            Err(error) => {
+                tracing::debug!(%error, "compiling without the warehouse");
+                Ok(compiled(None))
+            }
+        }
     }
 
     /// The tests of each model, by name; for a person.

@@ -1,17 +1,17 @@
 //! What a project runs before and after everything: `on-run-start` and `on-run-end`.
 
 use super::{
-    Models, compile,
+    Models, NodeResult, NodeStatus, compile,
     context::connection::{On, with_connection},
     jinja,
-    manifest::Resource,
+    manifest::{Manifest, Resource},
 };
 use crate::{
     domain::ModelId,
-    error::{Kind, Result},
+    error::{Error, Kind, Result},
+    warehouse::Session,
 };
 use minijinja::value::Value;
-use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// When.
@@ -23,69 +23,75 @@ pub enum Moment {
     End,
 }
 
-/// How a node ended, for `results`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ended {
-    /// The node.
-    pub id: ModelId,
-    /// dbt's word: `success`, `error`, `skipped`.
-    pub status: &'static str,
-    /// How long it took.
-    pub seconds: f64,
-    /// What went wrong.
-    pub message: Option<String>,
-}
-
 impl Models {
-    /// Runs the statements of the project and of its packages, each by itself, in their order.
+    /// Runs the statements of the project and of its packages, each by itself, in their order, up to the first that
+    /// fails: how each ended, and that failure.
     ///
     /// # Errors
-    /// The first that fails.
-    pub async fn operate(&self, moment: Moment, results: &[Ended]) -> Result<()> {
+    /// The warehouse can't be reached.
+    pub async fn operate(&self, moment: Moment, results: &[NodeResult]) -> Result<(Vec<NodeResult>, Option<Error>)> {
         let key = if moment == Moment::Start { "on-run-start" } else { "on-run-end" };
         let wanted = |node: &&super::manifest::Node| node.resource == Resource::Operation && node.path == key;
         let nodes: Vec<ModelId> = self.manifest.nodes.values().filter(wanted).map(|node| node.id.clone()).collect();
         if nodes.is_empty() {
-            return Ok(());
+            return Ok(Default::default());
         }
         let session = self.warehouse.session().await?;
         session.ensure_schema(&self.manifest.setting.schema).await?;
-        let (manifest, started, results) = (self.manifest.clone(), self.clock.now(), results.to_vec());
-        with_connection(On::Session(&session), move |connection| {
-            for id in &nodes {
-                let node = manifest.node(id)?;
-                node.sound()?;
-                let manner =
-                    compile::Manner { as_new: false, ..compile::Manner::new(started, Some(connection.clone())) };
-                let mut extra = BTreeMap::new();
-                if moment == Moment::End {
-                    let described = |ended: &Ended| {
-                        json!({
-                            "node": manifest.describe(ended.id.as_str()), "status": ended.status,
-                            "execution_time": ended.seconds, "message": ended.message, "unique_id": ended.id.as_str(),
-                        })
-                    };
-                    let built = results.iter().filter(|r| r.status == "success");
-                    let schemas: BTreeSet<&str> =
-                        built.filter_map(|r| manifest.nodes.get(&r.id)).map(|n| n.relation.schema.as_str()).collect();
-                    let database = manifest.setting.database.as_str();
-                    let both = schemas.iter().map(|s| jinja::tuple(vec![database.into(), Value::from(*s)])).collect();
-                    extra.insert("results", jinja::from_json(&results.iter().map(described).collect()));
-                    extra.insert("schemas", jinja::list(schemas.iter().map(|s| Value::from(*s)).collect()));
-                    extra.insert("database_schemas", jinja::list(both));
-                }
-                let scope = compile::scope(&manifest, node, &manner, extra);
-                let rendered = manifest.setting.engine.render(&node.file, &node.source, scope.globals());
-                let sql = rendered.map_err(|error| compile::failed(&scope, &error))?;
-                if !sql.trim().is_empty() {
-                    connection.ask(sql.trim(), false).map_err(|located| match located.error.kind {
-                        Kind::WarehouseQuery => located.error.during(format!("{}: {key}", node.file)),
-                        _ => located.error,
-                    })?;
-                }
+        let (mut ended, mut failure) = (Vec::new(), None);
+        for id in nodes {
+            let status = if failure.is_some() {
+                NodeStatus::Skipped
+            } else {
+                failure = self.operate_one(&session, &id, moment, results).await.err();
+                if failure.is_some() { NodeStatus::Error } else { NodeStatus::Success }
+            };
+            let message = failure.as_ref().filter(|_| status == NodeStatus::Error).map(ToString::to_string);
+            let failures = (status == NodeStatus::Success).then_some(0);
+            let plain = NodeResult::plain(id.as_str(), status, message, self.clock.now());
+            ended.push(NodeResult { failures, ..plain });
+        }
+        Ok((ended, failure))
+    }
+
+    async fn operate_one(&self, session: &Session, id: &ModelId, moment: Moment, results: &[NodeResult]) -> Result<()> {
+        let (manifest, started, results, id) = (self.manifest.clone(), self.clock.now(), results.to_vec(), id.clone());
+        with_connection(On::Session(session), move |connection| {
+            let node = manifest.node(&id)?;
+            node.sound()?;
+            let manner = compile::Manner { as_new: false, ..compile::Manner::new(started, Some(connection.clone())) };
+            let extra = if moment == Moment::End { names_of_end(&manifest, &results) } else { BTreeMap::new() };
+            let scope = compile::scope(&manifest, node, &manner, extra);
+            let rendered = manifest.setting.engine.render(&node.file, &node.source, scope.globals());
+            let sql = rendered.map_err(|error| compile::failed(&scope, &error))?;
+            if sql.trim().is_empty() {
+                return Ok(());
             }
-            Ok(())
+            connection.ask(sql.trim(), false).map(drop).map_err(|located| match located.error.kind {
+                Kind::WarehouseQuery => located.error.during(format!("{}: {}", node.file, node.path)),
+                _ => located.error,
+            })
         })
         .await?
     }
+}
+
+/// Names that statements at the end see besides: `results`, `schemas`, `database_schemas`.
+fn names_of_end(manifest: &Manifest, results: &[NodeResult]) -> BTreeMap<&'static str, Value> {
+    let described = |result: &NodeResult| {
+        let mut described = result.described();
+        described["node"] = manifest.describe(&result.id);
+        described
+    };
+    let built = results.iter().filter(|result| result.status == NodeStatus::Success);
+    let nodes = built.filter_map(|result| manifest.nodes.get(&ModelId::new(result.id.as_str())));
+    let schemas: BTreeSet<&str> =
+        nodes.filter(|node| node.resource.is_built()).map(|node| node.relation.schema.as_str()).collect();
+    let database = manifest.setting.database.as_str();
+    let both = schemas.iter().map(|s| jinja::tuple(vec![database.into(), Value::from(*s)])).collect();
+    BTreeMap::from([
+        ("results", jinja::from_json(&results.iter().map(described).collect())),
+        ("schemas", jinja::list(schemas.iter().map(|s| Value::from(*s)).collect())),
+        ("database_schemas", jinja::list(both)),
+    ])
 }

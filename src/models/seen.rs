@@ -5,7 +5,10 @@ use super::{
     manifest::Node,
     relation::Relation,
 };
-use crate::{error::Result, warehouse::Session};
+use crate::{
+    error::Result,
+    warehouse::{Row, Session},
+};
 use serde_json::{Map, Value as Json};
 use std::collections::{BTreeSet, HashMap};
 
@@ -70,18 +73,22 @@ async fn versions(session: &Session, models: &[(&Node, Inputs)]) -> Result<HashM
 }
 
 async fn entries(session: &Session, ids: &[&str]) -> Result<HashMap<String, Entry>> {
-    let sql = "select model_id, checksum, input_versions, last_error is not null \
+    let sql = "select model_id, checksum, input_versions, last_error is not null, tests_checksum, tests_clock, tests \
                from amalgam.model_state where model_id = any ($1)";
     let rows = session.query(sql, &[&ids], "reading the state of models").await?;
-    let entry = |checksum, versions, failed| Entry {
-        checksum,
-        versions: match versions {
+    let entry = |row: &Row| Entry {
+        checksum: row.get(1),
+        versions: match row.get(2) {
             Json::Object(map) => map,
             _ => Map::new(),
         },
-        failed,
+        failed: row.get(3),
+        tests_checksum: row.get(4),
+        tests_clock: row.get(5),
+        // What an older version of this program wrote has no ids, and no checksum either.
+        verdicts: serde_json::from_value(row.get::<_, Option<Json>>(6).unwrap_or_default()).unwrap_or_default(),
     };
-    Ok(rows.iter().map(|row| (row.get(0), entry(row.get(1), row.get(2), row.get(3)))).collect())
+    Ok(rows.iter().map(|row| (row.get(0), entry(row))).collect())
 }
 
 async fn relkinds(session: &Session, schemas: &[&str], names: &[&str]) -> Result<HashMap<(String, String), char>> {

@@ -6,13 +6,16 @@ use super::{
         batch::{Batch, with_batch},
         connection::{On, with_connection},
         constant::constant,
+        results,
         scope::Scope,
     },
     manifest::{Manifest, Node},
+    options::Response,
 };
 use crate::{
     domain::ModelId,
     error::{Error, Kind, Result},
+    warehouse::Session,
 };
 use chrono::{DateTime, Utc};
 use minijinja::value::Value;
@@ -104,13 +107,23 @@ impl Templates {
         names
     }
 
-    /// Lets the macro of a materialization make the node's relation.
-    pub(super) async fn materialize(&self, on: On<'_, '_>, word: String) -> Result<()> {
+    /// Lets the macro of a materialization make the node's relation; what the warehouse answered to its `main`.
+    pub(super) async fn materialize(&self, on: On<'_, '_>, word: String) -> Result<Option<Response>> {
         self.within(on, move |scope, node| {
             let (found, _) = materialization(scope, &word)
                 .ok_or_else(|| Error::new(Kind::ModelProject, format!("{}: '{word}' is gone", node.file)))?;
             let made = scope.setting.engine.call(&found, &[], &node.file);
-            made.map(|_| ()).map_err(|error| compile::failed(scope, &error))
+            made.map_err(|error| compile::failed(scope, &error))?;
+            Ok(results::answered(scope, "main"))
+        })
+        .await
+    }
+
+    /// Runs the hooks before (`pre_hooks`) or after (`post_hooks`) a node that want no transaction.
+    pub(super) async fn outside(&self, session: &Session, which: &'static str) -> Result<()> {
+        self.within(On::Session(session), move |scope, node| {
+            let hooks = scope.extra.get(which).cloned().unwrap_or_default();
+            call(scope, node, "amalgam_run_hooks", &[hooks, false.into()]).map(drop)
         })
         .await
     }
@@ -136,6 +149,16 @@ pub(super) fn call(scope: &Arc<Scope>, node: &Node, name: &str, values: &[Value]
         .macro_named(name)
         .ok_or_else(|| Error::new(Kind::ModelRender, format!("{}: there is no macro {name}", node.file)))?;
     scope.setting.engine.call(&callable, values, &node.file).map_err(|error| compile::failed(scope, &error))
+}
+
+/// Whether a project or a package says how a materialization is made.
+pub(super) fn is_custom(manifest: &Manifest, word: &str) -> bool {
+    let setting = &manifest.setting;
+    setting.packages.iter().any(|package| {
+        [super::context::scope::ADAPTER, "default"]
+            .into_iter()
+            .any(|adapter| setting.engine.definition(package, &format!("materialization_{word}_{adapter}")).is_some())
+    })
 }
 
 /// The macro that makes a materialization: the project's, a package's, ours; the adapter's own before that for all.

@@ -12,6 +12,10 @@ const FUNCTIONS: &[&str] = &["now", "clock_timestamp", "statement_timestamp", "t
 /// Texts that become a date or a time of their own when they are read as one.
 const LITERALS: &[&str] = &["'now'", "'today'", "'tomorrow'", "'yesterday'"];
 
+/// What is seen of the clock by a model that asks for the date, and by one that turns it into another zone.
+const DAY: &str = "%Y-%m-%d";
+const HOUR: &str = "%Y-%m-%dT%H";
+
 /// What a model's SQL, and that of the views it reads, sees of the clock. Two texts differ where it must be
 /// built again.
 ///
@@ -23,7 +27,12 @@ pub(super) fn seen<'a>(sql: impl IntoIterator<Item = &'a str>, now: DateTime<Utc
         return None;
     }
     let zoned = texts.iter().any(|sql| sql.contains("at time zone") || sql.contains("timezone("));
-    Some(now.format(if zoned { "%Y-%m-%dT%H" } else { "%Y-%m-%d" }).to_string())
+    Some(now.format(if zoned { HOUR } else { DAY }).to_string())
+}
+
+/// Whether what was seen of the clock is what would be seen now.
+pub(super) fn is_still(seen: &str, now: DateTime<Utc>) -> bool {
+    [DAY, HOUR].into_iter().any(|form| now.format(form).to_string() == seen)
 }
 
 /// Whether lower-case SQL asks for the time.
@@ -105,5 +114,7 @@ mod tests {
         assert_eq!(seen(["select 1", "select CURRENT_DATE"], now).as_deref(), Some("1970-01-02"));
         let zoned = "select (current_timestamp at time zone 'America/Chicago')::date";
         assert_eq!(seen([zoned], now).as_deref(), Some("1970-01-02T01"));
+        assert!(is_still("1970-01-02", now) && is_still("1970-01-02T01", now));
+        assert!(!is_still("1970-01-01", now) && !is_still("1970-01-02T00", now));
     }
 }

@@ -24,6 +24,11 @@ pub struct CopyIn {
 }
 
 impl CopyIn {
+    /// Begins every stream: signature, flags, no extension.
+    pub const HEADER: &[u8; HEADER_BYTES] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+    /// Ends every stream.
+    pub const TRAILER: &[u8; 2] = b"\xff\xff";
+
     /// Sends a piece of the stream; waits while the server is behind.
     pub async fn send(&mut self, mut bytes: Bytes) -> Result<()> {
         while !bytes.is_empty() {

@@ -4,25 +4,29 @@ use super::list::ListOutput;
 use crate::{
     cli::Context,
     config::Config,
-    models::{Indirect, ProfileChoice, take_profile},
+    error::{Error, Kind},
+    models::{BuildOptions, Indirect, ProfileChoice, take_profile},
 };
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use clap::Args as ClapArgs;
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// What is listed, and how.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Listed {
     #[command(flatten)]
     pub(super) chosen: Chosen,
-    /// A line for each of them: its selector, name, JSON or path
-    #[arg(long, value_enum, value_name = "FORM")]
-    pub(super) output: Option<ListOutput>,
+    /// A line for each of them: its selector, name, JSON or path; or a table of the models
+    #[arg(long, value_enum, value_name = "FORM", default_value = "selector")]
+    pub(super) output: ListOutput,
     /// Keys of the JSON
-    #[arg(long, num_args = 1.., value_name = "KEY", requires = "output")]
+    #[arg(long, num_args = 1.., value_name = "KEY")]
     pub(super) output_keys: Vec<String>,
     /// Kinds that are listed: model, test, source, exposure, …
-    #[arg(long, value_name = "KIND", requires = "output")]
+    #[arg(long, num_args = 1.., value_name = "KIND")]
     pub(super) resource_type: Vec<String>,
 }
 
@@ -66,6 +70,15 @@ pub(super) struct Chosen {
     /// Folder with the artifacts of an earlier run, which state:, result: and source_status: compare with
     #[arg(long, value_name = "DIR")]
     pub(super) state: Option<PathBuf>,
+    /// Read what is not selected and not there from where the artifacts of --state say that it is
+    #[arg(long)]
+    pub(super) defer: bool,
+    /// As --defer, where it is there too
+    #[arg(long, requires = "defer")]
+    pub(super) favor_state: bool,
+    /// Folder with the artifacts for --defer, where it is not that of --state
+    #[arg(long, value_name = "DIR", requires = "defer")]
+    pub(super) defer_state: Option<PathBuf>,
 }
 
 /// What is compiled.
@@ -86,15 +99,80 @@ pub(super) struct Wanted {
     /// Make incremental models and tables from scratch
     #[arg(long, short)]
     pub(super) full_refresh: bool,
+    /// Make models whether or not anything changed, as dbt does
+    #[arg(long)]
+    pub(super) always: bool,
+    /// Give models no rows to read: only their columns are tried
+    #[arg(long)]
+    pub(super) empty: bool,
     /// First moment whose rows microbatch models take, in UTC: 2024-01-31, 2024-01-31T06:00:00
     #[arg(long, value_name = "MOMENT", value_parser = parse_moment, requires = "event_time_end")]
     pub(super) event_time_start: Option<DateTime<Utc>>,
     /// First moment whose rows they take no longer
     #[arg(long, value_name = "MOMENT", value_parser = parse_moment, requires = "event_time_start")]
     pub(super) event_time_end: Option<DateTime<Utc>>,
-    /// Models built at once
+    #[command(flatten)]
+    pub(super) pace: Pace,
+}
+
+/// What is to be tested, and how.
+#[derive(Debug, ClapArgs)]
+pub(super) struct Tested {
+    #[command(flatten)]
+    pub(super) chosen: Chosen,
+    #[command(flatten)]
+    pub(super) pace: Pace,
+}
+
+/// How much is done at once, and for how long.
+#[derive(Debug, Default, ClapArgs)]
+pub(super) struct Pace {
+    /// Nodes worked on at once
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<usize>,
+    /// Begin nothing more once anything has failed
+    #[arg(long, short = 'x')]
+    pub(super) fail_fast: bool,
+    /// Keep the rows that tests find in tables
+    #[arg(long)]
+    pub(super) store_failures: bool,
+    /// Kinds of nodes alone: model, seed, snapshot, test, unit_test, exposure
+    #[arg(long, num_args = 1.., value_name = "KIND")]
+    pub(super) resource_type: Vec<String>,
+    /// Kinds of nodes that are left out
+    #[arg(long, num_args = 1.., value_name = "KIND")]
+    pub(super) exclude_resource_type: Vec<String>,
+}
+
+impl Pace {
+    /// Whether nodes of a kind are worked on.
+    pub(super) fn has(&self, kind: &str) -> bool {
+        let names = |kinds: &[String]| kinds.iter().any(|named| named == kind || named == "all");
+        (self.resource_type.is_empty() || names(&self.resource_type)) && !names(&self.exclude_resource_type)
+    }
+}
+
+impl Wanted {
+    /// How a node is built.
+    pub(super) fn options(&self) -> Result<BuildOptions, Error> {
+        let (event_time_start, event_time_end) = (self.event_time_start, self.event_time_end);
+        if event_time_start.zip(event_time_end).is_some_and(|(start, end)| start >= end) {
+            return Err(Error::new(Kind::Config, "--event-time-start must lie before --event-time-end"));
+        }
+        let usual = BuildOptions::from(self.full_refresh);
+        Ok(BuildOptions { always: self.always, event_time_start, event_time_end, ..usual })
+    }
+}
+
+impl Chosen {
+    /// The folder whose artifacts say where to read what is not selected.
+    pub(super) fn deferred(&self) -> Result<Option<&Path>, Error> {
+        if !self.defer {
+            return Ok(None);
+        }
+        let folder = self.defer_state.as_deref().or(self.state.as_deref());
+        folder.map(Some).ok_or_else(|| Error::new(Kind::Config, "--defer needs --state DIR"))
+    }
 }
 
 pub(super) type Vars = BTreeMap<String, serde_json::Value>;

@@ -1,22 +1,35 @@
-//! Models built side by side, parents first.
+//! The steps of an agenda side by side, each after what it needs.
 
 use crate::{
     cli::{Context, Outcome, failure, output},
-    domain::ModelId,
     error::Error,
     models::{
-        BuildOptions, BuildOutcome, Ended, ModelNode, Models, Moment, TestStatus, TestVerdict, Told, UnitVerdict,
+        Agenda, BuildOptions, BuildOutcome, Duty, Models, Moment, NodeResult, NodeStatus, Performed, TestStatus,
+        TestVerdict,
     },
     telemetry::rounded_seconds,
 };
 use serde::Serialize;
+use serde_json::Value as Json;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Instant,
 };
 use tokio::task::JoinSet;
 
-/// One line of the summary.
+/// How the steps are done.
+pub(super) struct Manner {
+    /// How nodes are built.
+    pub options: BuildOptions,
+    /// Steps at once.
+    pub threads: usize,
+    /// Whether nothing more is begun once anything failed.
+    pub fail_fast: bool,
+    /// What the command was given, in dbt's words.
+    pub arguments: Json,
+}
+
+/// One line about a node.
 #[derive(Debug, Serialize)]
 struct Line {
     model: String,
@@ -27,122 +40,218 @@ struct Line {
     reason: String,
 }
 
-/// A model that waits for its turn.
-struct Waiting {
-    node: ModelNode,
-    for_: BTreeSet<ModelId>,
+/// One line about a test.
+#[derive(Debug, Serialize)]
+struct TestLine {
+    test: String,
+    status: &'static str,
+    failures: Option<i64>,
 }
 
-pub(super) async fn build(
+/// Does an agenda.
+pub(super) async fn perform(
     models: Models,
-    ids: Vec<ModelId>,
-    options: BuildOptions,
-    threads: usize,
+    agenda: Agenda,
+    manner: Manner,
     context: &Context,
 ) -> anyhow::Result<Outcome> {
-    let chosen: BTreeSet<ModelId> = ids.into_iter().collect();
-    let waits =
-        |node: &ModelNode| node.models.iter().chain(&node.after).filter(|id| chosen.contains(*id)).cloned().collect();
-    let nodes = models.nodes();
-    let continuing: BTreeSet<ModelId> = nodes.iter().filter(|n| n.continues).map(|n| n.id.clone()).collect();
-    let mut waiting: Vec<Waiting> = nodes
-        .into_iter()
-        .filter(|node| chosen.contains(&node.id))
-        .map(|node| Waiting { for_: waits(&node), node })
-        .collect();
-    models.operate(Moment::Start, &[]).await?;
-    let mut ends = Vec::new();
-    let mut running: JoinSet<(ModelId, f64, Result<BuildOutcome, Error>, Told)> = JoinSet::new();
-    let mut lost: BTreeMap<ModelId, String> = BTreeMap::new();
-    let mut lines = Vec::new();
-    let mut failed = false;
-    while !waiting.is_empty() || !running.is_empty() {
-        while running.len() < threads.max(1) {
-            let Some(at) = waiting.iter().position(|w| w.for_.is_empty()) else { break };
-            let Waiting { node, .. } = waiting.remove(at);
-            if let Some(cause) = node.models.iter().find_map(|parent| lost.get(parent)) {
-                lines.push(skipped(&models, &node.id, cause)?);
-                ends.push(Ended { id: node.id.clone(), status: "skipped", seconds: 0.0, message: None });
-                if !node.continues {
-                    lost.insert(node.id.clone(), cause.clone());
-                }
-                release(&mut waiting, &node.id);
-                continue;
+    let since = Instant::now();
+    let mut report = Report::default();
+    report.operations(models.operate(Moment::Start, &[]).await?);
+    let begun = report.results.len();
+    let has_begun = !report.has_failed;
+    if !has_begun {
+        for step in &agenda.steps {
+            report.take(&models, &step.duty, models.skip(step, "on-run-start failed"))?;
+        }
+    } else {
+        walk(&models, &agenda, &manner, &mut report).await?;
+    }
+    if has_begun {
+        report.operations(models.operate(Moment::End, &report.results[begun..]).await?);
+    }
+    if agenda.steps.iter().any(|step| matches!(step.duty, Duty::Build(..))) || report.tests.is_empty() {
+        output::rows(context.format(), &report.lines)?;
+        for line in report.tests.iter().filter(|line| line.status != "pass") {
+            eprintln!("test {}: {}", line.test, line.status);
+        }
+    } else {
+        output::rows(context.format(), &report.tests)?;
+    }
+    let compiled = report.results.iter().filter_map(|result| Some((result.id.as_str(), result.compiled.as_deref()?)));
+    models.write_manifest(&compiled.collect())?;
+    models.write_results(&report.results, rounded_seconds(since.elapsed()), &manner.arguments)?;
+    eprintln!("{}", report.summary());
+    Ok(if report.has_failed { Outcome::Failed } else { Outcome::Done })
+}
+
+/// Steps that have not begun, and what they wait for.
+struct Waiting {
+    /// By the place in the agenda: how many steps must end first.
+    left: Vec<usize>,
+    /// Who waits for whom.
+    readers: BTreeMap<usize, Vec<usize>>,
+    ready: BTreeSet<usize>,
+}
+
+impl Waiting {
+    fn of(agenda: &Agenda) -> Self {
+        let mut readers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut left = Vec::with_capacity(agenda.steps.len());
+        for (place, step) in agenda.steps.iter().enumerate() {
+            let before = &step.needs | &step.after;
+            left.push(before.len());
+            for other in before {
+                readers.entry(other).or_default().push(place);
             }
-            let (models, options) = (models.clone(), options.clone());
-            running.spawn(async move {
-                let since = Instant::now();
-                let mut told = Told::default();
-                let outcome = models.build_telling(&node.id, &options, &mut told).await;
-                (node.id, rounded_seconds(since.elapsed()), outcome, told)
+        }
+        let ready = (0..left.len()).filter(|place| left[*place] == 0).collect();
+        Self { left, readers, ready }
+    }
+
+    fn ended(&mut self, place: usize) {
+        for reader in self.readers.remove(&place).unwrap_or_default() {
+            self.left[reader] -= 1;
+            if self.left[reader] == 0 {
+                self.ready.insert(reader);
+            }
+        }
+    }
+}
+
+async fn walk(models: &Models, agenda: &Agenda, manner: &Manner, report: &mut Report) -> anyhow::Result<()> {
+    let mut waiting = Waiting::of(agenda);
+    let mut running: JoinSet<(usize, Performed)> = JoinSet::new();
+    // What can't go on, and what that is because of.
+    let mut lost: BTreeMap<usize, String> = BTreeMap::new();
+    loop {
+        while running.len() < manner.threads.max(1) {
+            let Some(place) = waiting.ready.pop_first() else { break };
+            let step = &agenda.steps[place];
+            let stopped = (manner.fail_fast && report.has_failed).then(|| "--fail-fast: something failed".to_owned());
+            let why = stopped.or_else(|| {
+                let cause = step.needs.iter().find_map(|needed| lost.get(needed))?;
+                Some(format!("{cause} failed"))
             });
+            let Some(why) = why else {
+                let (models, step, options) = (models.clone(), step.clone(), manner.options.clone());
+                running.spawn(async move { (place, models.perform(&step, &options).await) });
+                continue;
+            };
+            if !step.continues {
+                lost.insert(place, why.trim_end_matches(" failed").to_owned());
+            }
+            report.take(models, &step.duty, models.skip(step, &why))?;
+            waiting.ended(place);
         }
-        let Some(ended) = running.join_next().await else { continue };
-        let (id, seconds, outcome, told) = ended?;
-        for unit in &told.units {
-            tell_unit(unit);
+        let Some(ended) = running.join_next().await else { return Ok(()) };
+        let (place, performed) = ended?;
+        let step = &agenda.steps[place];
+        if performed.is_bad() && !step.continues {
+            lost.insert(place, name_of(models, &step.duty, &performed)?);
         }
-        let name = models.summary(&id)?.name;
-        release(&mut waiting, &id);
-        match outcome {
-            Ok(outcome) => {
-                for what in &outcome.unusual {
+        report.take(models, &step.duty, performed)?;
+        waiting.ended(place);
+    }
+}
+
+/// What failed in a step, by its name.
+fn name_of(models: &Models, duty: &Duty, performed: &Performed) -> anyhow::Result<String> {
+    Ok(match duty {
+        Duty::Build(id, _) => models.summary(id)?.name,
+        _ => {
+            let bad = performed.results.iter().find(|result| result.status.is_bad());
+            bad.map_or_else(String::new, |result| models.name(&result.id))
+        }
+    })
+}
+
+/// What has come of the steps that ended.
+#[derive(Default)]
+struct Report {
+    results: Vec<NodeResult>,
+    lines: Vec<Line>,
+    tests: Vec<TestLine>,
+    has_failed: bool,
+}
+
+impl Report {
+    /// Takes how statements of the project ended.
+    fn operations(&mut self, (results, failure): (Vec<NodeResult>, Option<Error>)) {
+        if let Some(error) = failure {
+            self.has_failed = true;
+            failure::tell("running the project's statements", &error);
+        }
+        self.results.extend(results);
+    }
+
+    fn take(&mut self, models: &Models, duty: &Duty, performed: Performed) -> anyhow::Result<()> {
+        self.has_failed |= performed.is_bad();
+        let Performed { results, build } = performed;
+        for result in &results {
+            let is_node = matches!(duty, Duty::Build(id, _) if id.as_str() == result.id);
+            match &result.message {
+                // A node's own failure is told with its remedy, below.
+                Some(message) if !is_node && result.status != NodeStatus::Skipped => {
+                    eprintln!("{} {}: {message}", kind_of(&result.id), models.name(&result.id));
+                }
+                _ => {}
+            }
+        }
+        match duty {
+            Duty::Build(id, _) => {
+                let name = models.summary(id)?.name;
+                let own = results.last();
+                for what in build.iter().flatten().flat_map(|outcome| &outcome.unusual) {
                     eprintln!("warning: {name} {what}");
                 }
-                ends.push(Ended { id, status: "success", seconds, message: None });
-                lines.push(built(name, seconds, &outcome));
-            }
-            Err(error) => {
-                ends.push(Ended { id: id.clone(), status: "error", seconds, message: Some(error.to_string()) });
-                failed = true;
-                failure::tell(&name, &error);
-                if !continuing.contains(&id) {
-                    lost.insert(id, name.clone());
-                }
-                lines.push(Line {
-                    model: name,
-                    status: "failed",
-                    rows: None,
-                    tests: String::new(),
-                    seconds,
-                    reason: error.kind.to_string(),
+                self.lines.push(match (&build, own) {
+                    (Some(Ok(outcome)), Some(own)) => built(name, own.seconds, outcome),
+                    (Some(Err(error)), own) => {
+                        failure::tell(&name, error);
+                        let seconds = own.map_or(0.0, |own| own.seconds);
+                        plain(name, "failed", seconds, error.kind.to_string())
+                    }
+                    (_, own) => {
+                        let why = own.and_then(|own| own.message.clone()).unwrap_or_default();
+                        plain(name, "skipped", 0.0, why)
+                    }
                 });
             }
+            Duty::Test(_) => self.tests.extend(results.iter().map(|result| TestLine {
+                test: models.name(&result.id),
+                status: result.status.as_str(),
+                failures: result.failures,
+            })),
+            Duty::Exposure(_) => {}
         }
+        self.results.extend(results);
+        Ok(())
     }
-    if let Err(error) = models.operate(Moment::End, &ends).await {
-        failed = true;
-        failure::tell("on-run-end", &error);
-    }
-    output::rows(context.format(), &lines)?;
-    let count = |status: &str| lines.iter().filter(|l| l.status == status).count();
-    eprintln!(
-        "{} built, {} unchanged, {} failed, {} skipped",
-        count("built"),
-        count("unchanged"),
-        count("failed"),
-        count("skipped")
-    );
-    Ok(if failed { Outcome::Failed } else { Outcome::Done })
-}
 
-/// Tells of a unit test that did not pass.
-pub(super) fn tell_unit(unit: &UnitVerdict) {
-    if let Some(message) = &unit.message {
-        eprintln!("unit test {}: {}: {message}\n", unit.name, unit.status.as_str());
+    /// dbt's last line.
+    fn summary(&self) -> String {
+        use NodeStatus as S;
+        let count = |words: &[S]| self.results.iter().filter(|r| words.contains(&r.status)).count();
+        format!(
+            "Done. PASS={} WARN={} ERROR={} SKIP={} NO-OP={} TOTAL={}",
+            count(&[S::Success, S::Pass]),
+            count(&[S::Warn]),
+            count(&[S::Error, S::Fail]),
+            count(&[S::Skipped]),
+            count(&[S::NoOp]),
+            self.results.len()
+        )
     }
 }
 
-fn release(waiting: &mut [Waiting], ended: &ModelId) {
-    for one in waiting {
-        one.for_.remove(ended);
-    }
+/// `test`, `unit test`: what a unique id is of.
+fn kind_of(id: &str) -> String {
+    id.split('.').next().unwrap_or_default().replace('_', " ")
 }
 
-fn skipped(models: &Models, id: &ModelId, cause: &str) -> anyhow::Result<Line> {
-    let model = models.summary(id)?.name;
-    let reason = format!("{cause} failed");
-    Ok(Line { model, status: "skipped", rows: None, tests: String::new(), seconds: 0.0, reason })
+fn plain(model: String, status: &'static str, seconds: f64, reason: String) -> Line {
+    Line { model, status, rows: None, tests: String::new(), seconds, reason }
 }
 
 fn built(model: String, seconds: f64, outcome: &BuildOutcome) -> Line {

@@ -6,7 +6,10 @@ use crate::{
     telemetry::rounded_seconds,
 };
 use serde::Serialize;
-use std::{collections::BTreeSet, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 /// One line of how fresh sources are.
 #[derive(Debug, Serialize)]
@@ -19,7 +22,7 @@ struct FreshnessLine {
 pub(super) async fn freshness(models: &Models, ids: &BTreeSet<String>, context: &Context) -> anyhow::Result<Outcome> {
     let since = Instant::now();
     let all = models.freshness(ids).await?;
-    models.write_manifest()?;
+    models.write_manifest(&BTreeMap::new())?;
     models.write_freshness(&all, rounded_seconds(since.elapsed()))?;
     let mut lines = Vec::new();
     for one in &all {

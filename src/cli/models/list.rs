@@ -1,6 +1,11 @@
 //! What a selection holds, a line each.
 
-use crate::{cli::output, models::Models};
+use super::arguments::Listed;
+use crate::{
+    cli::{Context, output},
+    error::Error,
+    models::Models,
+};
 use clap::ValueEnum;
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
@@ -11,6 +16,7 @@ pub(super) enum ListOutput {
     Name,
     Json,
     Path,
+    Table,
 }
 
 /// What `ls --output json` shows of each where nobody says more.
@@ -28,13 +34,12 @@ const LISTED_KEYS: &[&str] = &[
 ];
 
 /// Lists everything that is selected, a line each.
-pub(super) fn list(
-    models: &Models,
-    ids: &BTreeSet<String>,
-    form: ListOutput,
-    keys: &[String],
-    kinds: &[String],
-) -> anyhow::Result<()> {
+pub(super) fn list(models: &Models, ids: &BTreeSet<String>, listed: &Listed, context: &Context) -> anyhow::Result<()> {
+    let (form, keys, kinds) = (listed.output, &listed.output_keys, &listed.resource_type);
+    if form == ListOutput::Table {
+        let rows = models.in_order(ids).iter().map(|id| models.summary(id)).collect::<Result<Vec<_>, Error>>()?;
+        return output::rows(context.format(), &rows);
+    }
     for id in ids {
         let about = models.described(id);
         let text = |key: &str| about[key].as_str().unwrap_or_default().to_owned();
@@ -59,6 +64,8 @@ pub(super) fn list(
                     about["fqn"].as_array().into_iter().flatten().filter_map(Json::as_str).collect::<Vec<_>>().join(".")
                 }
             },
+            // Done above.
+            ListOutput::Table => continue,
             ListOutput::Json => {
                 let is_shown = |key: &str| {
                     if keys.is_empty() { LISTED_KEYS.contains(&key) } else { keys.iter().any(|k| k == key) }

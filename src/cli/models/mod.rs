@@ -13,25 +13,25 @@ mod lineage;
 mod list;
 mod run_operation;
 mod show;
-mod test;
 
 use super::{Context, Outcome, failure, output};
 use crate::{
     config::Config,
     domain::ModelId,
     error::{Error, Kind},
-    models::{BuildOptions, Models, Selection},
+    models::{Models, Selection},
     state::State,
     warehouse::Warehouse,
 };
-use arguments::{Chosen, Compiled, Listed, Wanted, configured};
-use build::build;
+use arguments::{Chosen, Compiled, Listed, Pace, Tested, Wanted, configured};
+use build::{Manner, perform};
 use clap::{Args as ClapArgs, Subcommand};
 use freshness::freshness;
 use history::{HistoryArgs, history};
 use lineage::{LineageArgs, lineage};
 use list::list;
-use test::test;
+use serde_json::{Map, Value as Json, json};
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
@@ -51,14 +51,14 @@ enum Any {
 enum Verb {
     /// Build, test and publish what changed, each model in one transaction
     Build(Wanted),
-    /// Build the models alone: each is tested too, since nothing is published untested
+    /// Build the models alone, untested
     Run(Wanted),
-    /// Build the seeds alone
+    /// Build the seeds alone, untested
     Seed(Wanted),
-    /// Build the snapshots alone
+    /// Build the snapshots alone, untested
     Snapshot(Wanted),
     /// Run the tests on what is published
-    Test(Chosen),
+    Test(Tested),
     /// Write the SQL of the models below the target folder
     Compile(Compiled),
     /// List the models; with --output everything that is selected, as dbt does
@@ -96,26 +96,86 @@ impl Verb {
             Self::Build(wanted) | Self::Run(wanted) | Self::Seed(wanted) | Self::Snapshot(wanted) => &wanted.chosen,
             Self::Ls(listed) => &listed.chosen,
             Self::Lineage(args) => &args.chosen,
+            Self::Test(tested) => &tested.chosen,
             Self::Compile(compiled) => &compiled.chosen,
-            Self::Test(chosen) | Self::Parse(chosen) => chosen,
             Self::History(args) => &args.chosen,
+            Self::Parse(chosen) => chosen,
             Self::Docs(Docs::Generate(chosen)) | Self::Source(Source::Freshness(chosen)) => chosen,
         }
     }
 
-    fn is_about_models(&self) -> bool {
-        !matches!(self, Self::Parse(_) | Self::Lineage(_) | Self::Docs(_) | Self::Source(_))
-            && !matches!(self, Self::Ls(l) if l.output.is_some())
+    /// dbt's word for it, and the kinds of nodes that it works on; `None` where it works on none.
+    fn works_on(&self) -> Option<(&'static str, &'static [&'static str])> {
+        Some(match self {
+            Self::Build(_) => ("build", &["model", "seed", "snapshot", "test", "unit_test", "exposure"]),
+            Self::Run(_) => ("run", &["model"]),
+            Self::Seed(_) => ("seed", &["seed"]),
+            Self::Snapshot(_) => ("snapshot", &["snapshot"]),
+            Self::Test(_) => ("test", &["test", "unit_test"]),
+            _ => return None,
+        })
     }
 
-    /// The beginning of the ids of what it builds, where that is not everything.
-    fn builds_only(&self) -> Option<&'static str> {
+    fn wanted(&self) -> Option<&Wanted> {
         match self {
-            Self::Run(_) => Some("model."),
-            Self::Seed(_) => Some("seed."),
-            Self::Snapshot(_) => Some("snapshot."),
+            Self::Build(wanted) | Self::Run(wanted) | Self::Seed(wanted) | Self::Snapshot(wanted) => Some(wanted),
             _ => None,
         }
+    }
+
+    fn pace(&self) -> Option<&Pace> {
+        match self {
+            Self::Test(tested) => Some(&tested.pace),
+            _ => self.wanted().map(|wanted| &wanted.pace),
+        }
+    }
+
+    /// What templates see of the command: `flags`.
+    fn flags(&self) -> Map<String, Json> {
+        let word = match self {
+            Self::Compile(_) => "compile",
+            Self::Ls(_) => "list",
+            Self::Parse(_) => "parse",
+            Self::Docs(_) => "generate",
+            Self::Source(_) => "freshness",
+            working => working.works_on().map_or("", |(word, _)| word),
+        };
+        let mut flags = which(word);
+        let pace = self.pace();
+        let given = [
+            ("FAIL_FAST", pace.is_some_and(|pace| pace.fail_fast)),
+            ("STORE_FAILURES", pace.is_some_and(|pace| pace.store_failures)),
+            ("DEFER", self.chosen().defer),
+            ("EMPTY", self.wanted().is_some_and(|wanted| wanted.empty)),
+            ("FULL_REFRESH", self.wanted().is_some_and(|wanted| wanted.full_refresh)),
+        ];
+        // What is not given is left to the project.
+        flags.extend(given.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| (name.to_owned(), true.into())));
+        flags
+    }
+
+    /// How the work is done.
+    fn manner(&self, word: &str, config: &Config) -> Result<Manner, Error> {
+        let options = self.wanted().map(Wanted::options).transpose()?.unwrap_or_default();
+        let fail_fast = self.pace().is_some_and(|pace| pace.fail_fast);
+        Ok(Manner { options, threads: self.threads(config), fail_fast, arguments: self.arguments(word, config) })
+    }
+
+    fn threads(&self, config: &Config) -> usize {
+        self.pace().and_then(|pace| pace.threads).unwrap_or(config.models.threads)
+    }
+
+    /// What the command was given, in dbt's words: `args` of `run_results.json`.
+    fn arguments(&self, word: &str, config: &Config) -> Json {
+        let chosen = self.chosen();
+        json!({
+            "which": word, "select": chosen.select, "exclude": chosen.exclude, "selector": chosen.selector,
+            "indirect_selection": chosen.indirect_selection.unwrap_or_default().as_str(), "vars": chosen.place.vars,
+            "full_refresh": self.wanted().is_some_and(|wanted| wanted.full_refresh), "threads": self.threads(config),
+            "fail_fast": self.pace().is_some_and(|pace| pace.fail_fast), "target": chosen.place.target,
+            "profile": chosen.place.profile, "project_dir": chosen.place.project_dir, "profiles_dir": chosen.place.profiles_dir,
+            "state": chosen.state,
+        })
     }
 }
 
@@ -129,7 +189,7 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
 async fn run_on_nodes(verb: Verb, context: Context) -> anyhow::Result<Outcome> {
     let chosen = verb.chosen();
     let config = configured(&context, &chosen.place)?;
-    let models = loaded(&context, &config)?;
+    let mut models = loaded(&context, &config, verb.flags())?;
     if let Verb::Compile(Compiled { inline: Some(text), .. }) = &verb {
         output::write(&format!("{}\n", models.compile_inline(text)?.trim_end()))?;
         return Ok(Outcome::Done);
@@ -144,33 +204,31 @@ async fn run_on_nodes(verb: Verb, context: Context) -> anyhow::Result<Outcome> {
     for part in &found.unmatched {
         eprintln!("warning: {part}");
     }
-    let mut ids = models.in_order(&found.ids);
-    if let Some(kind) = verb.builds_only() {
-        ids.retain(|id| id.as_str().starts_with(kind));
+    if let Some(folder) = chosen.deferred()? {
+        models.defer(&found.ids, folder, chosen.favor_state).await?;
     }
-    if ids.is_empty() && verb.is_about_models() {
-        eprintln!("warning: no model is selected");
+    if let Some((word, kinds)) = verb.works_on() {
+        let pace = verb.pace();
+        let kinds: Vec<&str> = kinds.iter().copied().filter(|kind| pace.is_none_or(|pace| pace.has(kind))).collect();
+        let agenda = models.agenda(&found.ids, &kinds);
+        if agenda.steps.is_empty() {
+            eprintln!("warning: nothing is selected");
+        }
+        if word != "test" {
+            State::new(&config.warehouse).migrate().await?;
+        }
+        let manner = verb.manner(word, &config)?;
+        return perform(models, agenda, manner, &context).await;
     }
     match &verb {
-        Verb::Build(wanted) | Verb::Run(wanted) | Verb::Seed(wanted) | Verb::Snapshot(wanted) => {
-            State::new(&config.warehouse).migrate().await?;
-            let threads = wanted.threads.unwrap_or(config.models.threads);
-            let (event_time_start, event_time_end) = (wanted.event_time_start, wanted.event_time_end);
-            if event_time_start.zip(event_time_end).is_some_and(|(start, end)| start >= end) {
-                return Err(Error::new(Kind::Config, "--event-time-start must lie before --event-time-end").into());
-            }
-            let usual = BuildOptions::from(wanted.full_refresh);
-            let options = BuildOptions { event_time_start, event_time_end, ..usual };
-            build(models, ids, options, threads, &context).await
-        }
-        Verb::Test(_) => test(&models, &ids, &context).await,
-        Verb::Compile(_) => compile(&models, &ids),
+        Verb::Compile(_) => compile(&models, &found.ids, &verb.arguments("compile", &config)).await,
         Verb::Parse(_) => {
-            models.write_manifest()?;
+            models.write_manifest(&BTreeMap::new())?;
             tell_faults(&models)
         }
         Verb::Docs(Docs::Generate(_)) => {
-            models.write_manifest()?;
+            let compiled = models.compile_all(&found.ids).await?;
+            write_compiled(&models, &compiled, &verb.arguments("generate", &config))?;
             let catalog = models.write_catalog().await?;
             let lineage = models.lineage().await?;
             models.write_lineage(&lineage)?;
@@ -182,27 +240,31 @@ async fn run_on_nodes(verb: Verb, context: Context) -> anyhow::Result<Outcome> {
             tell_faults(&models)
         }
         Verb::History(args) => {
-            let ids = ids.iter().map(|id| id.as_str().to_owned()).collect();
+            let ids = models.in_order(&found.ids).iter().map(|id| id.as_str().to_owned()).collect();
             history(&State::new(&config.warehouse), args, ids, &context).await
         }
         Verb::Lineage(args) => lineage(&models, args, &found.ids, &context).await,
         Verb::Source(Source::Freshness(_)) => freshness(&models, &found.ids, &context).await,
-        Verb::Ls(Listed { output: Some(form), output_keys, resource_type, .. }) => {
-            list(&models, &found.ids, *form, output_keys, resource_type)?;
+        Verb::Ls(listed) => {
+            if found.ids.is_empty() {
+                eprintln!("warning: nothing is selected");
+            }
+            list(&models, &found.ids, listed, &context)?;
             tell_faults(&models)
         }
-        Verb::Ls(_) => {
-            let rows: Vec<_> = ids.iter().map(|id| models.summary(id)).collect::<Result<_, _>>()?;
-            output::rows(context.format(), &rows)?;
-            tell_faults(&models)
-        }
+        _ => Ok(Outcome::Done),
     }
 }
 
-/// The project, read.
-fn loaded(context: &Context, config: &Config) -> anyhow::Result<Models> {
+/// The flags of a command that has none but its verb, in dbt's words.
+fn which(verb: &str) -> Map<String, Json> {
+    Map::from_iter([("WHICH".to_owned(), verb.into())])
+}
+
+/// The project, read, for a command with these flags.
+fn loaded(context: &Context, config: &Config, flags: Map<String, Json>) -> anyhow::Result<Models> {
     let warehouse = Warehouse::new(&config.warehouse)?;
-    let models = Models::load(config, warehouse, context.metrics(), context.clock())?;
+    let models = Models::load_with(config, warehouse, context.metrics(), context.clock(), flags)?;
     Ok(models.ok_or_else(|| Error::new(Kind::NoProject, "there is no project to take models from"))?)
 }
 
@@ -214,20 +276,34 @@ fn tell_faults(models: &Models) -> anyhow::Result<Outcome> {
     Ok(if faults.is_empty() { Outcome::Done } else { Outcome::Failed })
 }
 
-fn compile(models: &Models, ids: &[ModelId]) -> anyhow::Result<Outcome> {
+/// Writes the SQL of what is selected; that of a single node is shown.
+async fn compile(models: &Models, ids: &BTreeSet<String>, arguments: &Json) -> anyhow::Result<Outcome> {
+    let compiled = models.compile_all(ids).await?;
     let mut failed = false;
-    for id in ids {
-        match models.compile(id) {
-            Ok(sql) if ids.len() == 1 => output::write(&format!("{}\n", sql.trim_end()))?,
+    for (_, sql) in &compiled {
+        match sql {
+            Ok(sql) if compiled.len() == 1 => output::write(&format!("{}\n", sql.trim_end()))?,
             Ok(_) => {}
             Err(error) => {
                 failed = true;
-                failure::tell("compiling", &error);
+                failure::tell("compiling", error);
             }
         }
     }
-    if ids.len() != 1 {
-        eprintln!("{} compiled", output::counted(ids.len(), "model"));
+    if compiled.len() != 1 {
+        eprintln!("{} compiled", output::counted(compiled.len(), "node"));
     }
+    write_compiled(models, &compiled, arguments)?;
     Ok(if failed { Outcome::Failed } else { Outcome::Done })
+}
+
+/// Writes the artifacts of what was compiled.
+fn write_compiled(
+    models: &Models,
+    compiled: &[(ModelId, Result<String, Error>)],
+    arguments: &Json,
+) -> Result<(), Error> {
+    let good = compiled.iter().filter_map(|(id, sql)| Some((id.as_str(), sql.as_deref().ok()?)));
+    models.write_manifest(&good.collect())?;
+    models.write_results(&models.compiled_results(compiled), 0.0, arguments)
 }

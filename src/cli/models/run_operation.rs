@@ -2,7 +2,7 @@
 
 use super::{
     arguments::{Place, Vars, configured, parse_vars},
-    loaded,
+    loaded, which,
 };
 use crate::cli::{Context, Outcome, output};
 use clap::Args as ClapArgs;
@@ -21,7 +21,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
     let config = configured(context, &args.place)?;
-    let models = loaded(context, &config)?;
+    let models = loaded(context, &config, which("run-operation"))?;
     models.run_operation(&args.name, &args.args.unwrap_or_default(), say).await?;
     Ok(Outcome::Done)
 }

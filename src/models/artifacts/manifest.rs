@@ -2,6 +2,7 @@
 
 use super::{MANIFEST, metadata, write};
 use crate::{
+    domain::ModelId,
     error::Result,
     models::{
         jinja::Definition,
@@ -18,8 +19,23 @@ type Edges<'a> = BTreeMap<&'a str, Vec<&'a str>>;
 
 impl Manifest {
     /// Writes the manifest below the target folder.
-    pub(in crate::models) fn write(&self, now: DateTime<Utc>) -> Result<()> {
-        write(self, MANIFEST, &self.artifact(now))
+    pub(in crate::models) fn write(&self, now: DateTime<Utc>, compiled: &BTreeMap<&str, &str>) -> Result<()> {
+        let mut artifact = self.artifact(now);
+        for (id, sql) in compiled {
+            let part = if id.starts_with("unit_test.") { "unit_tests" } else { "nodes" };
+            let Some(node) = artifact[part].get_mut(*id).and_then(Json::as_object_mut) else { continue };
+            let path = self.nodes.get(&ModelId::new(*id)).map(|node| self.compiled_path(node).display().to_string());
+            for (key, value) in [
+                ("compiled", Json::Bool(true)),
+                ("compiled_code", (*sql).into()),
+                ("compiled_path", path.into()),
+                ("extra_ctes", json!([])),
+                ("extra_ctes_injected", Json::Bool(true)),
+            ] {
+                node.insert(key.to_owned(), value);
+            }
+        }
+        write(self, MANIFEST, &artifact)
     }
 
     fn artifact(&self, now: DateTime<Utc>) -> Json {
@@ -34,10 +50,7 @@ impl Manifest {
             about.extend(more);
         }
         let of = |is_unit: bool| -> Map<String, Json> {
-            let nodes = self
-                .nodes
-                .values()
-                .filter(|n| (n.resource == Resource::UnitTest) == is_unit && n.resource != Resource::Operation);
+            let nodes = self.nodes.values().filter(|n| (n.resource == Resource::UnitTest) == is_unit);
             nodes.map(|node| (node.id.as_str().to_owned(), self.describe(node.id.as_str()))).collect()
         };
         let (parents, children) = self.edges();
@@ -107,7 +120,7 @@ impl Manifest {
     fn disabled(&self) -> Map<String, Json> {
         let mut all: BTreeMap<String, Vec<Json>> = BTreeMap::new();
         for node in &self.unused.nodes {
-            all.entry(node.id.as_str().to_owned()).or_default().push(self.described(node));
+            all.entry(node.id.as_str().to_owned()).or_default().push(self.described_any(node));
         }
         for source in &self.unused.sources {
             all.entry(source.id.clone()).or_default().push(described_source(source));

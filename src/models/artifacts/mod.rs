@@ -5,6 +5,7 @@
 mod catalog;
 mod lineage;
 mod manifest;
+mod run_results;
 mod sources;
 
 pub use catalog::Catalog;

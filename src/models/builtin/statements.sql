@@ -23,7 +23,13 @@
     {{ return(result.table if result else none) }}
 {%- endmacro %}
 
+{#- A materialization runs within one transaction: what is meant for the outside is run before and after it, by
+    `amalgam_run_hooks`. -#}
 {% macro run_hooks(hooks, inside_transaction=True) -%}
+    {%- if inside_transaction -%}{{ amalgam_run_hooks(hooks, true) }}{%- endif -%}
+{%- endmacro %}
+
+{% macro amalgam_run_hooks(hooks, inside_transaction) -%}
     {%- for hook in hooks | selectattr('transaction', 'equalto', inside_transaction) -%}
         {%- set rendered = render(hook.get('sql')) | trim -%}
         {%- if rendered | length > 0 -%}

@@ -58,7 +58,8 @@ fn relation_to(scope: &Scope, node: &Node) -> RelationValue {
         return RelationValue { batch, ..RelationValue::part(&node.relation.name) };
     }
     let kind = super::scope::Subject::of(node).this.and_then(|this| this.kind);
-    let relation = RelationValue { quote: node.quoting, limit, ..RelationValue::of(&node.relation, kind.as_deref()) };
+    let relation =
+        RelationValue { quote: node.quoting, limit, ..RelationValue::of(run.manifest.place_of(node), kind.as_deref()) };
     let batch = run.batch.as_ref().and_then(|batch| batch.condition(node.settings.text("event_time").as_deref()));
     stand_in(scope, RelationValue { batch, ..relation })
 }

@@ -1,6 +1,9 @@
 //! What statements gave, kept by name for the rest of a rendering; and rows as templates take them.
 
-use super::super::jinja::{self, Arguments};
+use super::super::{
+    jinja::{self, Arguments},
+    options::Response,
+};
 use super::{
     functions::invalid,
     scope::{Scope, lock},
@@ -29,6 +32,8 @@ pub(super) fn store_raw(scope: &Scope, arguments: &Arguments) -> Result<Value, E
 
 fn keep(scope: &Scope, name: String, response: Value, table: Value) {
     let rows = table.get_attr("rows").unwrap_or_default();
+    let rows = rows.try_iter().map(|rows| rows.map(|row| jinja::tuple(row.try_iter().into_iter().flatten().collect())));
+    let rows = jinja::list(rows.into_iter().flatten().collect());
     let result = jinja::dict([("response".into(), response), ("data".into(), rows), ("table".into(), table)]);
     lock(&scope.results).insert(name, result);
 }
@@ -36,6 +41,14 @@ fn keep(scope: &Scope, name: String, response: Value, table: Value) {
 /// `load_result(name)`; none where there is none.
 pub(super) fn load(scope: &Scope, arguments: &Arguments) -> Result<Value, Error> {
     Ok(lock(&scope.results).get(&arguments.text(0, "name")?).cloned().unwrap_or_else(|| Value::from(())))
+}
+
+/// What the warehouse answered to a statement.
+pub(in crate::models) fn answered(scope: &Scope, name: &str) -> Option<Response> {
+    let response = lock(&scope.results).get(name)?.get_item(&"response".into()).ok()?;
+    let part = |key: &str| response.get_item(&Value::from(key)).ok().filter(|value| !value.is_none());
+    let rows = part("rows_affected").and_then(|rows| u64::try_from(i64::try_from(rows).ok()?).ok());
+    Some(Response { code: part("code")?.to_string(), rows })
 }
 
 /// `load_agate_table()`: the rows of a seed's file.

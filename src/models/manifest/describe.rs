@@ -112,18 +112,22 @@ fn column(name: &str, said: &Json) -> Json {
 }
 
 /// The name with its parts quoted, as dbt keeps it.
-fn relation_name(relation: &Relation) -> String {
+pub(in crate::models) fn relation_name(relation: &Relation) -> String {
     format!("\"{}\".\"{}\".\"{}\"", relation.database, relation.schema, relation.name)
 }
 
 impl Manifest {
     /// A node as its artifact describes it; null where there is none.
     pub(in crate::models) fn describe(&self, id: &str) -> Json {
-        let node = self.nodes.get(&ModelId::new(id));
-        node.map_or(Json::Null, |node| match node.resource {
+        self.nodes.get(&ModelId::new(id)).map_or(Json::Null, |node| self.described_any(node))
+    }
+
+    /// A node of any kind as its artifact describes it.
+    pub(in crate::models) fn described_any(&self, node: &Node) -> Json {
+        match node.resource {
             Resource::UnitTest => super::described_unit(node),
             _ => self.described(node),
-        })
+        }
     }
 
     /// A node as its artifact describes it.
@@ -136,7 +140,14 @@ impl Manifest {
         let columns: Map<String, Json> =
             node.columns.iter().map(|(name, said)| (name.clone(), column(name, said))).collect();
         let enforced = config.get("contract").and_then(|c| c.get("enforced")).cloned().unwrap_or(Json::Bool(false));
-        let has_name = node.resource.is_built() && !node.is_ephemeral();
+        let keeps_failures = || match node.settings.flag("store_failures") {
+            Some(keeps) => keeps,
+            None => self.setting.flags.get("STORE_FAILURES").is_some_and(|flag| *flag == true),
+        };
+        let has_name = match node.resource {
+            Resource::Test => keeps_failures(),
+            resource => resource.is_built() && !node.is_ephemeral(),
+        };
         let mut all = json!({
             "database": relation.database, "schema": relation.schema, "name": node.name,
             "resource_type": node.resource.as_str(), "package_name": node.package, "path": node.path,

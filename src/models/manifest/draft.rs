@@ -322,7 +322,8 @@ fn draft(
     }
     let folders = piece.below.rsplit_once('/').map_or("", |(folders, _)| folders);
     fqn.extend(folders.split('/').filter(|f| !f.is_empty()).map(str::to_owned));
-    if piece.resource == Resource::Snapshot {
+    // One that is written in properties has no file of its own.
+    if piece.resource == Resource::Snapshot && piece.below.ends_with(".sql") {
         let stem = piece.below.rsplit('/').next().unwrap_or_default();
         fqn.push(stem.split('.').next().unwrap_or_default().to_owned());
     }
@@ -454,6 +455,14 @@ fn parse(read: &Read, node: &mut Node, piece: &Piece<'_>) -> Result<()> {
         let subject = Subject { this: None, ..Subject::of(node) };
         let scope = Scope::new(read.setting.clone(), subject, Task::Parse(Mutex::default()));
         let rendered = read.setting.engine.render(&node.file, &node.source, scope.globals());
+        // What a foreign key points to is read too.
+        let of_columns = node.columns.values().filter_map(|column| column["constraints"].as_array());
+        let constraints = node.constraints.iter().chain(of_columns.flatten());
+        for to in constraints.filter_map(|constraint| constraint["to"].as_str()).filter(|to| to.trim().ends_with(')')) {
+            let shown = node.patch.as_ref().unwrap_or(&node.file);
+            let text = format!("{{{{ {to} }}}}");
+            read.setting.engine.evaluate(shown, &text, scope.globals()).map_err(|error| explained(&error))?;
+        }
         let collected = scope.collected();
         for config in &collected.configs {
             node.settings.merge(config);

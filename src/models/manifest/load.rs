@@ -100,7 +100,9 @@ impl Manifest {
         }
         let (mut nodes, mut disabled) = drafts.resolved(&read, &names);
         disabled.extend(generic::add(&read, &names, &found, &mut nodes)?);
-        let units = units::add(&read, &names, &mut nodes)?;
+        let tests = nodes.values_mut().chain(&mut disabled).filter(|node| node.resource == super::Resource::Test);
+        tests.for_each(|test| settle_store(&mut test.settings));
+        let units = units::add(&read, &names, &mut nodes, &mut disabled)?;
         let (exposures, unused_exposures) = exposures::read(&read, &names)?;
         let (sources, unused_sources): (Vec<_>, Vec<_>) = found.into_iter().partition(|s| s.is_enabled);
         let sources = sources.into_iter().map(|s| (s.id.clone(), s)).collect();
@@ -127,8 +129,19 @@ impl Manifest {
             units,
             after,
             dag,
+            deferred: BTreeMap::new(),
             graph,
         })
+    }
+}
+
+/// Brings both ways together to say whether a test's failures are kept: as what (`store_failures_as`), which stands
+/// above whether (`store_failures`).
+fn settle_store(settings: &mut reading::Settings) {
+    match (settings.text("store_failures_as"), settings.flag("store_failures")) {
+        (Some(kind), _) => settings.set("store_failures", (kind != "ephemeral").into()),
+        (None, Some(keeps)) => settings.set("store_failures_as", if keeps { "table" } else { "ephemeral" }.into()),
+        (None, None) => {}
     }
 }
 
@@ -182,7 +195,7 @@ fn read(root: &Path, given: Given) -> Result<Read> {
         schema: text("schema"),
         target: Json::Object(given.target),
         raw_schema: given.raw_schema,
-        flags: given.flags,
+        flags: own.flags().into_iter().chain(given.flags).collect(),
         invocation: given.invocation,
         engine,
     });

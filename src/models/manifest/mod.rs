@@ -19,7 +19,7 @@ mod unit_rows;
 mod units;
 
 pub(super) use calls::macro_id;
-pub(super) use describe::{config_of, described_exposure, described_source, usual};
+pub(super) use describe::{config_of, described_exposure, described_source, relation_name, usual};
 pub(super) use draft::version_order;
 pub(super) use exposures::Exposure;
 pub(super) use load::{Given, explained};
@@ -32,6 +32,7 @@ pub(super) use units::{UnitInput, UnitTest, described_unit};
 use super::{
     context::scope::Setting,
     reading::{Entry, ProjectFile, selectors::Selector},
+    relation::Relation,
 };
 use crate::{
     dag::Dag,
@@ -76,6 +77,8 @@ pub(super) struct Manifest {
     pub after: BTreeMap<ModelId, Vec<ModelId>>,
     /// Nodes that become relations: who must wait for whom.
     pub dag: Dag<ModelId>,
+    /// Models that are read elsewhere.
+    pub deferred: BTreeMap<ModelId, Relation>,
     graph: OnceLock<Value>,
 }
 
@@ -94,6 +97,11 @@ impl Manifest {
     /// The node with that id.
     pub(super) fn node(&self, id: &ModelId) -> Result<&Node> {
         self.nodes.get(id).ok_or_else(|| Error::new(Kind::ModelProject, format!("there is no node {id}")))
+    }
+
+    /// Where a node's readers find it.
+    pub(super) fn place_of<'a>(&'a self, node: &'a Node) -> &'a Relation {
+        self.deferred.get(&node.id).unwrap_or(&node.relation)
     }
 
     /// The unit tests of a model.

@@ -46,6 +46,11 @@ impl Resource {
     pub(in crate::models) fn is_built(self) -> bool {
         matches!(self, Self::Model | Self::Seed | Self::Snapshot)
     }
+
+    /// Whether it says something of others.
+    pub(in crate::models) fn is_test(self) -> bool {
+        matches!(self, Self::Test | Self::UnitTest)
+    }
 }
 
 /// A call of `ref`.

@@ -71,6 +71,7 @@ pub(super) fn add(
     read: &Read,
     names: &Names,
     nodes: &mut BTreeMap<ModelId, Node>,
+    disabled: &mut Vec<Node>,
 ) -> Result<BTreeMap<ModelId, Vec<ModelId>>> {
     let mut units: BTreeMap<ModelId, Vec<ModelId>> = BTreeMap::new();
     let mut fixtures: BTreeMap<&str, Fixtures> = BTreeMap::new();
@@ -84,12 +85,15 @@ pub(super) fn add(
             return Err(wrong(&shown, "it names no model"));
         };
         let settings = settings_of(read, entry, named, &said)?;
-        if settings.flag("enabled") == Some(false) {
-            continue;
-        }
+        let is_off = settings.flag("enabled") == Some(false);
         let fixtures = &fixtures[entry.package.as_str()];
         let mut made = Vec::new();
-        for tested in tested(names, nodes, entry, named, &said, &shown)? {
+        let all = match tested(names, nodes, entry, named, &said, &shown) {
+            // One that is off may be of a model that is gone.
+            Err(_) if is_off => continue,
+            all => all?,
+        };
+        for tested in all {
             let id = match tested.version.as_ref().map(plain) {
                 Some(v) => format!("unit_test.{}.{}.{}_v{v}", entry.package, tested.name, entry.name),
                 None => format!("unit_test.{}.{named}.{}", entry.package, entry.name),
@@ -100,6 +104,10 @@ pub(super) fn add(
                 Err(error) => node.fault = Some(Fault::new(error)),
             }
             made.push((tested.id.clone(), node));
+        }
+        if is_off {
+            disabled.extend(made.into_iter().map(|(_, node)| node));
+            continue;
         }
         for (tested, node) in made {
             units.entry(tested).or_default().push(node.id.clone());

@@ -9,7 +9,8 @@ use super::super::{
         batch::Batch,
         connection::{Hanging, On, with_connection},
     },
-    materialize::{Made, Work},
+    materialize::Work,
+    options::Told,
     templates::{Templates, Turn},
 };
 use crate::{error::Result, warehouse::Transaction};
@@ -30,14 +31,15 @@ impl Work<'_> {
         transaction: &Transaction<'_>,
         word: String,
         batches: &Batches,
-    ) -> Result<Made> {
+        told: &mut Told,
+    ) -> Result<Option<i64>> {
         let hanging = Hanging::default();
         let on = On::Transaction(transaction, &hanging);
         for (at, batch) in batches.all.iter().enumerate() {
             let done = self.batch(on, word.clone(), *batch, turn(batches, at)).await;
             done.map_err(|error| error.during(format!("batch {}", batch.name())))?;
         }
-        self.made(transaction, hanging).await
+        self.made(transaction, hanging, told).await
     }
 
     async fn batch(&self, on: On<'_, '_>, word: String, batch: Batch, turn: Turn) -> Result<()> {
@@ -50,7 +52,7 @@ impl Work<'_> {
         .await??;
         self.manifest.write_batch(self.node, &batch, &sql);
         let templates = Templates { sql: Some(sql), turn: Some(turn), ..self.templates.clone() };
-        templates.materialize(on, word).await
+        templates.materialize(on, word).await.map(drop)
     }
 }
 

@@ -84,6 +84,12 @@ impl ProjectFile {
         seen
     }
 
+    /// Flags of the command line that the project sets, in upper case.
+    pub(in crate::models) fn flags(&self) -> Map<String, Value> {
+        let flags = self.raw.get("flags").and_then(Value::as_object).into_iter().flatten();
+        flags.map(|(name, value)| (name.to_uppercase(), value.clone())).collect()
+    }
+
     /// Where macros are searched, by namespace.
     pub(in crate::models) fn dispatch(&self) -> Vec<(String, Vec<String>)> {
         let entries = self.raw.get("dispatch").and_then(Value::as_array).into_iter().flatten();

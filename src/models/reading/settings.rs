@@ -38,12 +38,10 @@ impl Settings {
                 self.0.insert(key, all.into());
             }
             "grants" => self.set_grants(value),
-            "meta" | "docs" | "persist_docs" | "quoting" | "column_types" | "contract" => {
-                match (self.0.get_mut(&key), value) {
-                    (Some(Value::Object(have)), Value::Object(new)) => have.extend(new),
-                    (_, value) => drop(self.0.insert(key, value)),
-                }
-            }
+            "meta" | "docs" | "quoting" | "column_types" | "contract" => match (self.0.get_mut(&key), value) {
+                (Some(Value::Object(have)), Value::Object(new)) => have.extend(new),
+                (_, value) => drop(self.0.insert(key, value)),
+            },
             _ => drop(self.0.insert(key, value)),
         }
     }

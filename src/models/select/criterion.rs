@@ -23,16 +23,21 @@ impl Indirect {
     /// # Errors
     /// It means none.
     pub fn of(word: &str) -> Result<Self> {
-        Ok(match word.to_ascii_lowercase().as_str() {
-            "eager" => Self::Eager,
-            "cautious" => Self::Cautious,
-            "buildable" => Self::Buildable,
-            "empty" => Self::Empty,
-            _ => {
-                let what = format!("indirect selection '{word}': it is eager, cautious, buildable or empty");
-                return Err(Error::new(Kind::UnknownSelection, what));
-            }
+        let all = [Self::Eager, Self::Cautious, Self::Buildable, Self::Empty];
+        all.into_iter().find(|one| one.as_str().eq_ignore_ascii_case(word)).ok_or_else(|| {
+            let what = format!("indirect selection '{word}': it is eager, cautious, buildable or empty");
+            Error::new(Kind::UnknownSelection, what)
         })
+    }
+
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Eager => "eager",
+            Self::Cautious => "cautious",
+            Self::Buildable => "buildable",
+            Self::Empty => "empty",
+        }
     }
 }
 

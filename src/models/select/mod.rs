@@ -95,7 +95,12 @@ pub(super) fn find(manifest: &Manifest, selection: &Selection, before: Option<&B
     };
     let (direct, _) = search.look(&spec)?;
     let ids = direct.into_iter().map(str::to_owned).collect();
-    Ok(Selected { ids, unknown: search.unknown, unmatched: search.unmatched })
+    let Search { mut unknown, mut unmatched, .. } = search;
+    // A name that somebody has just typed is looked at more closely than one that a file holds for all times.
+    if selection.select.is_empty() && selection.exclude.is_empty() {
+        unmatched.append(&mut unknown);
+    }
+    Ok(Selected { ids, unknown, unmatched })
 }
 
 fn everything(indirect: Indirect) -> Spec {

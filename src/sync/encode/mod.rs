@@ -19,6 +19,7 @@ use crate::{
     domain::{BadText, Column, Mapping, SourceType, Table, WarehouseType},
     error::{Error, Kind, Result},
     source::Cell,
+    warehouse::CopyIn,
 };
 use bytes::{BufMut, BytesMut};
 use forms::{put_geometry, put_inet4, put_inet6, put_uuid};
@@ -26,10 +27,8 @@ use number::{put_bits, put_boolean, put_number, put_numeric};
 use text::{put_bytes, put_text};
 use time::{days, put_day, span, time_of_day};
 
-/// Begins every COPY stream: signature, flags, no extension.
-pub(super) const HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
-/// Ends every COPY stream.
-pub(super) const TRAILER: &[u8; 2] = b"\xff\xff";
+pub(super) const HEADER: &[u8; 19] = CopyIn::HEADER;
+pub(super) const TRAILER: &[u8; 2] = CopyIn::TRAILER;
 
 /// Values replaced by rule because PostgreSQL can't hold them, since the encoder was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -22,6 +22,9 @@ const COMMAND_SECONDS_MAX: u64 = 900;
 /// Lines of a command's output that are shown where something differs.
 const LINES_SHOWN: usize = 25;
 
+/// Verbs that build.
+const BUILDING: &[&str] = &["build", "run", "seed", "snapshot"];
+
 /// What was seen, by place.
 pub(super) type Seen = BTreeMap<String, String>;
 
@@ -136,7 +139,12 @@ impl Run<'_> {
             if is_listing && !self.program.is_amalgam() {
                 command.arg("--quiet");
             }
-            let (output, status) = self.wait(command.args(&words)).await;
+            command.args(&words);
+            // dbt does everything again each time.
+            if self.program.is_amalgam() && BUILDING.contains(&words[0].as_str()) {
+                command.arg("--always");
+            }
+            let (output, status) = self.wait(&mut command).await;
             seen.insert(format!("{place}: exit status"), status);
             if is_listing {
                 seen.insert(format!("{place}: lines"), artifacts::listed(&output));

@@ -24,7 +24,7 @@ async fn a_model_is_built_only_when_something_it_reads_changed() {
     assert_eq!(shop.bench.text("select total from analytics_marts.total").await, "35");
 
     shop.write("models/total.sql", "{{ config(materialized='table') }} select 1 as total from {{ ref('pay') }}");
-    assert_eq!(shop.reason("total").await, "its SQL, configuration or tests changed");
+    assert_eq!(shop.reason("total").await, "its SQL or configuration changed");
     shop.bench.warehouse("drop table analytics_marts.total").await;
     assert_eq!(shop.reason("total").await, "its relation is missing in the warehouse");
 }

@@ -18,6 +18,22 @@ impl Shop {
         command.arg("models").args(words).arg("--project-dir").arg(self.root());
         command
     }
+
+    /// What `run_results.json` says: ids, statuses and failures, in order.
+    fn results(&self) -> Vec<String> {
+        let text = std::fs::read(self.root().join("target/run_results.json")).expect("it was written");
+        let artifact: serde_json::Value = serde_json::from_slice(&text).expect("it is JSON");
+        let word = |result: &serde_json::Value, key: &str| result[key].as_str().unwrap_or_default().to_owned();
+        let results = artifact["results"].as_array().into_iter().flatten();
+        let mut lines: Vec<String> = results
+            .map(|result| {
+                let failures = result["failures"].as_i64().map(|n| format!(" {n}")).unwrap_or_default();
+                format!("{} {}{failures}", word(result, "unique_id"), word(result, "status"))
+            })
+            .collect();
+        lines.sort();
+        lines
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,7 +202,7 @@ async fn what_is_not_there_is_told_with_a_remedy_that_helps() {
     remedy: name the folder of dbt_project.yml with --project-dir, or in the configuration with [models] project_dir
     ");
     let (out, errors) = said(shop.models(&["ls", "--select", "tag:no"]), 0).await;
-    let told = "warning: selection 'tag:no' finds nothing\nwarning: no model is selected\n";
+    let told = "warning: selection 'tag:no' finds nothing\nwarning: nothing is selected\n";
     assert_eq!((out.as_str(), errors.as_str()), ("", told));
 }
 
@@ -198,23 +214,71 @@ async fn the_test_verb_judges_what_is_published() {
     let (out, _) = said(shop.models(&["test"]), 0).await;
     insta::assert_snapshot!(out, @r"
     test             status  failures
-    unique_pay_id    pass           0
     not_null_pay_id  pass           0
+    unique_pay_id    pass           0
     ");
     shop.touch("insert into raw.payment values (2, 20, '2024-01-03')").await;
     let (out, _) = said(shop.models(&["test"]), 1).await;
     insta::assert_snapshot!(out, @r"
     test             status  failures
-    unique_pay_id    fail           1
     not_null_pay_id  pass           0
+    unique_pay_id    fail           1
     ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tests_of_what_is_not_built_hold_up_what_is_made_from_it() {
+    let shop = Shop::open("models_cli_loose").await;
+    let tests = "columns: [{name: amount, data_tests: [{accepted_values: {arguments: {values: [10], quote: false}}}]}]";
+    let table = format!("{{name: payment, {tests}}}");
+    shop.write("models/sources.yml", &format!("sources: [{{name: od, schema: raw, tables: [{table}]}}]"));
+    shop.write("models/below.sql", "select * from {{ ref('pay') }}");
+    shop.write("models/aside.sql", "select 1 as x");
+    let (out, errors) = said(shop.models(&["build"]), 1).await;
+    let test = "source_accepted_values_od_payment_amount__False__10";
+    assert!(out.contains(&format!("{test} failed")), "{out}");
+    assert!(errors.contains(&format!("test {test}: Got 1 result, configured to fail if != 0\n")), "{errors}");
+    assert!(errors.ends_with("Done. PASS=1 WARN=0 ERROR=1 SKIP=2 NO-OP=0 TOTAL=4\n"), "{errors}");
+    assert_eq!(shop.results()[..3], ["model.p.aside success", "model.p.below skipped", "model.p.pay skipped"]);
+    assert_eq!(shop.results().len(), 4);
+    // `run` asks no test.
+    said(shop.models(&["run"]), 0).await;
+    assert_eq!(shop.results(), ["model.p.aside success", "model.p.below success", "model.p.pay success"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_was_run_is_tested_by_the_next_build() {
+    let shop = Shop::open("models_cli_run").await;
+    let tests = |column: &str| format!("models: [{{name: pay, columns: [{{name: {column}, data_tests: [unique]}}]}}]");
+    shop.write("models/pay.yml", &tests("id"));
+    said(shop.models(&["run"]), 0).await;
+    let (out, _) = said(shop.models(&["build"]), 0).await;
+    assert!(out.contains("it was not tested since it was built"), "{out}");
+    assert_eq!(shop.results(), ["model.p.pay success", "test.p.unique_pay_id.87534c6cca pass 0"]);
+    // What they said is kept while nothing changes.
+    let (out, _) = said(shop.models(&["build"]), 0).await;
+    assert!(out.contains("inputs unchanged"), "{out}");
+    assert_eq!(shop.results(), ["model.p.pay success", "test.p.unique_pay_id.87534c6cca pass 0"]);
+    shop.write("models/pay.yml", &tests("none_such"));
+    let (out, errors) = said(shop.models(&["build"]), 1).await;
+    assert!(errors.contains("column \"none_such\" does not exist"), "{out}{errors}");
+    assert!(errors.ends_with("Done. PASS=0 WARN=0 ERROR=2 SKIP=0 NO-OP=0 TOTAL=2\n"), "{errors}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_failure_fail_fast_begins_nothing_more() {
+    let shop = Shop::open("models_cli_fast").await;
+    shop.write("models/a.sql", "{{ config(materialized='table') }} select 1 / 0 as x");
+    shop.write("models/z.sql", "select 1 as x");
+    said(shop.models(&["run", "--fail-fast", "--threads=1"]), 1).await;
+    assert_eq!(shop.results(), ["model.p.a error", "model.p.pay skipped", "model.p.z skipped"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn flags_without_effect_are_not_offered() {
     let shop = Shop::open("models_cli_flags").await;
     for verb in ["test", "ls", "compile"] {
-        for flag in ["--full-refresh", "--threads=2"] {
+        for flag in ["--full-refresh", "--event-time-start=2024-01-01"] {
             let (_, errors) = said(shop.models(&[verb, flag]), 2).await;
             assert!(errors.contains("unexpected argument"), "{verb} {flag}: {errors}");
         }

@@ -199,5 +199,5 @@ async fn a_column_goes_from_a_table_and_from_the_projects_view_at_once() {
     shop.write("models/mart.sql", "{{ config(materialized='table') }} select id from {{ source('od', 'payment') }}");
     shop.write("models/top.sql", "select id from {{ ref('mart') }}");
     shop.build("mart").await.expect("the view is made as it is now said");
-    assert_eq!(shop.reason("top").await, "its SQL, configuration or tests changed");
+    assert_eq!(shop.reason("top").await, "its SQL or configuration changed");
 }

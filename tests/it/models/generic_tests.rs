@@ -43,3 +43,42 @@ async fn generic_tests_count_as_dbt_does() {
         ]
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_that_are_kept_outlive_the_version_that_is_not_published() {
+    let shop = Shop::open("models_stored").await;
+    shop.bench.warehouse("insert into raw.payment values (2, 20, null), (2, 30, null), (null, null, null)").await;
+    shop.write(
+        "models/m.yml",
+        "models:
+  - name: pay
+    columns:
+      - name: id
+        tests:
+          - unique: {config: {store_failures: true}}
+          - not_null: {config: {store_failures_as: view, severity: warn, alias: no_id}}
+      - name: amount
+        tests:
+          - accepted_values: {arguments: {values: [10]}, name: cheap, config: {store_failures: true, limit: 1}}
+",
+    );
+    shop.write("dbt_project.yml", "name: p\ntests: {+schema: found}\nmodels: {p: {+materialized: table}}\n");
+    let error = shop.build("pay").await.expect_err("its tests fail");
+    assert_eq!(error.to_string(), "pay: tests failed: unique_pay_id (1 failure), cheap (1 failure)");
+    let found = || async {
+        let unique = shop.bench.text("select string_agg(t::text, ' ') from analytics_found.unique_pay_id t").await;
+        (unique, shop.bench.text("select count(*)::text from analytics_found.cheap").await)
+    };
+    assert_eq!(found().await, ("(2,3)".to_owned(), "1".to_owned()));
+
+    // What a view shows is what is published; the next time finds other rows.
+    shop.touch("delete from raw.payment where day is null and id = 2").await;
+    shop.write(
+        "dbt_project.yml",
+        "name: p\ntests: {+schema: found, +severity: warn}\nmodels: {p: {+materialized: table}}\n",
+    );
+    shop.build("pay").await.expect("only warnings");
+    assert_eq!(shop.bench.text("select count(*)::text from analytics_found.no_id").await, "1");
+    assert_eq!(shop.bench.text("select count(*)::text from analytics_found.unique_pay_id").await, "0");
+    assert_eq!(shop.bench.text("select count(*)::text from analytics_found.cheap").await, "1");
+}

@@ -2,29 +2,38 @@
 
 use super::{Shop, id};
 use amalgam::{
+    domain::ModelId,
     error::{Error, Kind},
-    models::{BuildOptions, BuildOutcome, Told, UnitChoice, UnitStatus, UnitVerdict},
+    models::{BuildOptions, BuildOutcome, Selection, TestChoice, TestStatus, TestVerdict, Told},
 };
 use std::collections::BTreeSet;
 
 impl Shop {
-    async fn build_told(&self, name: &str, units: UnitChoice) -> (Result<BuildOutcome, Error>, Vec<UnitVerdict>) {
+    async fn build_told(&self, name: &str, tests: TestChoice) -> (Result<BuildOutcome, Error>, Vec<TestVerdict>) {
         let mut told = Told::default();
-        let options = BuildOptions { units, ..BuildOptions::default() };
+        let options = BuildOptions { tests, ..BuildOptions::default() };
         let models = self.load().expect("a good project");
         let outcome = models.build_telling(&id(name), &options, &mut told).await;
         (outcome, told.units)
     }
 
+    /// A model's unit tests, run alone.
+    async fn units_alone(&self, name: &str) -> Vec<TestVerdict> {
+        let models = self.load().expect("a good project");
+        let selection = Selection { select: vec![format!("{name},test_type:unit")], ..Selection::default() };
+        let found = models.find(&selection, None).expect("a good selection");
+        let tests: Vec<ModelId> = found.ids.iter().map(|id| ModelId::new(id.as_str())).collect();
+        models.test(&tests).await.expect("the warehouse is there")
+    }
+
     /// Names and outcomes of a model's unit tests, run alone.
     async fn units(&self, name: &str) -> Vec<String> {
-        let models = self.load().expect("a good project");
-        let verdicts = models.test_units(&id(name), &UnitChoice::All).await.expect("the warehouse is there");
+        let verdicts = self.units_alone(name).await;
         verdicts.iter().map(|v| format!("{} {}{}", v.name, v.status.as_str(), said(v))).collect()
     }
 }
 
-fn said(verdict: &UnitVerdict) -> String {
+fn said(verdict: &TestVerdict) -> String {
     verdict.message.as_ref().map_or_else(String::new, |message| format!(": {message}"))
 }
 
@@ -48,13 +57,13 @@ async fn a_model_whose_unit_tests_fail_is_not_built_and_its_last_version_stays()
     shop.write("models/totals.sql", TOTALS);
     shop.write("models/units.yml", TWICE);
     shop.build("pay").await.expect("built");
-    let (outcome, told) = shop.build_told("totals", UnitChoice::All).await;
+    let (outcome, told) = shop.build_told("totals", TestChoice::All).await;
     assert!(outcome.expect("as expected").built);
     assert_eq!(told[0].id.as_str(), "unit_test.p.totals.sums");
     assert!(told[0].compiled.as_ref().expect("it ran").contains("from __dbt__cte__pay"), "{told:?}");
 
     shop.write("models/totals.sql", &TOTALS.replace("sum(", "max("));
-    let (outcome, told) = shop.build_told("totals", UnitChoice::All).await;
+    let (outcome, told) = shop.build_told("totals", TestChoice::All).await;
     let error = outcome.expect_err("the test finds it");
     assert_eq!((error.kind, error.to_string().as_str()), (Kind::ModelTest, "totals: unit tests failed: sums"));
     insta::assert_snapshot!(said(&told[0]), @r"
@@ -70,7 +79,7 @@ async fn a_model_whose_unit_tests_fail_is_not_built_and_its_last_version_stays()
     );
 
     let none = BTreeSet::from([id("other")]);
-    for choice in [UnitChoice::These(none), UnitChoice::None] {
+    for choice in [TestChoice::These(none), TestChoice::None] {
         let (outcome, told) = shop.build_told("totals", choice).await;
         assert!(outcome.is_ok() && told.is_empty(), "{told:?}");
     }
@@ -85,7 +94,7 @@ async fn a_unit_test_that_changes_is_a_reason_to_build() {
     shop.build("totals").await.expect("built");
     assert_eq!(shop.reason("totals").await, "");
     shop.write("models/units.yml", &TWICE.replace("3.5", "4").replace("5.5", "6"));
-    assert_eq!(shop.reason("totals").await, "its SQL, configuration or tests changed");
+    assert_eq!(shop.reason("totals").await, "its tests changed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,10 +154,10 @@ unit_tests:
     shop.build("pay").await.expect("built");
     // Neither the model nor the ephemeral one are relations: their columns come from their queries.
     let told = shop.units("all").await;
-    assert_eq!(told[..2], ["all::later pass", "all::first pass"]);
+    assert_eq!(told[..2], ["all::first pass", "all::later pass"]);
     assert!(told[2].contains("is_incremental()") && told[3].contains("give rows of the input `this`"), "{told:?}");
     assert_eq!(shop.load().expect("the others are right").faults().len(), 2);
-    let (outcome, _) = shop.build_told("all", UnitChoice::All).await;
+    let (outcome, _) = shop.build_told("all", TestChoice::All).await;
     assert!(outcome.expect_err("two can't be used").to_string().ends_with("failed: silent, without_this"));
 }
 
@@ -194,9 +203,8 @@ async fn what_is_wrong_with_a_unit_test_is_its_models_failure_alone() {
         ("ref('pay')", "source('od', 'payment')", "ref('pay'): the unit test gives no rows for it"),
     ] {
         shop.write("models/units.yml", &TWICE.replace(from, to));
-        let models = shop.load().expect("the project is right");
-        let verdicts = models.test_units(&id("totals"), &UnitChoice::All).await.expect("the warehouse is there");
-        assert_eq!(verdicts[0].status, UnitStatus::Error, "{to}");
+        let verdicts = shop.units_alone("totals").await;
+        assert_eq!(verdicts[0].status, TestStatus::Error, "{to}");
         assert!(said(&verdicts[0]).contains(expected), "{to}: {}", said(&verdicts[0]));
         shop.build("pay").await.expect("another model");
     }

@@ -1,0 +1,30 @@
+//! `run_results.json`: how each node of a command ended.
+
+use super::{RESULTS, metadata, write};
+use crate::{
+    domain::ModelId,
+    error::Result,
+    models::{Models, NodeResult, manifest::relation_name},
+};
+use serde_json::{Value as Json, json};
+
+impl Models {
+    /// Writes how the nodes of a command ended. `arguments`: what the command was given, in dbt's words.
+    ///
+    /// # Errors
+    /// The folder can't be written.
+    pub fn write_results(&self, results: &[NodeResult], seconds: f64, arguments: &Json) -> Result<()> {
+        let described = |result: &NodeResult| {
+            let mut described = result.described();
+            let node = self.manifest.nodes.get(&ModelId::new(result.id.as_str()));
+            described["relation_name"] =
+                node.filter(|node| node.resource.is_built()).map(|n| relation_name(&n.relation)).into();
+            described
+        };
+        let artifact = json!({
+            "metadata": metadata(&self.manifest, "run-results/v6", self.clock.now()),
+            "results": results.iter().map(described).collect::<Vec<_>>(), "elapsed_time": seconds, "args": arguments,
+        });
+        write(&self.manifest, RESULTS, &artifact)
+    }
+}

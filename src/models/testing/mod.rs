@@ -1,0 +1,232 @@
+//! Tests of a node, run in the transaction that will publish it.
+
+pub(super) mod stored;
+
+use super::{
+    TestChoice,
+    compile::{self, Manner},
+    context::connection::{On, with_connection},
+    manifest::{Manifest, Node},
+    relation::Relation,
+    templates,
+    verdict::{TestStatus, TestVerdict},
+};
+use crate::{
+    error::{Error, Kind, Policy, Result},
+    telemetry::{Metrics, rounded_seconds},
+    warehouse::{Located, Transaction},
+};
+use chrono::{DateTime, Utc};
+use minijinja::value::Value;
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use stored::Kept;
+
+/// Failed tests named in one error, at most.
+const NAMED_MAX: usize = 10;
+
+/// The tests among some that a node's build runs.
+pub(super) fn of<'a>(manifest: &'a Manifest, node: &Node, choice: &TestChoice) -> Vec<&'a Node> {
+    manifest.tests_of(&node.id).filter(|test| choice.has(&test.id)).collect()
+}
+
+/// How tests are run.
+#[derive(Clone, Copy)]
+pub(super) struct Round<'a> {
+    /// Relations that stand for those that are published.
+    pub stands_for: &'a [(Relation, Relation)],
+    /// Whether they run with the build of their node: what they compare with may come later the first time.
+    pub is_build: bool,
+    /// When the run began.
+    pub started: DateTime<Utc>,
+    /// Where verdicts are counted.
+    pub metrics: &'a Metrics,
+}
+
+/// Runs tests and counts what they say.
+///
+/// # Errors
+/// The warehouse fails; what is wrong with a test is its verdict.
+pub(super) async fn run(
+    transaction: &Transaction<'_>,
+    manifest: &Arc<Manifest>,
+    tests: &[&Node],
+    round: Round<'_>,
+) -> Result<Vec<TestVerdict>> {
+    const DOING: &str = "testing a model";
+    let mut verdicts = Vec::with_capacity(tests.len());
+    if !tests.is_empty() {
+        transaction.batch("savepoint amalgam_test", DOING).await?;
+    }
+    for test in tests {
+        let since = Instant::now();
+        let mut verdict = TestVerdict {
+            id: test.id.clone(),
+            name: test.name.clone(),
+            status: TestStatus::Pass,
+            failures: 0,
+            message: None,
+            compiled: None,
+            seconds: 0.0,
+        };
+        if let Err(error) = run_one(transaction, manifest, test, round, &mut verdict).await {
+            if error.policy() != Policy::Fail {
+                return Err(error);
+            }
+            (verdict.status, verdict.message) = (TestStatus::Error, Some(error.to_string()));
+            transaction.batch("rollback to savepoint amalgam_test", DOING).await?;
+        } else if stored::kept(manifest, test)?.is_some() {
+            // What it keeps must outlast the failure of a later one.
+            transaction.batch("savepoint amalgam_test", DOING).await?;
+        }
+        verdict.seconds = rounded_seconds(since.elapsed());
+        round.metrics.model_tests.with_label_values(&[verdict.status.as_str()]).inc();
+        verdicts.push(verdict);
+    }
+    Ok(verdicts)
+}
+
+async fn run_one(
+    transaction: &Transaction<'_>,
+    manifest: &Arc<Manifest>,
+    test: &Node,
+    round: Round<'_>,
+    verdict: &mut TestVerdict,
+) -> Result<()> {
+    test.sound()?;
+    if round.is_build && !is_there(transaction, manifest, test, round.stands_for).await? {
+        verdict.status = TestStatus::Skip;
+        return Ok(());
+    }
+    let (manifest, id) = (manifest.clone(), test.id.clone());
+    let (stands_for, started) = (round.stands_for.to_vec(), round.started);
+    let hanging = Default::default();
+    let kept = stored::kept(&manifest, test)?;
+    let (compiled, sql) = with_connection(On::Transaction(transaction, &hanging), move |connection| {
+        let test = manifest.node(&id)?;
+        let manner = Manner { as_new: false, stands_for, ..Manner::new(started, Some(connection)) };
+        let compiled = compile::compile(&manifest, test, &manner)?;
+        manifest.write_compiled(test, &compiled);
+        let counted = match &kept {
+            // Counted where they lie: the query is asked once.
+            Some(Kept::Table) => {
+                let from = format!("select * from {}", test.relation.provisional().quoted());
+                counted(&manifest, test, &manner, &from, false)?
+            }
+            _ => counted(&manifest, test, &manner, &compiled, true)?,
+        };
+        Ok::<_, Error>((compiled, counted))
+    })
+    .await??;
+    if kept == Some(Kept::Table) {
+        stored::fill(transaction, test, &compiled).await?;
+    }
+    verdict.compiled = Some(compiled);
+    let answer = transaction.answer(&sql, true, &format!("test {}", test.name)).await;
+    let answer = answer.map_err(|located| pointed(test, &sql, located))?;
+    judged(test, answer.rows.first().map(Vec::as_slice).unwrap_or_default(), verdict)
+}
+
+/// An error of the warehouse, with the line of the SQL that it speaks of.
+fn pointed(test: &Node, sql: &str, Located { error, position }: Located) -> Error {
+    if error.kind != Kind::WarehouseQuery {
+        return error;
+    }
+    let line = position.and_then(|at| (at as usize).checked_sub(1)).map(|at| compile::line_of(sql, at));
+    let excerpt = line.map_or_else(String::new, |line| super::jinja::excerpt(sql, line, 0));
+    Error::new(Kind::ModelSql, format!("{}: {}{excerpt}", test.file, error.context))
+}
+
+/// One row: failures, whether to warn, whether to fail.
+fn counted(manifest: &Arc<Manifest>, test: &Node, manner: &Manner, sql: &str, is_limited: bool) -> Result<String> {
+    let limit = stored::limit(test)
+        .filter(|_| is_limited)
+        .map_or_else(|| Value::from(()), |limit| super::jinja::from_json(&limit));
+    let scope = compile::scope(manifest, test, manner, BTreeMap::new());
+    let values = [
+        Value::from(sql),
+        test.settings.text("fail_calc").unwrap_or_else(|| "count(*)".to_owned()).into(),
+        bound_of(test, "warn_if").into(),
+        bound_of(test, "error_if").into(),
+        limit,
+    ];
+    templates::call(&scope, test, "get_test_sql", &values).map(|value| value.to_string())
+}
+
+/// The outcome that follows from what the SQL gave.
+fn judged(test: &Node, row: &[Option<String>], verdict: &mut TestVerdict) -> Result<()> {
+    let cell = |at: usize| row.get(at).and_then(Option::as_deref);
+    let wrong = |what: &str| Error::new(Kind::ModelTest, format!("{}: test {}: {what}", test.file, test.name));
+    let failures = match cell(0) {
+        None => return Err(wrong("its fail_calc gave null; it must give a number")),
+        Some(text) => text.parse::<f64>().map_err(|_| wrong("its fail_calc gave no number"))?,
+    };
+    let is = |at: usize| cell(at) == Some("t");
+    let warns = test.settings.text("severity").is_some_and(|s| s.eq_ignore_ascii_case("warn"));
+    let (status, bound) = match (warns, is(1), is(2)) {
+        (false, _, true) => (TestStatus::Fail, "error_if"),
+        (_, true, _) => (TestStatus::Warn, "warn_if"),
+        _ => (TestStatus::Pass, ""),
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "a count of rows, or what somebody made of it")]
+    let failures = failures as i64;
+    verdict.status = status;
+    if status != TestStatus::Pass {
+        let configured = if status == TestStatus::Fail { "fail" } else { "warn" };
+        let plural = if failures == 1 { "" } else { "s" };
+        let bound = bound_of(test, bound);
+        verdict.failures = failures;
+        verdict.message = Some(format!("Got {failures} result{plural}, configured to {configured} if {bound}"));
+    }
+    Ok(())
+}
+
+/// How many failures are too many, as configured.
+fn bound_of(test: &Node, key: &str) -> String {
+    test.settings.text(key).unwrap_or_else(|| "!= 0".to_owned())
+}
+
+/// Whether every relation that a test reads is there.
+async fn is_there(
+    transaction: &Transaction<'_>,
+    manifest: &Manifest,
+    test: &Node,
+    stands_for: &[(Relation, Relation)],
+) -> Result<bool> {
+    let mut names = Vec::new();
+    for parent in test.parents.iter().filter_map(|id| manifest.nodes.get(id)) {
+        if parent.fault.is_some() {
+            return Ok(false);
+        }
+        let stands = stands_for.iter().any(|(published, _)| *published == parent.relation);
+        if parent.resource.is_built() && !parent.is_ephemeral() && !stands {
+            names.push(manifest.place_of(parent).quoted());
+        }
+    }
+    let sql = "select coalesce(bool_and(to_regclass(name) is not null), true) from unnest($1::text[]) as wanted (name)";
+    Ok(transaction.query_one(sql, &[&names], "looking for relations").await?.get(0))
+}
+
+/// Refuses a version whose tests of error severity failed, or could not be run.
+pub(super) fn judge(node: &Node, verdicts: &[TestVerdict]) -> Result<()> {
+    let named = |verdict: &TestVerdict| match (verdict.status, verdict.failures) {
+        (TestStatus::Error, _) => {
+            let first = verdict.message.as_deref().and_then(|message| message.lines().next()).unwrap_or_default();
+            format!("{} ({first})", verdict.name)
+        }
+        (_, failures) => format!("{} ({failures} failure{})", verdict.name, if failures == 1 { "" } else { "s" }),
+    };
+    refuse(node, "tests", verdicts.iter().filter(|v| v.status.is_bad()).map(named).collect())
+}
+
+/// Refuses a model where anything of a kind failed, and names the first of it.
+pub(super) fn refuse(node: &Node, what: &str, failed: Vec<String>) -> Result<()> {
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let more = failed.len().saturating_sub(NAMED_MAX);
+    let mut named = failed[..failed.len() - more].join(", ");
+    if more > 0 {
+        named.push_str(&format!(" and {more} more"));
+    }
+    Err(Error::new(Kind::ModelTest, format!("{}: {what} failed: {named}", node.name)))
+}
