@@ -1,6 +1,4 @@
 //! Tests that properties say of models, seeds, snapshots and tables of sources.
-//!
-//! Named and numbered as dbt does it (dbt-core, `parser/generic_test_builders.py`), since people select by these names.
 
 use super::{
     super::{
@@ -8,15 +6,17 @@ use super::{
             relation::Policy,
             scope::{Collected, DBT, Scope, Subject, Task},
         },
-        jinja::{Definition, repr},
+        jinja::Definition,
         reading::{Entry, Settings, rendered},
         relation::Relation,
     },
     GenericTest, Names, Node, RefCall, Resource, Source,
-    draft::{columns_of, resolve},
+    draft::resolve,
     load::{Read, explained},
     place,
+    said::columns_of,
     sources::tests,
+    test_name::{number, synthesized},
     wrong,
 };
 use crate::{domain::ModelId, error::Result, warehouse::quote};
@@ -44,8 +44,6 @@ const CONFIG_KEYS: &[&str] = &[
     "schema",
     "alias",
 ];
-/// dbt's longest name of a test.
-const NAME_MAX: usize = 63;
 
 /// What a test is said of.
 struct Target<'a> {
@@ -218,7 +216,7 @@ fn one(read: &Read, target: &Target<'_>, said: &Json, column: Option<(&str, Vec<
     let model = format!("{{{{ get_where_subquery({}) }}}}", target.call);
     let (name, alias) = match given_name {
         Some(name) => (name, None),
-        None => synthesized(target, namespace.as_deref(), short, &given),
+        None => synthesized((target.prefix, &target.name), namespace.as_deref(), short, &given),
     };
     let render = |text: &str, shown: &str| read.render(target.package, text, shown);
     let mut fqn = vec![target.package.to_owned()];
@@ -415,73 +413,4 @@ fn check(shown: &str, word: &str, settings: &Settings) -> Result<()> {
         None | Some("error" | "warn") => Ok(()),
         Some(other) => Err(wrong(shown, format!("test {word}: severity '{other}' is neither error nor warn"))),
     }
-}
-
-/// A test's name, and its alias where the name is too long.
-fn synthesized(
-    target: &Target<'_>,
-    namespace: Option<&str>,
-    word: &str,
-    arguments: &Map<String, Json>,
-) -> (String, Option<String>) {
-    let word = format!("{}{word}", target.prefix);
-    let word = namespace.map_or_else(|| word.clone(), |namespace| format!("{namespace}_{word}"));
-    let mut sorted: Vec<_> = arguments.iter().collect();
-    sorted.sort_by_key(|(key, _)| key.as_str());
-    let mut parts = Vec::new();
-    for (_, value) in sorted {
-        match value {
-            Json::Array(items) => parts.extend(items.iter().map(|v| plain(&python(v)))),
-            Json::Object(map) => parts.extend(map.values().map(|v| plain(&python(v)))),
-            other => parts.push(plain(&python(other))),
-        }
-    }
-    let identifier = format!("{word}_{}", target.name);
-    let full = format!("{identifier}_{}", parts.join("__"));
-    if full.chars().count() <= NAME_MAX {
-        return (full, None);
-    }
-    let begin: String = identifier.chars().take(30).collect();
-    let alias = format!("{begin}_{}", super::super::checksum::md5(&full));
-    (full, Some(alias))
-}
-
-/// A value as Python's `str` shows it.
-fn python(value: &Json) -> String {
-    super::super::jinja::from_json(value).to_string()
-}
-
-/// Everything else than letters, digits and underscores an underscore.
-fn plain(text: &str) -> String {
-    let mut plain = String::new();
-    let mut was_replaced = false;
-    for c in text.chars() {
-        if c.is_ascii_alphanumeric() || c == '_' {
-            plain.push(c);
-            was_replaced = false;
-        } else if !was_replaced {
-            plain.push('_');
-            was_replaced = true;
-        }
-    }
-    plain
-}
-
-/// Ten digits of what the test is: what makes the ids of two tests of one name differ.
-fn number(name: &str, namespace: Option<&str>, word: &str, arguments: &Map<String, Json>) -> String {
-    fn hashable(value: &Json) -> Json {
-        match value {
-            Json::Object(map) => {
-                let mut sorted: Vec<_> = map.iter().collect();
-                sorted.sort_by_key(|(key, _)| key.as_str());
-                Json::Object(sorted.into_iter().map(|(k, v)| (k.clone(), hashable(v))).collect())
-            }
-            Json::Array(items) => items.iter().map(hashable).collect(),
-            other => python(other).into(),
-        }
-    }
-    let metadata = serde_json::json!({"kwargs": arguments, "name": word, "namespace": namespace});
-    let text = format!("{name}{}", repr(&super::super::jinja::from_json(&hashable(&metadata))));
-    let digest = super::super::checksum::md5(&text);
-    digest[digest.len() - 10..].to_owned()
 }

@@ -1,0 +1,80 @@
+//! Names and numbers of generic tests, as dbt makes them (dbt-core, `parser/generic_test_builders.py`): people select
+//! by these.
+
+use super::super::{
+    checksum::md5,
+    jinja::{from_json, repr},
+};
+use serde_json::{Map, Value as Json};
+
+/// dbt's longest name of a test.
+const NAME_MAX: usize = 63;
+
+/// A test's name, and its alias where the name is too long.
+pub(super) fn synthesized(
+    (prefix, subject): (&str, &str),
+    namespace: Option<&str>,
+    word: &str,
+    arguments: &Map<String, Json>,
+) -> (String, Option<String>) {
+    let word = format!("{}{word}", prefix);
+    let word = namespace.map_or_else(|| word.clone(), |namespace| format!("{namespace}_{word}"));
+    let mut sorted: Vec<_> = arguments.iter().collect();
+    sorted.sort_by_key(|(key, _)| key.as_str());
+    let mut parts = Vec::new();
+    for (_, value) in sorted {
+        match value {
+            Json::Array(items) => parts.extend(items.iter().map(|v| plain(&python(v)))),
+            Json::Object(map) => parts.extend(map.values().map(|v| plain(&python(v)))),
+            other => parts.push(plain(&python(other))),
+        }
+    }
+    let identifier = format!("{word}_{}", subject);
+    let full = format!("{identifier}_{}", parts.join("__"));
+    if full.chars().count() <= NAME_MAX {
+        return (full, None);
+    }
+    let begin: String = identifier.chars().take(30).collect();
+    let alias = format!("{begin}_{}", md5(&full));
+    (full, Some(alias))
+}
+
+/// A value as Python's `str` shows it.
+fn python(value: &Json) -> String {
+    from_json(value).to_string()
+}
+
+/// Everything else than letters, digits and underscores an underscore.
+fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    let mut was_replaced = false;
+    for c in text.chars() {
+        if c.is_ascii_alphanumeric() || c == '_' {
+            plain.push(c);
+            was_replaced = false;
+        } else if !was_replaced {
+            plain.push('_');
+            was_replaced = true;
+        }
+    }
+    plain
+}
+
+/// Ten digits of what the test is: what makes the ids of two tests of one name differ.
+pub(super) fn number(name: &str, namespace: Option<&str>, word: &str, arguments: &Map<String, Json>) -> String {
+    fn hashable(value: &Json) -> Json {
+        match value {
+            Json::Object(map) => {
+                let mut sorted: Vec<_> = map.iter().collect();
+                sorted.sort_by_key(|(key, _)| key.as_str());
+                Json::Object(sorted.into_iter().map(|(k, v)| (k.clone(), hashable(v))).collect())
+            }
+            Json::Array(items) => items.iter().map(hashable).collect(),
+            other => python(other).into(),
+        }
+    }
+    let metadata = serde_json::json!({"kwargs": arguments, "name": word, "namespace": namespace});
+    let text = format!("{name}{}", repr(&from_json(&hashable(&metadata))));
+    let digest = md5(&text);
+    digest[digest.len() - 10..].to_owned()
+}
