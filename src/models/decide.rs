@@ -2,7 +2,7 @@
 //!
 //! Pure: what is known in, a decision with its reason out.
 
-use super::ledger::{Entry, Inputs, Versions};
+use super::ledger::{Entry, Inputs, OF_TESTS, Versions};
 
 /// What is to be done with a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,9 +94,12 @@ pub(super) fn decide(known: &Known<'_>) -> Decision {
     if let Some(source) = known.inputs.untracked.first() {
         return again(format!("whether {source} changed is not known"));
     }
-    if let Some(what) = changed(&entry.versions, known.versions) {
+    if let Some(what) = changed(&entry.versions, known.versions, |key| !key.starts_with(OF_TESTS)) {
         return again(what);
     }
+    let of_tests = changed(&entry.versions, known.versions, |key| key.starts_with(OF_TESTS));
+    let untracked = known.inputs.of_tests.untracked.first();
+    let untracked = untracked.map(|source| format!("whether {source} changed, which a test reads, is not known"));
     match (known.tests.are_wanted, entry.tests_checksum.as_deref()) {
         (false, _) => {}
         (true, None) => return Decision::Test("it was not tested since it was built".to_owned()),
@@ -106,17 +109,21 @@ pub(super) fn decide(known: &Known<'_>) -> Decision {
         (true, Some(_)) if !known.tests.is_clock_same => {
             return Decision::Test("the date turned, which its tests read".to_owned());
         }
-        _ => {}
+        (true, Some(_)) => {
+            if let Some(what) = of_tests.or(untracked) {
+                return Decision::Test(what);
+            }
+        }
     }
     Decision::Nothing("inputs unchanged".to_owned())
 }
 
-/// What changed between two sets of versions, in words.
-fn changed(then: &Versions, now: &Versions) -> Option<String> {
+/// What changed between two sets of versions, of the keys that count, in words.
+fn changed(then: &Versions, now: &Versions, counts: fn(&str) -> bool) -> Option<String> {
     let keys: Vec<&String> = now.keys().chain(then.keys().filter(|k| !now.contains_key(*k))).collect();
-    let mut changed = keys.into_iter().filter(|key| then.get(*key) != now.get(*key));
+    let mut changed = keys.into_iter().filter(|key| counts(key) && then.get(*key) != now.get(*key));
     let first = changed.next()?;
-    let what = match first.split_once(':') {
+    let what = match first.strip_prefix(OF_TESTS).unwrap_or(first).split_once(':') {
         Some(("table", name)) => format!("table {name} changed"),
         Some(("model", id)) => format!("model {} was built", id.rsplit('.').next().unwrap_or(id)),
         _ => "the date turned".to_owned(),
@@ -206,6 +213,9 @@ mod tests {
             Decision::Nothing("inputs unchanged".to_owned())
         );
         assert_eq!(decided(entry(), same.clone(), |k| k.tests = &OTHER), test("its tests changed"));
+        let other = json!({"table:a": 1, "test:table:b": 1});
+        assert_eq!(decided(entry(), other.clone(), |_| {}), test("table b changed"));
+        assert_eq!(decided(entry(), other, |k| k.tests = &NONE), Decision::Nothing("inputs unchanged".to_owned()));
         assert_eq!(decided(entry(), same, |k| k.tests = &LATER), test("the date turned, which its tests read"));
     }
 

@@ -23,7 +23,8 @@ impl Models {
         let node = self.manifest.node(model)?;
         let session = self.warehouse.session().await?;
         let Some(failure) = ledger::failure(&session, &node.id).await? else { return Ok(None) };
-        if !Inputs::of(&self.manifest, node).untracked.is_empty() {
+        let inputs = Inputs::of(&self.manifest, node);
+        if !inputs.untracked.is_empty() || !inputs.of_tests.untracked.is_empty() {
             return Ok(None);
         }
         // What is wrong with the model before it is built costs nothing to find again.

@@ -19,6 +19,9 @@ use std::collections::BTreeSet;
 /// Versions of what a model reads, by key.
 pub(super) type Versions = Map<String, Json>;
 
+/// Begins the keys of what only tests read.
+pub(super) const OF_TESTS: &str = "test:";
+
 /// What a model's version depends on, seen through views and ephemeral models.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Inputs {
@@ -30,21 +33,43 @@ pub(super) struct Inputs {
     pub views: BTreeSet<ModelId>,
     /// Sources that Amalgam does not fill: nobody can say whether they changed.
     pub untracked: BTreeSet<String>,
+    /// What only its tests read.
+    pub of_tests: OfTests,
+}
+
+/// What the tests of a model read beside it and its own inputs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct OfTests {
+    /// Tables of the raw schema.
+    pub tables: BTreeSet<String>,
+    /// Models.
+    pub models: BTreeSet<String>,
+    /// Sources that Amalgam does not fill.
+    pub untracked: BTreeSet<String>,
 }
 
 impl Inputs {
-    /// Collects the inputs of a model, and of the models that its tests compare with.
+    /// Collects the inputs of a model, and of its tests.
     pub(super) fn of(manifest: &Manifest, node: &Node) -> Self {
-        let mut inputs = Self::default();
-        let mut seen = BTreeSet::new();
+        let (mut inputs, mut beside) = (Self::default(), Self::default());
+        let mut seen = BTreeSet::from([node.id.clone()]);
         inputs.add_sources(node);
-        let mut read: BTreeSet<&ModelId> = node.parents.iter().collect();
-        for test in manifest.tests_of(&node.id) {
-            read.extend(test.parents.iter().filter(|parent| **parent != node.id));
-        }
-        for parent in read {
+        for parent in &node.parents {
             inputs.add_model(manifest, parent, &mut seen);
         }
+        for test in manifest.tests_of(&node.id) {
+            beside.add_sources(test);
+            for parent in &test.parents {
+                beside.add_model(manifest, parent, &mut seen);
+            }
+        }
+        // The clock of a view that a test reads counts for both.
+        inputs.views.extend(beside.views);
+        inputs.of_tests = OfTests {
+            tables: &beside.tables - &inputs.tables,
+            models: &beside.models - &inputs.models,
+            untracked: &beside.untracked - &inputs.untracked,
+        };
         inputs
     }
 

@@ -1,7 +1,7 @@
 //! What the warehouse knows of models and of what they read, asked for at once however many they are.
 
 use super::{
-    ledger::{Entry, Inputs, Versions},
+    ledger::{Entry, Inputs, OF_TESTS, Versions},
     manifest::Node,
     relation::Relation,
 };
@@ -41,8 +41,11 @@ impl Seen {
     pub(super) fn versions(&self, inputs: &Inputs, clock: Option<String>) -> Versions {
         let tables = inputs.tables.iter().map(|table| format!("table:{table}"));
         let keys = tables.chain(inputs.models.iter().map(|model| format!("model:{model}")));
-        let mut versions: Versions =
-            keys.filter_map(|key| Some((key.clone(), (*self.versions.get(&key)?).into()))).collect();
+        let of_tests = inputs.of_tests.tables.iter().map(|table| format!("table:{table}"));
+        let of_tests = of_tests.chain(inputs.of_tests.models.iter().map(|model| format!("model:{model}")));
+        let version = |key: &String| self.versions.get(key).map(|version| (*version).into());
+        let mut versions: Versions = keys.filter_map(|key| Some((key.clone(), version(&key)?))).collect();
+        versions.extend(of_tests.filter_map(|key| Some((format!("{OF_TESTS}{key}"), version(&key)?))));
         if let Some(clock) = clock {
             versions.insert("clock".to_owned(), clock.into());
         }
@@ -65,8 +68,11 @@ async fn versions(session: &Session, models: &[(&Node, Inputs)]) -> Result<HashM
     let sql = "select 'table:' || source_table, data_version from amalgam.table_state where source_table = any ($1) \
                union all \
                select 'model:' || model_id, data_version from amalgam.model_state where model_id = any ($2)";
-    let tables: BTreeSet<&str> = models.iter().flat_map(|(_, inputs)| &inputs.tables).map(String::as_str).collect();
-    let read: BTreeSet<&str> = models.iter().flat_map(|(_, inputs)| &inputs.models).map(String::as_str).collect();
+    let all = || models.iter().map(|(_, inputs)| inputs);
+    let tables = all().flat_map(|inputs| inputs.tables.iter().chain(&inputs.of_tests.tables));
+    let read = all().flat_map(|inputs| inputs.models.iter().chain(&inputs.of_tests.models));
+    let tables: BTreeSet<&str> = tables.map(String::as_str).collect();
+    let read: BTreeSet<&str> = read.map(String::as_str).collect();
     let (tables, read) = (Vec::from_iter(tables), Vec::from_iter(read));
     let rows = session.query(sql, &[&tables, &read], "reading the versions of what models read").await?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
