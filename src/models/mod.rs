@@ -242,6 +242,11 @@ impl Models {
         }
     }
 
+    /// The folder for what commands leave behind.
+    pub fn target_folder(&self) -> &Path {
+        &self.manifest.project.target_path
+    }
+
     /// Writes `manifest.json` below the target folder. `compiled`: the SQL of what was compiled, by unique id.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! `run-operation`: one macro, called by its name.
 
 use super::{
-    Models, compile,
+    Models, NodeResult, NodeStatus, compile,
     context::{
         connection::{On, with_connection},
         scope::{DBT, Run, Says, Scope, Subject, Task},
@@ -9,14 +9,18 @@ use super::{
     jinja,
     manifest::hint,
 };
-use crate::error::{Error, Kind, Result};
+use crate::{
+    error::{Error, Kind, Result},
+    telemetry::rounded_seconds,
+};
 use minijinja::value::{Kwargs, Value};
-use serde_json::Value as Json;
-use std::{collections::BTreeMap, sync::Arc};
+use serde_json::{Value as Json, json};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 impl Models {
     /// Calls a macro of the project (`name`) or of a package (`package.name`) with arguments by their names. What it
-    /// logs for people and prints goes to `says`. Each of its statements commits, where it begins no transaction.
+    /// logs for people and prints goes to `says`. Each of its statements commits, where it begins no transaction. How it
+    /// ended stands in `run_results.json`.
     ///
     /// # Errors
     /// There is no such macro, or it fails.
@@ -29,11 +33,14 @@ impl Models {
         // Named before anybody is asked for a connection.
         let holder = holder(&manifest.setting, &own, package.is_some(), word)
             .ok_or_else(|| unknown(&manifest.setting, package, word))?;
+        let arguments_given = json!(arguments);
         let arguments: Vec<(String, Value)> =
             arguments.iter().map(|(key, value)| (key.clone(), jinja::from_json(value))).collect();
+        let (id, since) = (format!("macro.{holder}.{word}"), Instant::now());
+        let described = json!({"which": "run-operation", "macro": name, "args": arguments_given});
         let (word, shown) = (word.to_owned(), format!("run-operation {name}"));
         let session = self.warehouse.session().await?;
-        with_connection(On::Session(&session), move |connection| {
+        let done = with_connection(On::Session(&session), move |connection| {
             let run = Run { connection: Some(connection), ..dry };
             let scope = Scope::new(manifest.setting.clone(), subject, Task::Run(run));
             let callable = scope
@@ -42,7 +49,16 @@ impl Models {
             let called = manifest.setting.engine.call(&callable, &[Value::from(Kwargs::from_iter(arguments))], &shown);
             called.map(drop).map_err(|error| compile::failed(&scope, &error))
         })
-        .await?
+        .await?;
+        let seconds = rounded_seconds(since.elapsed());
+        let (status, failures) = match &done {
+            Ok(()) => (NodeStatus::Success, Some(0)),
+            Err(_) => (NodeStatus::Error, None),
+        };
+        let message = done.as_ref().err().map(ToString::to_string);
+        let plain = NodeResult::plain(&id, status, message, self.clock.now());
+        self.write_results(&[NodeResult { seconds, failures, ..plain }], seconds, &described)?;
+        done
     }
 }
 

@@ -197,6 +197,8 @@ pub(super) fn configured(context: &Context, place: &Place) -> anyhow::Result<Con
     let mut config = Config::clone(&*context.config()?);
     if let Some(folder) = &place.project_dir {
         config.models.project_dir = Some(folder.clone());
+    } else if config.models.project_dir.is_none() && Path::new("dbt_project.yml").is_file() {
+        config.models.project_dir = Some(PathBuf::from("."));
     }
     if place.profiles_dir.is_some() || place.profile.is_some() {
         let choice = ProfileChoice {

@@ -59,15 +59,12 @@ pub(super) async fn perform(
     let mut report = Report::default();
     report.operations(models.operate(Moment::Start, &[]).await?);
     let begun = report.results.len();
-    let has_begun = !report.has_failed;
-    if !has_begun {
+    if report.has_failed {
         for step in &agenda.steps {
             report.take(&models, &step.duty, models.skip(step, "on-run-start failed"))?;
         }
     } else {
         walk(&models, &agenda, &manner, &mut report).await?;
-    }
-    if has_begun {
         report.operations(models.operate(Moment::End, &report.results[begun..]).await?);
     }
     if agenda.steps.iter().any(|step| matches!(step.duty, Duty::Build(..))) || report.tests.is_empty() {

@@ -11,6 +11,7 @@ mod freshness;
 mod history;
 mod lineage;
 mod list;
+mod retry;
 mod run_operation;
 mod show;
 
@@ -19,7 +20,7 @@ use crate::{
     config::Config,
     domain::ModelId,
     error::{Error, Kind},
-    models::{Models, Selection},
+    models::{Models, Selected, Selection},
     state::State,
     warehouse::Warehouse,
 };
@@ -43,6 +44,8 @@ pub(super) struct Args {
 enum Any {
     #[command(flatten)]
     OnNodes(Verb),
+    /// Do the last command once more, for what did not end well in it: by target/run_results.json
+    Retry(retry::Retried),
     #[command(flatten)]
     Apart(apart::Verb),
 }
@@ -61,7 +64,7 @@ enum Verb {
     Test(Tested),
     /// Write the SQL of the models below the target folder
     Compile(Compiled),
-    /// List the models; with --output everything that is selected, as dbt does
+    /// List what is selected, a line each
     #[command(visible_alias = "list")]
     Ls(Listed),
     /// Read the project and write target/manifest.json
@@ -174,19 +177,31 @@ impl Verb {
             "full_refresh": self.wanted().is_some_and(|wanted| wanted.full_refresh), "threads": self.threads(config),
             "fail_fast": self.pace().is_some_and(|pace| pace.fail_fast), "target": chosen.place.target,
             "profile": chosen.place.profile, "project_dir": chosen.place.project_dir, "profiles_dir": chosen.place.profiles_dir,
-            "state": chosen.state,
+            "state": chosen.state, "defer": chosen.defer, "favor_state": chosen.favor_state,
+            "defer_state": chosen.defer_state, "always": self.wanted().is_some_and(|wanted| wanted.always),
+            "empty": self.wanted().is_some_and(|wanted| wanted.empty),
+            "store_failures": self.pace().is_some_and(|pace| pace.store_failures),
         })
     }
 }
 
 pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome> {
     match args.verb {
-        Any::OnNodes(verb) => run_on_nodes(verb, context).await,
+        Any::OnNodes(verb) => run_on_nodes(verb, None, context).await,
+        Any::Retry(retried) => match retry::last(&retried, &context)? {
+            (_, again) if again.is_empty() => {
+                eprintln!("nothing to try again: all ended well");
+                Ok(Outcome::Done)
+            }
+            (Args { verb: Any::OnNodes(verb) }, again) => run_on_nodes(verb, Some(again), context).await,
+            _ => Err(Error::new(Kind::Internal, "a verb that can be tried again works on nodes").into()),
+        },
         Any::Apart(verb) => apart::run(verb, context).await,
     }
 }
 
-async fn run_on_nodes(verb: Verb, context: Context) -> anyhow::Result<Outcome> {
+/// `only`: the nodes that are meant, whatever is selected.
+async fn run_on_nodes(verb: Verb, only: Option<BTreeSet<String>>, context: Context) -> anyhow::Result<Outcome> {
     let chosen = verb.chosen();
     let config = configured(&context, &chosen.place)?;
     let mut models = loaded(&context, &config, verb.flags())?;
@@ -200,7 +215,10 @@ async fn run_on_nodes(verb: Verb, context: Context) -> anyhow::Result<Outcome> {
         selector: chosen.selector.clone(),
         indirect: chosen.indirect_selection.unwrap_or_default(),
     };
-    let found = models.find(&selection, chosen.state.as_deref())?;
+    let found = match only {
+        Some(ids) => Selected { ids, ..Selected::default() },
+        None => models.find(&selection, chosen.state.as_deref())?,
+    };
     for part in &found.unmatched {
         eprintln!("warning: {part}");
     }

@@ -275,6 +275,49 @@ async fn after_a_failure_fail_fast_begins_nothing_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_did_not_end_well_is_tried_again_as_it_was_told_to() {
+    let shop = Shop::open("models_cli_retry").await;
+    shop.write("models/a.sql", "{{ config(materialized='table') }} select {{ var('n', 0) }} / {{ var('n', 0) }} as x");
+    shop.write("models/b.sql", "select * from {{ ref('a') }}");
+    said(shop.models(&["run", "--vars", "{m: 1}"]), 1).await;
+    assert_eq!(shop.results(), ["model.p.a error", "model.p.b skipped", "model.p.pay success"]);
+    said(shop.models(&["retry", "--vars", "{n: 2}"]), 0).await;
+    assert_eq!(shop.results(), ["model.p.a success", "model.p.b success"]);
+    assert_eq!(shop.bench.text("select x::text from analytics_marts.b").await, "1");
+    let (_, errors) = said(shop.models(&["retry"]), 0).await;
+    assert_eq!(errors, "nothing to try again: all ended well\n");
+    said(shop.models(&["docs", "generate"]), 0).await;
+    let (_, errors) = said(shop.models(&["retry"]), 2).await;
+    assert!(errors.contains("it tells of no command that can be tried again"), "{errors}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_selected_is_read_where_another_run_has_it() {
+    let shop = Shop::open("models_cli_defer").await;
+    shop.write("models/a.sql", "{{ config(materialized='table') }} select '{{ target.name }}' as made_by");
+    shop.write("models/b.sql", "{{ config(materialized='table') }} select made_by from {{ ref('a') }}");
+    said(shop.models(&["run", "--target", "production"]), 0).await;
+    let before = shop.root().join("before");
+    std::fs::create_dir(&before).expect("a folder can be made");
+    std::fs::copy(shop.root().join("target/manifest.json"), before.join("manifest.json")).expect("it can be copied");
+    // Of now on, everything goes elsewhere.
+    shop.write("dbt_project.yml", "name: p\nmodels: {p: {+schema: mine}}\n");
+    let before = before.display().to_string();
+    let deferred = ["run", "--target", "mine", "--select", "b", "--defer", "--state", &before];
+    said(shop.models(&["run", "--target", "mine", "--select", "b"]), 1).await;
+    said(shop.models(&deferred), 0).await;
+    let made_by = async || shop.bench.text("select made_by from analytics_mine.b").await;
+    assert_eq!(made_by().await, "production");
+    said(shop.models(&["run", "--target", "mine", "--select", "a"]), 0).await;
+    said(shop.models(&deferred), 0).await;
+    assert_eq!(made_by().await, "mine");
+    said(shop.models(&[&deferred[..], &["--favor-state"]].concat()), 0).await;
+    assert_eq!(made_by().await, "production");
+    let (_, errors) = said(shop.models(&["run", "--defer"]), 2).await;
+    assert!(errors.contains("--defer needs --state"), "{errors}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn flags_without_effect_are_not_offered() {
     let shop = Shop::open("models_cli_flags").await;
     for verb in ["test", "ls", "compile"] {
