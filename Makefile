@@ -63,7 +63,7 @@ check: prerequisites ## format, lints, the code's own pages, licences, scripts
 	@for script in scripts/*.py; do python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' "$$script" || exit 1; done
 	@echo "check: scripts parse"
 
-bench: prerequisites ## how fast, against the floor of this machine; ARGS=sync or ARGS=daemon for one half
+bench: prerequisites ## how fast, against the floor of this machine; ARGS=sync, daemon or models for one part
 	$(CARGO) bench --profile dist --locked --bench figures -- $(ARGS)
 
 deb: cargo ## the Debian package, by cargo-deb

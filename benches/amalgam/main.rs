@@ -1,16 +1,18 @@
-//! What Amalgam costs: how fast a sync is, as ratios in one run on one machine, and what the daemon takes.
+//! What Amalgam costs: how fast a sync is, as ratios in one run on one machine, what the daemon takes, and how fast
+//! models are built beside dbt-core.
 //!
 //! The floor (`benches/floor`) is the least that copying a MariaDB database into PostgreSQL can cost
 //! here: no keys, no watermarks, no checks. Both copy the same source of 446 tables, in turn, between the
 //! same private servers. Then a day's work is done at the source and found, a peer copies what we copy,
 //! somebody writes to a table while it is loaded, and rows come that are wider than any practice's.
 //! `AMALGAM_BENCH_SCALE` (1.0: 20.5 million rows), `AMALGAM_BENCH_ROUNDS` (2) and `SLING` (the peer's
-//! program; without it that line says so) are read from the environment. `sync` or `daemon` as an argument asks for
-//! one half alone.
+//! program; without it that line says so) are read from the environment, and so is what [`models`] needs. `sync`, `daemon`
+//! or `models` as an argument asks for one part alone.
 
 mod daemon;
 mod day;
 mod measure;
+mod models;
 mod peer;
 mod places;
 mod report;
@@ -22,16 +24,23 @@ use places::Places;
 use report::{Figures, Round};
 
 /// What can be asked for.
-const HALVES: [&str; 2] = ["sync", "daemon"];
+const PARTS: [&str; 3] = ["sync", "daemon", "models"];
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Result<()> {
     let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    if let Some(unknown) = asked.iter().find(|half| !HALVES.contains(&half.as_str())) {
-        return Err(format!("{unknown} is no half of the bench; the halves are {}", HALVES.join(" and ")).into());
+    if let Some(unknown) = asked.iter().find(|part| !PARTS.contains(&part.as_str())) {
+        return Err(format!("{unknown} is no part of the bench; the parts are {}", PARTS.join(", ")).into());
     }
-    let is_asked = |half: &str| asked.is_empty() || asked.iter().any(|name| name == half);
+    let is_asked = |part: &str| asked.is_empty() || asked.iter().any(|name| name == part);
+    let moved = if is_asked("sync") || is_asked("daemon") { moved(is_asked) } else { Ok(()) };
+    let built = if is_asked("models") { models::measured_all() } else { Ok(()) };
+    moved.and(built)
+}
+
+/// What needs a source.
+fn moved(is_asked: impl Fn(&str) -> bool) -> Result<()> {
     let scale = setting("AMALGAM_BENCH_SCALE", report::FULL_SCALE);
     let places = Places::start(&scale)?;
     let daemon = is_asked("daemon").then(|| daemon::measured(&places)).transpose()?;

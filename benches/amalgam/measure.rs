@@ -2,6 +2,7 @@
 
 use super::Result;
 use std::{
+    path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -48,10 +49,19 @@ pub(super) fn measured(command: &mut Command) -> Result<Measured> {
     measured_until(command, &mut || false)
 }
 
+/// Likewise; what it prints goes into a file.
+pub(super) fn measured_into(command: &mut Command, file: &Path) -> Result<Measured> {
+    watched(command, std::fs::File::create(file)?.into(), &mut || false)
+}
+
 /// Likewise, but asks it to end (SIGTERM) as soon as it has done its work.
 pub(super) fn measured_until(command: &mut Command, done: &mut dyn FnMut() -> bool) -> Result<Measured> {
+    watched(command, Stdio::null(), done)
+}
+
+fn watched(command: &mut Command, printed: Stdio, done: &mut dyn FnMut() -> bool) -> Result<Measured> {
     let began = Instant::now();
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+    let mut child = command.stdin(Stdio::null()).stdout(printed).spawn()?;
     let status_file = format!("/proc/{}/status", child.id());
     let (mut peak, mut told) = (0u64, false);
     loop {
