@@ -1,6 +1,15 @@
 //! Tests of a node, run in the transaction that will publish it.
+//!
+//! [`together`] counts those that can be in as few scans as that takes: [`shape`] knows them by their SQL, [`batch`]
+//! writes the statement. The others run one by one.
 
+mod asks;
+mod batch;
+mod parts;
+mod plain;
+mod shape;
 pub(super) mod stored;
+mod together;
 
 use super::{
     TestChoice,
@@ -18,8 +27,13 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use minijinja::value::Value;
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
 use stored::Kept;
+use together::Known;
 
 /// Failed tests named in one error, at most.
 const NAMED_MAX: usize = 10;
@@ -54,21 +68,27 @@ pub(super) async fn run(
 ) -> Result<Vec<TestVerdict>> {
     const DOING: &str = "testing a model";
     let mut verdicts = Vec::with_capacity(tests.len());
-    if !tests.is_empty() {
-        transaction.batch("savepoint amalgam_test", DOING).await?;
+    if tests.is_empty() {
+        return Ok(verdicts);
     }
-    for test in tests {
+    transaction.batch("savepoint amalgam_test", DOING).await?;
+    let are_ready = are_ready(transaction, manifest, tests, round).await?;
+    let known = together::known(transaction, manifest, tests, &are_ready, round).await?;
+    for ((test, is_ready), known) in tests.iter().zip(are_ready).zip(known) {
         let since = Instant::now();
-        let mut verdict = TestVerdict {
-            id: test.id.clone(),
-            name: test.name.clone(),
-            status: TestStatus::Pass,
-            failures: 0,
-            message: None,
-            compiled: None,
-            seconds: 0.0,
+        let mut verdict = unjudged(test);
+        let compiled = match known {
+            Known::Verdict(known) => {
+                round.metrics.model_tests.with_label_values(&[known.status.as_str()]).inc();
+                verdicts.push(known);
+                continue;
+            }
+            Known::Compiled(sql) => Some(sql),
+            Known::Nothing => None,
         };
-        if let Err(error) = run_one(transaction, manifest, test, round, &mut verdict).await {
+        if !is_ready && test.fault.is_none() {
+            verdict.status = TestStatus::Skip;
+        } else if let Err(error) = run_one(transaction, manifest, test, round, compiled, &mut verdict).await {
             if error.policy() != Policy::Fail {
                 return Err(error);
             }
@@ -85,18 +105,29 @@ pub(super) async fn run(
     Ok(verdicts)
 }
 
+/// A test that has found nothing yet.
+fn unjudged(test: &Node) -> TestVerdict {
+    TestVerdict {
+        id: test.id.clone(),
+        name: test.name.clone(),
+        status: TestStatus::Pass,
+        failures: 0,
+        message: None,
+        compiled: None,
+        seconds: 0.0,
+    }
+}
+
+/// `compiled`: its SQL, where it is known already.
 async fn run_one(
     transaction: &Transaction<'_>,
     manifest: &Arc<Manifest>,
     test: &Node,
     round: Round<'_>,
+    compiled: Option<String>,
     verdict: &mut TestVerdict,
 ) -> Result<()> {
     test.sound()?;
-    if round.is_build && !is_there(transaction, manifest, test, round.stands_for).await? {
-        verdict.status = TestStatus::Skip;
-        return Ok(());
-    }
     let (manifest, id) = (manifest.clone(), test.id.clone());
     let (stands_for, started) = (round.stands_for.to_vec(), round.started);
     let hanging = Default::default();
@@ -104,8 +135,14 @@ async fn run_one(
     let (compiled, sql) = with_connection(On::Transaction(transaction, &hanging), move |connection| {
         let test = manifest.node(&id)?;
         let manner = Manner { as_new: false, stands_for, ..Manner::new(started, Some(connection)) };
-        let compiled = compile::compile(&manifest, test, &manner)?;
-        manifest.write_compiled(test, &compiled);
+        let compiled = match compiled {
+            Some(compiled) => compiled,
+            None => {
+                let compiled = compile::compile(&manifest, test, &manner)?;
+                manifest.write_compiled(test, &compiled);
+                compiled
+            }
+        };
         let counted = match &kept {
             // Counted where they lie: the query is asked once.
             Some(Kept::Table) => {
@@ -185,25 +222,42 @@ fn bound_of(test: &Node, key: &str) -> String {
     test.settings.text(key).unwrap_or_else(|| "!= 0".to_owned())
 }
 
-/// Whether every relation that a test reads is there.
-async fn is_there(
+/// Whether every relation that a test reads is there; asked of a build alone.
+async fn are_ready(
     transaction: &Transaction<'_>,
     manifest: &Manifest,
-    test: &Node,
-    stands_for: &[(Relation, Relation)],
-) -> Result<bool> {
-    let mut names = Vec::new();
-    for parent in test.parents.iter().filter_map(|id| manifest.nodes.get(id)) {
-        if parent.fault.is_some() {
-            return Ok(false);
-        }
-        let stands = stands_for.iter().any(|(published, _)| *published == parent.relation);
-        if parent.resource.is_built() && !parent.is_ephemeral() && !stands {
-            names.push(manifest.place_of(parent).quoted());
-        }
+    tests: &[&Node],
+    round: Round<'_>,
+) -> Result<Vec<bool>> {
+    if !round.is_build {
+        return Ok(vec![true; tests.len()]);
     }
-    let sql = "select coalesce(bool_and(to_regclass(name) is not null), true) from unnest($1::text[]) as wanted (name)";
-    Ok(transaction.query_one(sql, &[&names], "looking for relations").await?.get(0))
+    // `None`: what it reads can't be made.
+    let read = |test: &Node| -> Option<Vec<String>> {
+        let mut names = Vec::new();
+        for parent in test.parents.iter().filter_map(|id| manifest.nodes.get(id)) {
+            if parent.fault.is_some() {
+                return None;
+            }
+            let stands = round.stands_for.iter().any(|(published, _)| *published == parent.relation);
+            if parent.resource.is_built() && !parent.is_ephemeral() && !stands {
+                names.push(manifest.place_of(parent).quoted());
+            }
+        }
+        Some(names)
+    };
+    let read: Vec<Option<Vec<String>>> = tests.iter().map(|test| read(test)).collect();
+    let names: BTreeSet<&str> = read.iter().flatten().flatten().map(String::as_str).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let sql = "select name from unnest($1::text[]) as wanted (name) where to_regclass(name) is null";
+    let missing = match names.is_empty() {
+        true => Vec::new(),
+        false => transaction.query(sql, &[&names], "looking for relations").await?,
+    };
+    let missing: BTreeSet<String> = missing.iter().map(|row| row.get(0)).collect();
+    let is_ready =
+        |names: &Option<Vec<String>>| names.as_ref().is_some_and(|all| !all.iter().any(|n| missing.contains(n)));
+    Ok(read.iter().map(is_ready).collect())
 }
 
 /// Refuses a version whose tests of error severity failed, or could not be run.

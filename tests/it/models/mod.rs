@@ -11,6 +11,7 @@ mod packages;
 mod practice;
 mod project;
 mod publish;
+mod shared_scans;
 mod templates;
 mod unit_tests;
 mod verbs;
