@@ -160,6 +160,9 @@ impl Manifest {
             "raw_code": node.source.as_ref(), "doc_blocks": [],
         });
         let Json::Object(map) = &mut all else { return all };
+        if node.resource == Resource::Operation {
+            map.insert("original_file_path".to_owned(), format!("./{}", node.file).into());
+        }
         if node.resource != Resource::Seed {
             let more = json!({
                 "language": "sql", "refs": refs,

@@ -262,6 +262,9 @@ fn draft(
     if piece.resource == Resource::Analysis {
         fqn.push("analysis".to_owned());
     }
+    if piece.resource == Resource::Operation {
+        fqn.push("hooks".to_owned());
+    }
     let folders = piece.below.rsplit_once('/').map_or("", |(folders, _)| folders);
     fqn.extend(folders.split('/').filter(|f| !f.is_empty()).map(str::to_owned));
     // One that is written in properties has no file of its own.

@@ -78,7 +78,12 @@ pub(super) fn configure(read: &Read, package: &ProjectFile, node: &mut Node, sai
         Resource::Test => "tests",
         // dbt configures them as models.
         Resource::Analysis => "models",
-        Resource::UnitTest | Resource::Operation => return Ok(()),
+        // `on-run-start`, `on-run-end`.
+        Resource::Operation => {
+            node.settings.set("tags", node.path.as_str().into());
+            return Ok(());
+        }
+        Resource::UnitTest => return Ok(()),
     };
     let render = |text: &str, shown: &str| read.render(&package.name, text, shown);
     if package.name != read.own().name {
