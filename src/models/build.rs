@@ -1,7 +1,7 @@
 //! One model built, tested and published; or tested alone.
 
 use super::{
-    BatchSpan, BuildOptions, BuildOutcome, Models, TestChoice, Told,
+    BatchSpan, BuildOptions, BuildOutcome, Models, Told,
     compile::{self, Manner},
     context::connection::{On, with_connection},
     decide::Decision,
@@ -14,7 +14,7 @@ use super::{
     templates::Templates,
     testing::{self, Round, stored},
     units,
-    verdict::{TestStatus, TestVerdict},
+    verdict::{KeptVerdict, TestStatus, TestVerdict},
     wall_clock,
 };
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
     warehouse::{Session, Transaction},
 };
 use chrono::{DateTime, Utc};
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Models {
     /// Builds, tests and publishes one model in one transaction, unless nothing it depends on has
@@ -43,7 +44,7 @@ impl Models {
             let chosen = self.manifest.units_of(model).filter(|test| options.tests.has(&test.id));
             told.units = self.test(&chosen.map(|test| test.id.clone()).collect::<Vec<_>>()).await?;
             units::judge(node, &told.units)?;
-            return Ok(nothing("ephemeral: a part of the queries that read it", Vec::new()));
+            return Ok(BuildOutcome::nothing("ephemeral: a part of the queries that read it", Vec::new()));
         }
         let mut tried = None;
         match self.try_build(node, options, &mut tried, told).await {
@@ -69,6 +70,7 @@ impl Models {
             session.ensure_schema(schema).await?;
         }
         let transaction = session.begin().await?;
+        let published = self.published(&transaction, &of_data).await?;
         let mut verdicts = testing::run(
             &transaction,
             manifest,
@@ -78,9 +80,43 @@ impl Models {
         .await?;
         units::run(&transaction, manifest, &units, now, metrics, &mut verdicts).await?;
         stored::settle(&transaction, manifest, &verdicts).await?;
+        for ((node, data_version), tests) in published {
+            let said = verdicts.iter().filter(|verdict| tests.contains(&verdict.id));
+            let said: Vec<KeptVerdict> = said.map(|verdict| self.kept(verdict, now)).collect();
+            ledger::record_verdicts(&transaction, &node, data_version, &said).await?;
+        }
         transaction.commit().await?;
         stored::views(&mut session, manifest, &verdicts, now).await?;
         Ok(verdicts)
+    }
+
+    /// Which of these tests are of which published model, and of which version of it.
+    async fn published(
+        &self,
+        transaction: &Transaction<'_>,
+        tests: &[&Node],
+    ) -> Result<BTreeMap<(ModelId, i64), BTreeSet<ModelId>>> {
+        let of: BTreeMap<&ModelId, &ModelId> =
+            self.manifest.tests.iter().flat_map(|(node, tests)| tests.iter().map(move |test| (test, node))).collect();
+        let nodes: BTreeSet<&str> = tests.iter().filter_map(|test| of.get(&test.id)).map(|id| id.as_str()).collect();
+        let versions = ledger::data_versions(transaction, &Vec::from_iter(nodes)).await?;
+        let mut published: BTreeMap<(ModelId, i64), BTreeSet<ModelId>> = BTreeMap::new();
+        for test in tests {
+            let Some((node, version)) = of.get(&test.id).and_then(|id| versions.get_key_value(*id)) else { continue };
+            published.entry((node.clone(), *version)).or_default().insert(test.id.clone());
+        }
+        Ok(published)
+    }
+
+    /// A verdict that was reached just now, as it is kept.
+    fn kept(&self, verdict: &TestVerdict, at: DateTime<Utc>) -> KeptVerdict {
+        let checksum = self.manifest.nodes.get(&verdict.id).map(|test| self.checksum_of_test(test));
+        KeptVerdict {
+            verdict: verdict.clone(),
+            checksum: checksum.unwrap_or_default(),
+            clock: wall_clock::seen(verdict.compiled.as_deref(), at),
+            at,
+        }
     }
 
     /// `tried` is what is built, once that is known.
@@ -98,7 +134,7 @@ impl Models {
             Decision::Nothing(reason) => {
                 told.units = units;
                 told.tests.clone_from(&tests);
-                return Ok(nothing(reason, tests));
+                return Ok(BuildOutcome::nothing(reason, tests));
             }
             Decision::Test(reason) | Decision::Build(reason) => reason.clone(),
         };
@@ -164,9 +200,9 @@ impl Models {
         only_one(transaction, node).await?;
         let is_built = matches!(plan.decision, Decision::Build(_));
         let (manifest, started) = (&self.manifest, plan.started);
-        if is_built || !plan.tests_same {
+        let tests: Vec<&Node> = manifest.units_of(&node.id).filter(|test| options.tests.has(&test.id)).collect();
+        if tests.len() != told.units.len() {
             told.units.clear();
-            let tests: Vec<&Node> = manifest.units_of(&node.id).filter(|test| options.tests.has(&test.id)).collect();
             units::run(transaction, manifest, &tests, started, &self.metrics, &mut told.units).await?;
         }
         units::judge(node, &told.units)?;
@@ -187,8 +223,10 @@ impl Models {
         stored::settle(transaction, manifest, &told.tests).await?;
         // A build of a part of the time has not seen all of what its inputs are now.
         let nothing_seen = Versions::default();
-        let verdicts: Vec<TestVerdict> = told.units.iter().chain(&told.tests).cloned().collect();
-        let said = verdicts.iter().filter_map(|verdict| verdict.compiled.as_deref());
+        let fresh = told.units.iter().chain(&told.tests).filter(|verdict| verdict.kept_since.is_none());
+        let fresh: Vec<KeptVerdict> = fresh.map(|verdict| self.kept(verdict, started)).collect();
+        let is_anew = |kept: &&KeptVerdict| fresh.iter().any(|fresh| fresh.verdict.id == kept.verdict.id);
+        let kept: Vec<KeptVerdict> = plan.kept.iter().filter(|kept| !is_anew(kept)).cloned().collect();
         let success = Success {
             node,
             checksum: &plan.checksum,
@@ -196,9 +234,7 @@ impl Models {
             published: is_built,
             rows,
             seconds: plan.since.elapsed().as_secs_f64(),
-            tests: &verdicts,
-            tests_checksum: self.has_all_tests(node, &options.tests).then_some(plan.tests_checksum.as_str()),
-            tests_clock: wall_clock::seen(said, started),
+            tests: &[fresh, kept].concat(),
             now: self.clock.now(),
         };
         ledger::record_success(transaction, &success).await?;
@@ -207,11 +243,6 @@ impl Models {
             None => Vec::new(),
         };
         Ok((rows, unusual))
-    }
-
-    /// Whether all tests of a node are among some.
-    fn has_all_tests(&self, node: &Node, choice: &TestChoice) -> bool {
-        self.manifest.tests_of(&node.id).chain(self.manifest.units_of(&node.id)).all(|test| choice.has(&test.id))
     }
 
     async fn make(
@@ -302,15 +333,4 @@ async fn only_one(transaction: &Transaction<'_>, node: &Node) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(Kind::WarehouseConflict, format!("{} is being built by another process", node.name)))
-}
-
-fn nothing(reason: &str, tests: Vec<TestVerdict>) -> BuildOutcome {
-    BuildOutcome {
-        built: false,
-        reason: reason.to_owned(),
-        rows: None,
-        warnings: Vec::new(),
-        unusual: Vec::new(),
-        tests,
-    }
 }

@@ -3,6 +3,8 @@
 //! Pure: what is known in, a decision with its reason out.
 
 use super::ledger::{Entry, Inputs, OF_TESTS, Versions};
+use crate::domain::ModelId;
+use chrono::{DateTime, Utc};
 
 /// What is to be done with a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,14 +17,26 @@ pub(super) enum Decision {
     Build(String),
 }
 
-/// What is known of a model's tests.
+/// What is known of the tests of a model that are wanted.
 pub(super) struct Tests<'a> {
-    /// Whether any are to be run.
-    pub are_wanted: bool,
-    /// The checksum that they have now; an empty list has one too.
-    pub checksum: &'a str,
-    /// Whether those that read the clock would read the same.
-    pub is_clock_same: bool,
+    /// By id, with the checksums that they have now.
+    pub wanted: &'a [(&'a ModelId, String)],
+    /// By the clock.
+    pub now: DateTime<Utc>,
+}
+
+impl Tests<'_> {
+    /// Why what the last ones said does not do; `None` where it does.
+    fn stale(&self, entry: &Entry) -> Option<String> {
+        let kept = |(id, checksum): &(&ModelId, String)| match entry.verdicts.get(*id) {
+            Some(kept) => kept.stale(checksum, self.now),
+            None => Some("not all of its tests were run since it was built".to_owned()),
+        };
+        if !self.wanted.is_empty() && !self.wanted.iter().any(|(id, _)| entry.verdicts.contains_key(*id)) {
+            return Some("it was not tested since it was built".to_owned());
+        }
+        self.wanted.iter().find_map(kept)
+    }
 }
 
 /// What is known of a model.
@@ -97,22 +111,16 @@ pub(super) fn decide(known: &Known<'_>) -> Decision {
     if let Some(what) = changed(&entry.versions, known.versions, |key| !key.starts_with(OF_TESTS)) {
         return again(what);
     }
-    let of_tests = changed(&entry.versions, known.versions, |key| key.starts_with(OF_TESTS));
-    let untracked = known.inputs.of_tests.untracked.first();
-    let untracked = untracked.map(|source| format!("whether {source} changed, which a test reads, is not known"));
-    match (known.tests.are_wanted, entry.tests_checksum.as_deref()) {
-        (false, _) => {}
-        (true, None) => return Decision::Test("it was not tested since it was built".to_owned()),
-        (true, Some(then)) if then != known.tests.checksum => {
-            return Decision::Test("its tests changed".to_owned());
-        }
-        (true, Some(_)) if !known.tests.is_clock_same => {
-            return Decision::Test("the date turned, which its tests read".to_owned());
-        }
-        (true, Some(_)) => {
-            if let Some(what) = of_tests.or(untracked) {
-                return Decision::Test(what);
-            }
+    if let Some(what) = known.tests.stale(entry) {
+        return Decision::Test(what);
+    }
+    if !known.tests.wanted.is_empty() {
+        let of_tests = changed(&entry.versions, known.versions, |key| key.starts_with(OF_TESTS));
+        let untracked = known.inputs.of_tests.untracked.first();
+        let untracked =
+            || untracked.map(|source| format!("whether {source} changed, which a test reads, is not known"));
+        if let Some(what) = of_tests.or_else(untracked) {
+            return Decision::Test(what);
         }
     }
     Decision::Nothing("inputs unchanged".to_owned())
@@ -137,7 +145,9 @@ fn changed(then: &Versions, now: &Versions, counts: fn(&str) -> bool) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::{TestStatus, verdict::KeptVerdict};
     use serde_json::json;
+    use std::collections::BTreeMap;
 
     fn versions(json: serde_json::Value) -> Versions {
         json.as_object().expect("a map").clone()
@@ -145,7 +155,9 @@ mod tests {
 
     fn decided(entry: Option<Entry>, now: serde_json::Value, change: impl FnOnce(&mut Known<'_>)) -> Decision {
         let (inputs, versions) = (Inputs::default(), versions(now));
-        let tests = Tests { are_wanted: true, checksum: "t", is_clock_same: true };
+        let id = ModelId::new("test.p.t");
+        let wanted = [(&id, "t".to_owned())];
+        let tests = Tests { wanted: &wanted, now: DateTime::UNIX_EPOCH };
         let mut known = Known {
             materialized: "table",
             entry: entry.as_ref(),
@@ -168,9 +180,20 @@ mod tests {
             checksum: Some("c".to_owned()),
             versions: versions(json!({"table:a": 1})),
             failed: false,
-            tests_checksum: Some("t".to_owned()),
-            tests_clock: None,
-            verdicts: Vec::new(),
+            verdicts: [kept("test.p.t")].into_iter().map(|kept| (kept.verdict.id.clone(), kept)).collect(),
+        })
+    }
+
+    fn kept(id: &str) -> KeptVerdict {
+        let verdict = json!({"id": id, "name": "t", "status": "pass", "failures": 0, "message": null});
+        let verdict = serde_json::from_value(verdict).expect("a verdict");
+        KeptVerdict { verdict, checksum: "t".to_owned(), clock: None, at: DateTime::UNIX_EPOCH }
+    }
+
+    fn with_verdict(change: impl Fn(&mut KeptVerdict)) -> Option<Entry> {
+        entry().map(|mut entry| {
+            entry.verdicts.values_mut().for_each(change);
+            entry
         })
     }
 
@@ -201,22 +224,48 @@ mod tests {
 
     #[test]
     fn a_model_whose_tests_alone_changed_is_tested() {
-        const OTHER: Tests<'_> = Tests { are_wanted: true, checksum: "u", is_clock_same: true };
-        const LATER: Tests<'_> = Tests { are_wanted: true, checksum: "t", is_clock_same: false };
-        const NONE: Tests<'_> = Tests { are_wanted: false, checksum: "t", is_clock_same: true };
+        const NONE: Tests<'_> = Tests { wanted: &[], now: DateTime::UNIX_EPOCH };
         let same = json!({"table:a": 1});
+        let nothing = || Decision::Nothing("inputs unchanged".to_owned());
         let test = |reason: &str| Decision::Test(reason.to_owned());
-        let untested = || entry().map(|e| Entry { tests_checksum: None, ..e });
+        let untested = || entry().map(|e| Entry { verdicts: BTreeMap::new(), ..e });
         assert_eq!(decided(untested(), same.clone(), |_| {}), test("it was not tested since it was built"));
-        assert_eq!(
-            decided(untested(), same.clone(), |k| k.tests = &NONE),
-            Decision::Nothing("inputs unchanged".to_owned())
-        );
-        assert_eq!(decided(entry(), same.clone(), |k| k.tests = &OTHER), test("its tests changed"));
+        assert_eq!(decided(untested(), same.clone(), |k| k.tests = &NONE), nothing());
         let other = json!({"table:a": 1, "test:table:b": 1});
         assert_eq!(decided(entry(), other.clone(), |_| {}), test("table b changed"));
-        assert_eq!(decided(entry(), other, |k| k.tests = &NONE), Decision::Nothing("inputs unchanged".to_owned()));
-        assert_eq!(decided(entry(), same, |k| k.tests = &LATER), test("the date turned, which its tests read"));
+        assert_eq!(decided(entry(), other, |k| k.tests = &NONE), nothing());
+    }
+
+    #[test]
+    fn a_verdict_holds_until_its_test_or_what_that_reads_of_the_clock_changes() {
+        let same = || json!({"table:a": 1});
+        let test = |reason: &str| Decision::Test(reason.to_owned());
+        let changed = with_verdict(|kept| kept.checksum = "u".to_owned());
+        assert_eq!(decided(changed, same(), |_| {}), test("its tests changed"));
+        let of_today = |day: &str| with_verdict(|kept| kept.clock = Some(day.to_owned()));
+        assert_eq!(decided(of_today("1970-01-01"), same(), |_| {}), Decision::Nothing("inputs unchanged".to_owned()));
+        assert_eq!(decided(of_today("1969-12-31"), same(), |_| {}), test("the date turned, which test t reads"));
+    }
+
+    #[test]
+    fn a_test_that_failed_when_it_was_run_alone_is_run_again() {
+        let failed = with_verdict(|kept| kept.verdict.status = TestStatus::Fail);
+        let reason = "test t failed when it was run last";
+        assert_eq!(decided(failed, json!({"table:a": 1}), |_| {}), Decision::Test(reason.to_owned()));
+    }
+
+    #[test]
+    fn what_is_wanted_alone_counts() {
+        let id = ModelId::new("test.p.u");
+        let wanted = [(&id, "t".to_owned())];
+        let tests = Tests { wanted: &wanted, now: DateTime::UNIX_EPOCH };
+        let mut entry = entry().expect("there is one");
+        assert_eq!(tests.stale(&entry).as_deref(), Some("it was not tested since it was built"));
+        entry.verdicts.insert(id.clone(), kept("test.p.u"));
+        assert_eq!(tests.stale(&entry), None);
+        let failed = entry.verdicts.get_mut(&ModelId::new("test.p.t")).expect("it is there");
+        failed.verdict.status = TestStatus::Fail;
+        assert_eq!(tests.stale(&entry), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::{
     manifest::{Manifest, Node},
-    verdict::TestVerdict,
+    verdict::KeptVerdict,
 };
 use crate::{
     domain::ModelId,
@@ -14,7 +14,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Versions of what a model reads, by key.
 pub(super) type Versions = Map<String, Json>;
@@ -116,12 +116,8 @@ pub(super) struct Entry {
     pub versions: Versions,
     /// Whether the last try failed.
     pub failed: bool,
-    /// Of the tests that were run on it, all of them; `None` where not all were.
-    pub tests_checksum: Option<String>,
-    /// What they saw of the clock.
-    pub tests_clock: Option<String>,
-    /// What they said.
-    pub verdicts: Vec<TestVerdict>,
+    /// What the tests said that were run on it.
+    pub verdicts: BTreeMap<ModelId, KeptVerdict>,
 }
 
 /// What is written when a version is published, or tested again.
@@ -139,11 +135,7 @@ pub(super) struct Success<'a> {
     /// How long it took.
     pub seconds: f64,
     /// What its tests said.
-    pub tests: &'a [TestVerdict],
-    /// Of all tests, where all were run.
-    pub tests_checksum: Option<&'a str>,
-    /// What they saw of the clock.
-    pub tests_clock: Option<String>,
+    pub tests: &'a [KeptVerdict],
     /// When.
     pub now: DateTime<Utc>,
 }
@@ -151,16 +143,14 @@ pub(super) struct Success<'a> {
 /// Writes a success; the caller's transaction makes it last.
 pub(super) async fn record_success(transaction: &Transaction<'_>, success: &Success<'_>) -> Result<()> {
     let sql = "insert into amalgam.model_state as s (model_id, relation, materialized, checksum, input_versions, \
-                   data_version, built_at, checked_at, row_count, seconds, tests, \
-                   tests_checksum, tests_clock) \
-               values ($1, $2, $3, $4, $5, 1, $6, $6, $7, $8, $9, $11, $12) \
+                   data_version, built_at, checked_at, row_count, seconds, tests) \
+               values ($1, $2, $3, $4, $5, 1, $6, $6, $7, $8, $9) \
                on conflict (model_id) do update set relation = excluded.relation, materialized = excluded.materialized, \
                    checksum = excluded.checksum, input_versions = excluded.input_versions, \
                    data_version = s.data_version + case when $10 then 1 else 0 end, \
                    built_at = case when $10 then excluded.built_at else s.built_at end, checked_at = excluded.checked_at, \
                    row_count = case when $10 then excluded.row_count else s.row_count end, seconds = excluded.seconds, \
-                   tests = excluded.tests, tests_checksum = excluded.tests_checksum, \
-                   tests_clock = excluded.tests_clock, failed_at = null, error_kind = null, last_error = null, \
+                   tests = excluded.tests, failed_at = null, error_kind = null, last_error = null, \
                    failed_checksum = null, failed_versions = null";
     let tests = serde_json::to_value(success.tests).expect("names, words and numbers are JSON");
     let versions = Json::Object(success.versions.clone());
@@ -180,12 +170,40 @@ pub(super) async fn record_success(transaction: &Transaction<'_>, success: &Succ
                 &success.seconds,
                 &tests,
                 &success.published,
-                &success.tests_checksum,
-                &success.tests_clock,
             ],
             "writing the state of a model",
         )
         .await?;
+    Ok(())
+}
+
+/// The versions of what some models published last; of those that never did, none, and where nothing ever was.
+pub(super) async fn data_versions(transaction: &Transaction<'_>, ids: &[&str]) -> Result<BTreeMap<ModelId, i64>> {
+    const DOING: &str = "reading the versions of what is tested";
+    let is_there = "select to_regclass('amalgam.model_state') is not null";
+    if ids.is_empty() || !transaction.query_one(is_there, &[], DOING).await?.get::<_, bool>(0) {
+        return Ok(BTreeMap::new());
+    }
+    let sql = "select model_id, data_version from amalgam.model_state where model_id = any ($1)";
+    let rows = transaction.query(sql, &[&ids], DOING).await?;
+    Ok(rows.iter().map(|row| (ModelId::new(row.get::<_, String>(0)), row.get(1))).collect())
+}
+
+/// Writes what tests said beside what others of the model did, unless that was published anew meanwhile.
+pub(super) async fn record_verdicts(
+    transaction: &Transaction<'_>,
+    model: &ModelId,
+    data_version: i64,
+    verdicts: &[KeptVerdict],
+) -> Result<()> {
+    let sql = "update amalgam.model_state s \
+               set tests = $3::jsonb || coalesce((select jsonb_agg(t) from jsonb_array_elements(s.tests) as t \
+                                                  where t ->> 'id' <> all ($4)), '[]') \
+               where model_id = $1 and data_version = $2";
+    let ids: Vec<&str> = verdicts.iter().map(|kept| kept.verdict.id.as_str()).collect();
+    let tests = serde_json::to_value(verdicts).expect("names, words and numbers are JSON");
+    let doing = "writing what tests said";
+    transaction.execute(sql, &[&model.as_str(), &data_version, &tests, &ids], doing).await?;
     Ok(())
 }
 

@@ -137,6 +137,14 @@ pub struct BuildOutcome {
     pub tests: Vec<TestVerdict>,
 }
 
+impl BuildOutcome {
+    /// Of a model that is left as it is.
+    fn nothing(reason: &str, tests: Vec<TestVerdict>) -> Self {
+        let (reason, warnings, unusual) = (reason.to_owned(), Vec::new(), Vec::new());
+        Self { built: false, reason, rows: None, warnings, unusual, tests }
+    }
+}
+
 impl Models {
     /// Reads and parses the project; `None` where the configuration names none.
     pub fn load(

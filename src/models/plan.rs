@@ -1,16 +1,16 @@
 //! What a build of a model would do now, and why. Changes nothing.
 
 use super::{
-    BuildOptions, Models, TestChoice, Told, checksum,
+    Agenda, BuildOptions, BuildOutcome, Duty, Models, Performed, TestChoice, Told, checksum,
     compile::{self, Manner},
     context::connection::{On, with_connection},
     decide::{Decision, Known, Tests, decide},
     history::{BuildKind, Tried},
-    ledger::{Inputs, Versions},
-    manifest::{Node, described_unit},
+    ledger::{Entry, Inputs, Versions},
+    manifest::{Node, described_unit, environment_in},
     seen::Seen,
     templates,
-    verdict::TestVerdict,
+    verdict::{KeptVerdict, TestVerdict},
     wall_clock,
 };
 use crate::{
@@ -29,12 +29,10 @@ pub(super) struct Plan {
     /// As a first build would have it.
     pub(super) sql: String,
     pub(super) checksum: String,
-    /// Of its tests.
+    /// Of all its tests.
     pub(super) tests_checksum: String,
-    /// Whether they are those that were run last.
-    pub(super) tests_same: bool,
-    /// What they said then.
-    pub(super) verdicts: Vec<TestVerdict>,
+    /// What tests said that are still as they were, of a relation that is: also those that were not asked for.
+    pub(super) kept: Vec<KeptVerdict>,
     pub(super) versions: Versions,
     pub(super) started: DateTime<Utc>,
     pub(super) since: Instant,
@@ -64,7 +62,7 @@ impl Plan {
 
     /// What the tests among some said the last time, unit tests apart from those of data.
     pub(super) fn said(&self, choice: &TestChoice) -> (Vec<TestVerdict>, Vec<TestVerdict>) {
-        let chosen = self.verdicts.iter().filter(|verdict| choice.has(&verdict.id)).cloned();
+        let chosen = self.kept.iter().filter(|kept| choice.has(&kept.verdict.id)).map(KeptVerdict::told);
         chosen.partition(|verdict| verdict.id.as_str().starts_with("unit_test."))
     }
 }
@@ -76,19 +74,13 @@ impl Models {
     /// # Errors
     /// The warehouse fails.
     pub async fn plan(&self, models: &[ModelId], is_migrated: bool) -> Result<BTreeMap<String, (bool, String)>> {
-        let nodes = models.iter().map(|model| self.manifest.node(model)).collect::<Result<Vec<_>>>()?;
-        let nodes: Vec<(&Node, Inputs)> =
-            nodes.into_iter().map(|node| (node, Inputs::of(&self.manifest, node))).collect();
+        let options = BuildOptions::default();
+        let nodes =
+            models.iter().map(|model| Ok((self.manifest.node(model)?, &options))).collect::<Result<Vec<_>>>()?;
         let session = self.warehouse.session().await?;
-        let compiled = self.compiled(&session, &nodes).await?;
-        let seen = match Seen::of(&session, &nodes).await {
-            // Where nothing has ever run, there is no record of a build to look at.
-            Err(error) if error.kind == Kind::WarehouseQuery && !is_migrated => Seen::default(),
-            seen => seen?,
-        };
         let mut planned = BTreeMap::new();
-        for ((node, inputs), compiled) in nodes.iter().zip(compiled) {
-            let decided = match self.planned(node, inputs, &seen, compiled) {
+        for ((node, _), plan) in nodes.iter().zip(self.look_at(&session, &nodes, is_migrated).await?) {
+            let decided = match planned_of(node, plan) {
                 Ok(decided) => decided,
                 Err(error) if error.policy() == Policy::Fail => (true, error.to_string()),
                 Err(error) => return Err(error),
@@ -98,26 +90,65 @@ impl Models {
         Ok(planned)
     }
 
-    fn planned(&self, node: &Node, inputs: &Inputs, seen: &Seen, compiled: Result<Compiled>) -> Result<(bool, String)> {
-        node.sound()?;
-        if node.is_ephemeral() {
-            return Ok((false, "ephemeral: a part of the queries that read it".to_owned()));
+    /// The steps of an agenda that have nothing to do, by their place, asked for at once. That holds as long as nothing
+    /// that they need or wait for is made anew.
+    ///
+    /// # Errors
+    /// The warehouse fails.
+    pub async fn settled(&self, agenda: &Agenda, options: &BuildOptions) -> Result<BTreeMap<usize, Performed>> {
+        if options.always {
+            return Ok(BTreeMap::new());
         }
-        Ok(match self.decided(node, &BuildOptions::default(), inputs, seen, compiled?).decision {
-            Decision::Nothing(reason) => (false, reason),
-            Decision::Test(reason) | Decision::Build(reason) => (true, reason),
-        })
+        let mut looked = Vec::new();
+        for (place, step) in agenda.steps.iter().enumerate() {
+            let Duty::Build(id, tests) = &step.duty else { continue };
+            let node = self.manifest.nodes.get(id).filter(|node| node.sound().is_ok() && !node.is_ephemeral());
+            let options = BuildOptions { tests: tests.clone(), ..options.clone() };
+            looked.extend(node.map(|node| (place, node, options)));
+        }
+        let nodes: Vec<(&Node, &BuildOptions)> = looked.iter().map(|(_, node, options)| (*node, options)).collect();
+        let session = self.warehouse.session().await?;
+        let plans = self.look_at(&session, &nodes, true).await?;
+        let mut settled = BTreeMap::new();
+        for ((place, node, options), plan) in looked.iter().zip(plans) {
+            // What is wrong with it is told when its turn comes.
+            let Ok(Plan { decision: Decision::Nothing(reason), started, .. }) = &plan else { continue };
+            let (units, tests) = plan.as_ref().map(|plan| plan.said(&options.tests)).unwrap_or_default();
+            let told = Told { units, tests: tests.clone(), ..Told::default() };
+            let outcome = Ok(BuildOutcome::nothing(reason, tests));
+            settled.insert(*place, self.performed(&node.id, &options.tests, &told, outcome, *started));
+        }
+        Ok(settled)
     }
 
     /// Looks at everything that decides whether a model is built: before anything is, so that what changes meanwhile
     /// is seen as a change the next time.
     pub(super) async fn look(&self, node: &Node, options: &BuildOptions, session: &Session) -> Result<Plan> {
+        let looked = self.look_at(session, &[(node, options)], true).await?;
+        looked.into_iter().next().unwrap_or_else(|| Err(node_gone(node)))
+    }
+
+    /// Looks at several models at once. Where nothing has ever run, there is no record of builds to look at.
+    async fn look_at(
+        &self,
+        session: &Session,
+        wanted: &[(&Node, &BuildOptions)],
+        is_migrated: bool,
+    ) -> Result<Vec<Result<Plan>>> {
         let since = Instant::now();
-        let looked = [(node, Inputs::of(&self.manifest, node))];
-        let compiled = self.compiled(session, &looked).await?.pop().unwrap_or_else(|| Err(node_gone(node)))?;
-        let seen = Seen::of(session, &looked).await?;
-        let [(node, inputs)] = looked;
-        Ok(Plan { since, ..self.decided(node, options, &inputs, &seen, compiled) })
+        let nodes: Vec<(&Node, Inputs)> =
+            wanted.iter().map(|(node, _)| (*node, Inputs::of(&self.manifest, node))).collect();
+        let compiled = self.compiled(session, &nodes).await?;
+        let seen = match Seen::of(session, &nodes).await {
+            Err(error) if error.kind == Kind::WarehouseQuery && !is_migrated => Seen::default(),
+            seen => seen?,
+        };
+        let mut plans = Vec::with_capacity(wanted.len());
+        for (((node, inputs), (_, options)), compiled) in nodes.iter().zip(wanted).zip(compiled) {
+            let plan = compiled.map(|compiled| self.decided(node, options, inputs, &seen, compiled));
+            plans.push(plan.map(|plan| Plan { since, ..plan }));
+        }
+        Ok(plans)
     }
 
     /// The SQL of nodes and of the views that they read, as a first build would have it; each may ask the warehouse.
@@ -144,22 +175,19 @@ impl Models {
     fn decided(&self, node: &Node, options: &BuildOptions, inputs: &Inputs, seen: &Seen, compiled: Compiled) -> Plan {
         let (since, now) = (Instant::now(), self.clock.now());
         let checksum = self.checksum_of(node, &compiled.sql);
-        let tests_checksum = self.checksum_of_tests(node);
+        let tests = self.checksums_of_tests(node);
+        let tests_checksum = checksum::of(tests.iter().map(|(_, checksum)| checksum.as_str()));
+        let wanted: Vec<_> = tests.iter().filter(|(id, _)| options.tests.has(id)).cloned().collect();
         let clock = wall_clock::seen(compiled.views.iter().chain([&compiled.sql]).map(String::as_str), now);
         let versions = seen.versions(inputs, clock);
         let is_part = options.has_span() && node.settings.text("incremental_strategy").as_deref() == Some("microbatch");
         let entry = seen.entry(node);
-        let tests = Tests {
-            are_wanted: options.tests != TestChoice::None,
-            checksum: &tests_checksum,
-            is_clock_same: entry.is_none_or(|e| e.tests_clock.as_ref().is_none_or(|at| wall_clock::is_still(at, now))),
-        };
         let kind = BuildKind::of(node, seen.relkind(&node.relation), options.full_refresh, is_part);
         let decision = decide(&Known {
             materialized: &node.materialized(),
             entry,
             checksum: &checksum,
-            tests: &tests,
+            tests: &Tests { wanted: &wanted, now },
             inputs,
             versions: &versions,
             relkind: seen.relkind(&node.relation),
@@ -168,16 +196,15 @@ impl Models {
             is_custom: templates::is_custom(&self.manifest, &node.materialized()),
             has_span: is_part,
         });
-        let tests_same = entry.is_some_and(|entry| entry.tests_checksum.as_deref() == Some(tests_checksum.as_str()));
-        let verdicts = entry.map(|entry| entry.verdicts.clone()).unwrap_or_default();
+        let is_same = |entry: &&Entry| !matches!(decision, Decision::Build(_)) && entry.versions == versions;
+        let kept = entry.filter(is_same).map(|entry| holding(&tests, entry, now)).unwrap_or_default();
         Plan {
             decision,
             kind,
             sql: compiled.sql,
             checksum,
             tests_checksum,
-            tests_same,
-            verdicts,
+            kept,
             versions,
             started: now,
             since,
@@ -192,15 +219,40 @@ impl Models {
         checksum::of([sql, &materialized, settings.as_str(), relation.as_str(), &node.checksum, &described])
     }
 
-    fn checksum_of_tests(&self, node: &Node) -> String {
-        let tests = self.manifest.tests_of(&node.id).map(|test| {
-            let arguments = test.generic.as_ref().map(|g| format!("{:?} {:?} {:?}", g.namespace, g.word, g.arguments));
-            format!("{} {} {} {}", test.id, test.source, test.settings.json(), arguments.unwrap_or_default())
-        });
-        let units = self.manifest.units_of(&node.id).map(|test| described_unit(test).to_string());
-        let all: Vec<String> = tests.chain(units).collect();
-        checksum::of(all.iter().map(String::as_str))
+    fn checksums_of_tests<'a>(&'a self, node: &'a Node) -> Vec<(&'a ModelId, String)> {
+        let all = self.manifest.tests_of(&node.id).chain(self.manifest.units_of(&node.id));
+        all.map(|test| (&test.id, self.checksum_of_test(test))).collect()
     }
+
+    /// Of a test of data or a unit test, without rendering it: with all that its SQL is made from.
+    pub(super) fn checksum_of_test(&self, test: &Node) -> String {
+        let generic = test.generic.as_ref().map(|g| format!("{:?} {:?} {:?}", g.namespace, g.word, g.arguments));
+        let unit = test.unit.as_ref().map(|_| described_unit(test).to_string());
+        let settings = test.settings.json().to_string();
+        let environment = format!("{:?}", environment_in(&test.source));
+        let own = [test.id.as_str(), &test.source, &environment, &settings, self.manifest.surroundings()];
+        checksum::of(own.into_iter().chain(generic.as_deref()).chain(unit.as_deref()))
+    }
+}
+
+/// Whether something would be done with a model, and why.
+fn planned_of(node: &Node, plan: Result<Plan>) -> Result<(bool, String)> {
+    node.sound()?;
+    if node.is_ephemeral() {
+        return Ok((false, "ephemeral: a part of the queries that read it".to_owned()));
+    }
+    Ok(match plan?.decision {
+        Decision::Nothing(reason) => (false, reason),
+        Decision::Test(reason) | Decision::Build(reason) => (true, reason),
+    })
+}
+
+/// What was kept of tests with these checksums and still holds.
+fn holding(tests: &[(&ModelId, String)], entry: &Entry, now: DateTime<Utc>) -> Vec<KeptVerdict> {
+    let kept = |(id, checksum): &(&ModelId, String)| {
+        entry.verdicts.get(*id).filter(|kept| kept.stale(checksum, now).is_none()).cloned()
+    };
+    tests.iter().filter_map(kept).collect()
 }
 
 /// A node's SQL, and that of the views it reads.

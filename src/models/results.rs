@@ -28,6 +28,8 @@ pub struct NodeResult {
     pub response: Option<Response>,
     /// The SQL, where it could be made.
     pub compiled: Option<String>,
+    /// Of a test that was not run since nothing changed: when it was.
+    pub kept_since: Option<DateTime<Utc>>,
 }
 
 /// The outcome of a node.
@@ -72,7 +74,17 @@ impl NodeStatus {
 impl NodeResult {
     pub(super) fn plain(id: &str, status: NodeStatus, message: Option<String>, ended: DateTime<Utc>) -> Self {
         let id = id.to_owned();
-        Self { id, status, message, failures: None, ended, seconds: 0.0, response: None, compiled: None }
+        Self {
+            id,
+            status,
+            message,
+            failures: None,
+            ended,
+            seconds: 0.0,
+            response: None,
+            compiled: None,
+            kept_since: None,
+        }
     }
 
     fn of_test(verdict: &TestVerdict, ended: DateTime<Utc>) -> Self {
@@ -88,6 +100,7 @@ impl NodeResult {
             failures: has_count.then_some(verdict.failures),
             seconds: verdict.seconds,
             compiled: verdict.compiled.clone(),
+            kept_since: verdict.kept_since,
             ..Self::plain(verdict.id.as_str(), status, verdict.message.clone(), ended)
         }
     }
@@ -105,7 +118,10 @@ impl NodeResult {
             false => json!([]),
         };
         let response = self.response.as_ref().map_or_else(
-            || json!({}),
+            || {
+                self.kept_since
+                    .map_or_else(|| json!({}), |since| json!({"_message": "KEPT", "tested_at": moment(since)}))
+            },
             |response| match response.rows {
                 Some(rows) => json!({
                     "_message": response.message(), "code": response.code, "rows_affected": rows,
@@ -158,17 +174,7 @@ impl Models {
                 let options = BuildOptions { tests: tests.clone(), ..options.clone() };
                 let mut told = Told::default();
                 let outcome = self.build_telling(id, &options, &mut told).await;
-                let node = self.built(id.as_str(), &told, &outcome, since);
-                let verdicts = told.units.iter().chain(&told.tests);
-                let mut results: Vec<NodeResult> =
-                    verdicts.map(|verdict| NodeResult::of_test(verdict, node.ended)).collect();
-                if let TestChoice::These(tests) = tests {
-                    let said: BTreeSet<String> = results.iter().map(|result| result.id.clone()).collect();
-                    let unsaid = tests.iter().map(|test| test.as_str()).filter(|test| !said.contains(*test));
-                    results.extend(unsaid.map(|test| NodeResult::plain(test, NodeStatus::Skipped, None, node.ended)));
-                }
-                results.push(node);
-                Performed { results, build: Some(outcome) }
+                self.performed(id, tests, &told, outcome, since)
             }
             Duty::Test(tests) => {
                 let verdicts = self.test(tests).await;
@@ -187,6 +193,27 @@ impl Models {
                 Performed { results: vec![NodeResult { failures: Some(0), ..plain }], build: None }
             }
         }
+    }
+
+    /// What the build of a node comes to.
+    pub(super) fn performed(
+        &self,
+        id: &ModelId,
+        tests: &TestChoice,
+        told: &Told,
+        outcome: Result<BuildOutcome>,
+        since: DateTime<Utc>,
+    ) -> Performed {
+        let node = self.built(id.as_str(), told, &outcome, since);
+        let verdicts = told.units.iter().chain(&told.tests);
+        let mut results: Vec<NodeResult> = verdicts.map(|verdict| NodeResult::of_test(verdict, node.ended)).collect();
+        if let TestChoice::These(tests) = tests {
+            let said: BTreeSet<String> = results.iter().map(|result| result.id.clone()).collect();
+            let unsaid = tests.iter().map(|test| test.as_str()).filter(|test| !said.contains(*test));
+            results.extend(unsaid.map(|test| NodeResult::plain(test, NodeStatus::Skipped, None, node.ended)));
+        }
+        results.push(node);
+        Performed { results, build: Some(outcome) }
     }
 
     /// What a step comes to that is not done, and why.

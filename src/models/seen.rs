@@ -4,13 +4,15 @@ use super::{
     ledger::{Entry, Inputs, OF_TESTS, Versions},
     manifest::Node,
     relation::Relation,
+    verdict::KeptVerdict,
 };
 use crate::{
+    domain::ModelId,
     error::Result,
     warehouse::{Row, Session},
 };
 use serde_json::{Map, Value as Json};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// As it was at one moment.
 #[derive(Debug, Default)]
@@ -79,7 +81,7 @@ async fn versions(session: &Session, models: &[(&Node, Inputs)]) -> Result<HashM
 }
 
 async fn entries(session: &Session, ids: &[&str]) -> Result<HashMap<String, Entry>> {
-    let sql = "select model_id, checksum, input_versions, last_error is not null, tests_checksum, tests_clock, tests \
+    let sql = "select model_id, checksum, input_versions, last_error is not null, tests \
                from amalgam.model_state where model_id = any ($1)";
     let rows = session.query(sql, &[&ids], "reading the state of models").await?;
     let entry = |row: &Row| Entry {
@@ -89,12 +91,15 @@ async fn entries(session: &Session, ids: &[&str]) -> Result<HashMap<String, Entr
             _ => Map::new(),
         },
         failed: row.get(3),
-        tests_checksum: row.get(4),
-        tests_clock: row.get(5),
-        // What an older version of this program wrote has no ids, and no checksum either.
-        verdicts: serde_json::from_value(row.get::<_, Option<Json>>(6).unwrap_or_default()).unwrap_or_default(),
+        verdicts: kept(row.get::<_, Option<Json>>(4).unwrap_or_default()),
     };
     Ok(rows.iter().map(|row| (row.get(0), entry(row))).collect())
+}
+
+/// What an older version of this program wrote has less to it, and is not kept.
+fn kept(tests: Json) -> BTreeMap<ModelId, KeptVerdict> {
+    let tests: Vec<KeptVerdict> = serde_json::from_value(tests).unwrap_or_default();
+    tests.into_iter().map(|kept| (kept.verdict.id.clone(), kept)).collect()
 }
 
 async fn relkinds(session: &Session, schemas: &[&str], names: &[&str]) -> Result<HashMap<(String, String), char>> {

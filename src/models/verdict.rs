@@ -1,6 +1,8 @@
-//! What comes out of a test.
+//! What comes out of a test, and how long that holds.
 
+use super::wall_clock;
 use crate::domain::ModelId;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// What came out of a test of data or of a unit test.
@@ -22,6 +24,44 @@ pub struct TestVerdict {
     /// How long it took.
     #[serde(skip)]
     pub seconds: f64,
+    /// When the test was run, where that was not now: nothing has changed since.
+    #[serde(skip)]
+    pub kept_since: Option<DateTime<Utc>>,
+}
+
+/// What a test said, until something changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct KeptVerdict {
+    /// What it said.
+    #[serde(flatten)]
+    pub verdict: TestVerdict,
+    /// Of the test, as it was then.
+    pub checksum: String,
+    /// What it saw of the clock.
+    pub clock: Option<String>,
+    /// When that was.
+    pub at: DateTime<Utc>,
+}
+
+impl KeptVerdict {
+    /// Why it does not hold for a test with that checksum now; `None` where it does. What it was run on is another
+    /// matter.
+    pub(super) fn stale(&self, checksum: &str, now: DateTime<Utc>) -> Option<String> {
+        let name = &self.verdict.name;
+        if self.checksum != checksum {
+            return Some("its tests changed".to_owned());
+        }
+        if self.verdict.status.is_bad() {
+            return Some(format!("test {name} failed when it was run last"));
+        }
+        let is_still = self.clock.as_ref().is_none_or(|clock| wall_clock::is_still(clock, now));
+        (!is_still).then(|| format!("the date turned, which test {name} reads"))
+    }
+
+    /// As it is told again.
+    pub(super) fn told(&self) -> TestVerdict {
+        TestVerdict { kept_since: Some(self.at), ..self.verdict.clone() }
+    }
 }
 
 /// The outcome of a test.

@@ -117,6 +117,9 @@ impl Waiting {
 }
 
 async fn walk(models: &Models, agenda: &Agenda, manner: &Manner, report: &mut Report) -> anyhow::Result<()> {
+    let mut settled = models.settled(agenda, &manner.options).await?;
+    // What is not as it was then, and what is made from that.
+    let mut moved: BTreeSet<usize> = BTreeSet::new();
     let mut waiting = Waiting::of(agenda);
     let mut running: JoinSet<(usize, Performed)> = JoinSet::new();
     // What can't go on, and what that is because of.
@@ -130,7 +133,16 @@ async fn walk(models: &Models, agenda: &Agenda, manner: &Manner, report: &mut Re
                 let cause = step.needs.iter().find_map(|needed| lost.get(needed))?;
                 Some(format!("{cause} failed"))
             });
+            if step.needs.union(&step.after).any(|before| moved.contains(before)) {
+                settled.remove(&place);
+                moved.insert(place);
+            }
             let Some(why) = why else {
+                if let Some(performed) = settled.remove(&place) {
+                    report.take(models, &step.duty, performed)?;
+                    waiting.ended(place);
+                    continue;
+                }
                 let (models, step, options) = (models.clone(), step.clone(), manner.options.clone());
                 running.spawn(async move { (place, models.perform(&step, &options).await) });
                 continue;
@@ -144,6 +156,9 @@ async fn walk(models: &Models, agenda: &Agenda, manner: &Manner, report: &mut Re
         let Some(ended) = running.join_next().await else { return Ok(()) };
         let (place, performed) = ended?;
         let step = &agenda.steps[place];
+        if matches!(&performed.build, Some(build) if build.as_ref().is_ok_and(|outcome| outcome.built)) {
+            moved.insert(place);
+        }
         if performed.is_bad() && !step.continues {
             lost.insert(place, name_of(models, &step.duty, &performed)?);
         }

@@ -9,6 +9,17 @@ pub(in crate::models) fn macro_id(definition: &Definition) -> String {
     format!("macro.{}.{}", definition.package, definition.name)
 }
 
+/// The variables of the environment that a text names in so many letters, as they are now.
+pub(in crate::models) fn environment_in(text: &str) -> Vec<(&str, Option<String>)> {
+    let named = text.split("env_var(").skip(1).filter_map(|rest| {
+        let rest = rest.trim_start();
+        let quote = rest.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+        let (name, _) = rest[1..].split_once(quote)?;
+        Some((name, std::env::var(name).ok()))
+    });
+    named.collect()
+}
+
 impl Manifest {
     /// The macros that a text of a package calls by name, by unique id.
     pub(in crate::models) fn called_in(&self, package: &str, file: &str, text: &str) -> BTreeSet<String> {

@@ -131,6 +131,7 @@ impl Manifest {
             dag,
             deferred: BTreeMap::new(),
             graph,
+            surroundings: OnceLock::new(),
         })
     }
 }

@@ -20,7 +20,7 @@ mod test_name;
 mod unit_rows;
 mod units;
 
-pub(super) use calls::macro_id;
+pub(super) use calls::{environment_in, macro_id};
 pub(super) use describe::{config_of, described_exposure, described_source, relation_name, usual};
 pub(super) use exposures::Exposure;
 pub(super) use load::{Given, explained};
@@ -32,6 +32,7 @@ pub(super) use unit_rows::UnitRows;
 pub(super) use units::{UnitInput, UnitTest, described_unit};
 
 use super::{
+    checksum,
     context::scope::Setting,
     reading::{Entry, ProjectFile, selectors::Selector},
     relation::Relation,
@@ -42,6 +43,7 @@ use crate::{
     error::{Error, Kind, Result},
 };
 use minijinja::value::Value;
+use serde_json::Value as Json;
 use std::{
     collections::BTreeMap,
     fmt::Display,
@@ -82,6 +84,7 @@ pub(super) struct Manifest {
     /// Models that are read elsewhere.
     pub deferred: BTreeMap<ModelId, Relation>,
     graph: OnceLock<Value>,
+    surroundings: OnceLock<String>,
 }
 
 /// What a project has and says that it does not want.
@@ -104,6 +107,24 @@ impl Manifest {
     /// Where a node's readers find it.
     pub(super) fn place_of<'a>(&'a self, node: &'a Node) -> &'a Relation {
         self.deferred.get(&node.id).unwrap_or(&node.relation)
+    }
+
+    /// The checksum of what any template may call or ask for: macros, variables, the target, and the environment as far
+    /// as macros name it.
+    pub(super) fn surroundings(&self) -> &str {
+        self.surroundings.get_or_init(|| {
+            let setting = &self.setting;
+            let vars = setting.vars.iter().map(|(package, vars)| format!("{package} {}", Json::Object(vars.clone())));
+            let mut macros: Vec<String> = setting
+                .engine
+                .definitions()
+                .map(|d| format!("{} {} {:?}", calls::macro_id(d), d.body, environment_in(&d.body)))
+                .collect();
+            macros.sort_unstable();
+            let target = format!("{:?} {}", setting.dispatch, setting.target);
+            let all: Vec<String> = vars.chain([target]).chain(macros).collect();
+            checksum::of(all.iter().map(String::as_str))
+        })
     }
 
     /// The unit tests of a model.

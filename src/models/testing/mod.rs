@@ -115,6 +115,7 @@ fn unjudged(test: &Node) -> TestVerdict {
         message: None,
         compiled: None,
         seconds: 0.0,
+        kept_since: None,
     }
 }
 

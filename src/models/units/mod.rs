@@ -70,7 +70,7 @@ async fn run_one(
     let name = test.unit.as_ref().map_or_else(|| test.name.clone(), |unit| unit.shown(test));
     let seconds = rounded_seconds(since.elapsed());
     let failures = i64::from(status == TestStatus::Fail);
-    Ok(TestVerdict { id: test.id.clone(), name, status, failures, message, compiled, seconds })
+    Ok(TestVerdict { id: test.id.clone(), name, status, failures, message, compiled, seconds, kept_since: None })
 }
 
 /// What the rows of the answer say: the last column tells of which side each is.

@@ -33,7 +33,6 @@ const PINNED: &[(&str, &str)] = &[
     ("0027_materialized", "2307d0f770cda990"),
     ("0029_lineage", "faad87b6ad833a27"),
     ("0030_model_build", "37e84798435dfc65"),
-    ("0031_tests_apart", "8ed80f5bb9cb3afd"),
 ];
 
 /// What would be refused and is harmless nevertheless: where, how it begins, and why.

@@ -266,6 +266,79 @@ async fn a_model_that_was_run_is_tested_by_the_next_build() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_found_by_tests_alone_counts_for_the_next_build() {
+    let shop = Shop::open("models_cli_found").await;
+    shop.write("models/t.sql", "{{ config(materialized='table') }} select 1 as id");
+    shop.write("models/t.yml", "models: [{name: t, columns: [{name: id, data_tests: [not_null, unique]}]}]");
+    let responses = || {
+        let text = std::fs::read(shop.root().join("target/run_results.json")).expect("it was written");
+        let artifact: serde_json::Value = serde_json::from_slice(&text).expect("it is JSON");
+        let results = artifact["results"].as_array().cloned().unwrap_or_default();
+        let tests =
+            results.into_iter().filter(|result| result["unique_id"].as_str().is_some_and(|id| id.starts_with("test.")));
+        tests.map(|result| result["adapter_response"]["tested_at"].is_string()).collect::<Vec<_>>()
+    };
+    let build = |status| said(shop.models(&["build", "-s", "t"]), status);
+    build(0).await;
+    assert_eq!(responses(), [false, false]);
+    shop.bench.warehouse("insert into analytics_marts.t values (null)").await;
+    // Nobody told it. What is told again says so.
+    build(0).await;
+    assert_eq!(responses(), [true, true]);
+    said(shop.models(&["test", "-s", "t"]), 1).await;
+    let (out, errors) = build(1).await;
+    assert!(errors.contains("Got 1 result, configured to fail if != 0"), "{out}{errors}");
+    shop.bench.warehouse("delete from analytics_marts.t where id is null").await;
+    build(0).await;
+    assert_eq!(responses(), [false, false]);
+    build(0).await;
+    assert_eq!(responses(), [true, true]);
+    // What is found before it was ever built counts for nothing, and neither what the next build makes good.
+    shop.bench.warehouse("insert into analytics_marts.t values (null)").await;
+    said(shop.models(&["test", "-s", "t"]), 1).await;
+    said(shop.models(&["build", "-s", "t", "--full-refresh"]), 0).await;
+    assert_eq!(shop.bench.text("select count(*) from analytics_marts.t").await, "1");
+    let (out, _) = build(0).await;
+    assert!(out.contains("inputs unchanged"), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_that_is_not_selected_is_run_when_it_is() {
+    let shop = Shop::open("models_cli_some").await;
+    shop.write("models/t.sql", "{{ config(materialized='table') }} select 1 as id");
+    shop.write("models/t.yml", "models: [{name: t, columns: [{name: id, data_tests: [not_null, unique]}]}]");
+    let some = ["build", "-s", "t", "--exclude", "unique_t_id"];
+    said(shop.models(&some), 0).await;
+    let (out, _) = said(shop.models(&some), 0).await;
+    assert!(out.contains("inputs unchanged"), "{out}");
+    let (out, _) = said(shop.models(&["build", "-s", "t"]), 0).await;
+    assert!(out.contains("not all of its tests were run since it was built"), "{out}");
+    for words in [&some[..], &["build", "-s", "t"]] {
+        let (out, _) = said(shop.models(words), 0).await;
+        assert!(out.contains("inputs unchanged"), "{out}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_below_one_that_is_built_is_looked_at_again() {
+    let shop = Shop::open("models_cli_below").await;
+    shop.write("models/a.sql", "{{ config(materialized='table') }} select 1 as x");
+    shop.write("models/b.sql", "{{ config(materialized='table') }} select x from {{ ref('a') }}");
+    shop.write("models/c.sql", "{{ config(materialized='table') }} select x from {{ ref('b') }}");
+    shop.write("models/aside.sql", "{{ config(materialized='table') }} select 1 as x");
+    said(shop.models(&["build"]), 0).await;
+    shop.write("models/a.sql", "{{ config(materialized='table') }} select 2 as x");
+    let (out, _) = said(shop.models(&["build"]), 0).await;
+    for (model, reason) in
+        [("a", "its SQL"), ("b", "model a was built"), ("c", "model b was built"), ("aside", "inputs un")]
+    {
+        let line = out.lines().find(|line| line.split_whitespace().next() == Some(model)).unwrap_or_default();
+        assert!(line.contains(reason), "{out}");
+    }
+    assert_eq!(shop.bench.text("select x::text from analytics_marts.c").await, "2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn after_a_failure_fail_fast_begins_nothing_more() {
     let shop = Shop::open("models_cli_fast").await;
     shop.write("models/a.sql", "{{ config(materialized='table') }} select 1 / 0 as x");
