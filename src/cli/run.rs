@@ -161,6 +161,6 @@ async fn draw(mut events: broadcast::Receiver<Event>) {
 fn name(kind: TaskKind, subject: &str) -> String {
     match kind {
         TaskKind::Model => short(subject).to_owned(),
-        TaskKind::Sync | TaskKind::Reconcile | TaskKind::Maintenance => subject.to_owned(),
+        TaskKind::Sync | TaskKind::Reconcile | TaskKind::Maintenance | TaskKind::Operation => subject.to_owned(),
     }
 }

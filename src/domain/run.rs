@@ -117,6 +117,8 @@ words!(
         Model = "model",
         /// Keeps the control plane in order.
         Maintenance = "maintenance",
+        /// Runs what the project wants before or after its models.
+        Operation = "operation",
     }
 );
 

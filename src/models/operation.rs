@@ -4,7 +4,7 @@ use super::{
     Models, NodeResult, NodeStatus, compile,
     context::connection::{On, with_connection},
     jinja,
-    manifest::{Manifest, Resource},
+    manifest::{Manifest, Node, Resource},
 };
 use crate::{
     domain::ModelId,
@@ -23,16 +23,40 @@ pub enum Moment {
     End,
 }
 
+impl Moment {
+    /// dbt's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "on-run-start",
+            Self::End => "on-run-end",
+        }
+    }
+
+    /// The moment of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Start, Self::End].into_iter().find(|moment| moment.as_str() == word)
+    }
+}
+
 impl Models {
+    /// When the project or one of its packages wants something done.
+    pub fn moments(&self) -> Vec<Moment> {
+        let all = [Moment::Start, Moment::End].into_iter();
+        all.filter(|moment| self.operations(*moment).next().is_some()).collect()
+    }
+
+    fn operations(&self, moment: Moment) -> impl Iterator<Item = &Node> {
+        let wanted = move |node: &&Node| node.resource == Resource::Operation && node.path == moment.as_str();
+        self.manifest.nodes.values().filter(wanted)
+    }
+
     /// Runs the statements of the project and of its packages, each by itself, in their order, up to the first that
     /// fails: how each ended, and that failure.
     ///
     /// # Errors
     /// The warehouse can't be reached.
     pub async fn operate(&self, moment: Moment, results: &[NodeResult]) -> Result<(Vec<NodeResult>, Option<Error>)> {
-        let key = if moment == Moment::Start { "on-run-start" } else { "on-run-end" };
-        let wanted = |node: &&super::manifest::Node| node.resource == Resource::Operation && node.path == key;
-        let nodes: Vec<ModelId> = self.manifest.nodes.values().filter(wanted).map(|node| node.id.clone()).collect();
+        let nodes: Vec<ModelId> = self.operations(moment).map(|node| node.id.clone()).collect();
         if nodes.is_empty() {
             return Ok(Default::default());
         }

@@ -72,7 +72,8 @@ impl NodeStatus {
 }
 
 impl NodeResult {
-    pub(super) fn plain(id: &str, status: NodeStatus, message: Option<String>, ended: DateTime<Utc>) -> Self {
+    /// Of a node of which no more is known.
+    pub fn plain(id: &str, status: NodeStatus, message: Option<String>, ended: DateTime<Utc>) -> Self {
         let id = id.to_owned();
         Self {
             id,

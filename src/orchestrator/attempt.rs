@@ -6,7 +6,7 @@ use super::{
 use crate::{
     domain::{ModelId, RunId, TableName, TaskKind, TaskState},
     error::{Error, Kind, Policy, Result},
-    models::{BuildOptions, BuildOutcome},
+    models::{BuildOptions, BuildOutcome, Models, Moment, NodeResult, NodeStatus},
     retry::Backoff,
     state::TaskRow,
     sync::{Action, SyncOptions, SyncOutcome},
@@ -135,16 +135,23 @@ impl Attempt {
                 let note = self.orchestrator.maintain(subject).await?;
                 Ok(Done { unchanged: false, outcome: json!({ "note": note }), note })
             }
+            TaskKind::Operation => {
+                let moment = Moment::parse(subject).ok_or_else(|| self.gone())?;
+                let ended = self.orchestrator.state.tasks(self.run).await?;
+                let ended: Vec<NodeResult> = ended.iter().filter_map(|task| result(task, &self.orchestrator)).collect();
+                match self.models()?.operate(moment, &ended).await? {
+                    (_, Some(failure)) => Err(failure),
+                    (done, None) => {
+                        let note = format!("{} statements", done.len());
+                        Ok(Done { unchanged: false, outcome: json!({ "note": note }), note })
+                    }
+                }
+            }
             TaskKind::Model => {
-                let gone =
-                    || Error::new(Kind::ModelProject, format!("{} is not in the project any more", short(subject)));
-                // Planned by a process before this one, which could still read it. Not the kind of the failure to
-                // read: tables go on, whatever it is.
-                let unread = |e: &Arc<Error>| Error::new(Kind::ModelProject, format!("the models can't be read: {e}"));
-                let models = self.project.as_ref().map_err(unread)?.as_ref().ok_or_else(gone)?;
+                let models = self.models()?;
                 let model = ModelId::new(subject);
                 if !models.has(&model) {
-                    return Err(gone());
+                    return Err(self.gone());
                 }
                 if self.is_scheduled
                     && !self.request.full
@@ -157,6 +164,17 @@ impl Attempt {
                 Ok(Done::model(&outcome))
             }
         }
+    }
+
+    /// The project, which may be another than that of the process that planned the run.
+    fn models(&self) -> Result<&Arc<Models>> {
+        // Not the kind of the failure to read: tables go on, whatever it is.
+        let unread = |e: &Arc<Error>| Error::new(Kind::ModelProject, format!("the models can't be read: {e}"));
+        self.project.as_ref().map_err(unread)?.as_ref().ok_or_else(|| self.gone())
+    }
+
+    fn gone(&self) -> Error {
+        Error::new(Kind::ModelProject, format!("{} is not in the project any more", short(&self.task.subject)))
     }
 
     async fn succeeded(&self, number: i32, done: Done, elapsed: Duration) -> Result<End> {
@@ -277,12 +295,25 @@ impl Done {
     }
 }
 
+/// How a model ended in this run, for what the project runs at its end; `None` of other tasks, and those that have not.
+fn result(task: &TaskRow, orchestrator: &Orchestrator) -> Option<NodeResult> {
+    let status = match task.state {
+        TaskState::Succeeded | TaskState::Unchanged => NodeStatus::Success,
+        TaskState::Failed => NodeStatus::Error,
+        TaskState::Skipped | TaskState::Cancelled => NodeStatus::Skipped,
+        TaskState::Pending | TaskState::Running => return None,
+    };
+    let is_model = task.kind == TaskKind::Model;
+    is_model.then(|| NodeResult::plain(&task.subject, status, task.error.clone(), orchestrator.clock.now()))
+}
+
 /// What the log says of a task on each line: its number, and its table or model.
 pub(super) fn span(task: &TaskRow) -> Span {
     let (id, subject) = (task.id.0, task.subject.as_str());
     match task.kind {
         TaskKind::Model => info_span!("task", task = id, model = short(subject)),
         TaskKind::Maintenance => info_span!("task", task = id, maintenance = subject),
+        TaskKind::Operation => info_span!("task", task = id, operation = subject),
         TaskKind::Sync | TaskKind::Reconcile => info_span!("task", task = id, table = subject),
     }
 }

@@ -23,7 +23,7 @@ impl From<TaskKind> for Lane {
     fn from(kind: TaskKind) -> Self {
         match kind {
             TaskKind::Sync | TaskKind::Reconcile => Self::Tables,
-            TaskKind::Model => Self::Models,
+            TaskKind::Model | TaskKind::Operation => Self::Models,
             TaskKind::Maintenance => Self::Maintenance,
         }
     }

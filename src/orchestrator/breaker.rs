@@ -115,7 +115,7 @@ impl Breakers {
 fn needs(kind: TaskKind) -> &'static [Database] {
     match kind {
         TaskKind::Sync | TaskKind::Reconcile => &[Database::Source, Database::Warehouse],
-        TaskKind::Model | TaskKind::Maintenance => &[Database::Warehouse],
+        TaskKind::Model | TaskKind::Maintenance | TaskKind::Operation => &[Database::Warehouse],
     }
 }
 

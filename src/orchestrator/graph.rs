@@ -214,6 +214,7 @@ pub(super) fn describe(kind: TaskKind, subject: &str) -> String {
         TaskKind::Sync => format!("sync of table {subject}"),
         TaskKind::Reconcile => format!("reconciliation of table {subject}"),
         TaskKind::Maintenance => format!("maintenance of {subject}"),
+        TaskKind::Operation => subject.to_owned(),
         TaskKind::Model => format!("model {}", super::selection::short(subject)),
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     dag::Dag,
     domain::{ModelId, TaskKind},
     error::{Error, Kind, Result},
-    models::ModelNode,
+    models::{ModelNode, Moment},
     state::{Durations, NewEdge, NewTask, Plan},
     sync::{Action, TablePlan},
 };
@@ -78,6 +78,33 @@ pub(super) fn draw(
     let weights = critical_path::remaining(&takes, &plan.edges);
     plan.tasks.iter_mut().zip(weights).for_each(|(task, weight)| task.weight = weight);
     Ok(plan)
+}
+
+/// Puts what the project wants done before and after its models around those of a run, if it has any. What comes before
+/// must succeed; what comes after is done however the models end.
+pub(super) fn add_operations(plan: &mut Plan, moments: &[Moment]) {
+    let is_model = |task: &NewTask| task.kind == TaskKind::Model;
+    let models: Vec<usize> = (0..plan.tasks.len()).filter(|at| is_model(&plan.tasks[*at])).collect();
+    if models.is_empty() {
+        return;
+    }
+    // All models wait for the start, so it comes before anything that has room beside it.
+    let heaviest = models.iter().map(|at| plan.tasks[*at].weight).max().unwrap_or_default();
+    let mut start = None;
+    for moment in moments {
+        let at = plan.tasks.len();
+        let is_start = *moment == Moment::Start;
+        let (subject, weight) = (moment.as_str().to_owned(), if is_start { heaviest } else { 0 });
+        plan.tasks.push(NewTask { kind: TaskKind::Operation, subject, weight });
+        if is_start {
+            plan.edges.extend(models.iter().map(|model| NewEdge { child: *model, parent: at, must_succeed: true }));
+            start = Some(at);
+        } else {
+            let start = start.map(|parent| NewEdge { child: at, parent, must_succeed: true });
+            let models = models.iter().map(|model| NewEdge { child: at, parent: *model, must_succeed: false });
+            plan.edges.extend(models.chain(start));
+        }
+    }
 }
 
 /// Everything there is, and what of it is selected.

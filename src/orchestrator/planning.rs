@@ -7,7 +7,7 @@ use super::{
     Orchestrator, RunRequest,
     attempt::backoff,
     executor::{Execution, POLL},
-    plan::draw,
+    plan::{add_operations, draw},
     request::Event,
 };
 use crate::{
@@ -173,11 +173,14 @@ impl Orchestrator {
         let stale = models.iter().filter(|(_, (is_stale, _))| *is_stale).map(|(id, _)| id.clone()).collect();
         let known = self.durations().await?;
         let drawn = draw(request, &tables, &nodes, &stale, &known, &|pattern| Look::by_method(&project, pattern));
-        let plan = drawn.map_err(|error| match &project {
+        let mut plan = drawn.map_err(|error| match &project {
             // The selection may well name a model that only can't be seen now.
             Err(unread) => Error::new(Kind::ModelProject, format!("{error}, and the models can't be read: {unread}")),
             Ok(_) => error,
         })?;
+        if let Ok(Some(project)) = &project {
+            add_operations(&mut plan, &project.moments());
+        }
         Ok(Look { tables, project, nodes, models, plan })
     }
 

@@ -50,9 +50,9 @@ impl Orchestrator {
 /// What makes up for a run that was asked for so and came to this. A run that has no task that failed could not be
 /// planned, as a whole or in part: all of it is asked for again, and what is done needs nothing.
 fn rest(request: RunRequest, tasks: &[TaskRecord]) -> RunRequest {
-    // Maintenance comes again by itself.
+    // Maintenance comes again by itself, and what the project wants done with its models comes with these.
     let is_left = |task: &&TaskRecord| {
-        task.kind != TaskKind::Maintenance.as_str()
+        ![TaskKind::Maintenance, TaskKind::Operation].map(TaskKind::as_str).contains(&task.kind.as_str())
             && !matches!(TaskState::parse(&task.state), Some(TaskState::Succeeded | TaskState::Unchanged))
     };
     let select: Vec<String> = tasks.iter().filter(is_left).map(|task| format!("{}+", task.subject)).collect();

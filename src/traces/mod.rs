@@ -166,6 +166,7 @@ impl Task {
             TaskKind::Sync | TaskKind::Reconcile => "amalgam.table",
             TaskKind::Model => "amalgam.model",
             TaskKind::Maintenance => "amalgam.maintenance",
+            TaskKind::Operation => "amalgam.operation",
         };
         span.word(key, name);
         Self(span)

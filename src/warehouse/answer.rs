@@ -40,8 +40,10 @@ macro_rules! answers {
             pub async fn answer(&self, sql: &str, fetches: bool, doing: &str) -> Result<Answer, Located> {
                 let (on, under_way) = self.on();
                 let (before, last) = statements::split_last(sql);
-                let skipped = before.chars().count();
                 let mut answer = Answer { command: statements::command(last), ..Answer::default() };
+                // Sent as one, they happen as one, also outside of a transaction.
+                let (before, last) = if fetches { (before, last) } else { ("", sql) };
+                let skipped = before.chars().count();
                 if !before.is_empty() {
                     under_way.until(on.batch_execute(before)).await.map_err(|e| located(&e, doing, 0))?;
                 }

@@ -13,7 +13,7 @@ with attempt as (
         error_kind = case when $6::timestamptz is null then $4 end,
         error = case when $6::timestamptz is null then $5 end
     from attempt a where t.task_id = a.task_id
-    returning t.task_id, case t.kind when 'model' then 'model' when 'maintenance' then null else 'table' end as kind, t.subject
+    returning t.task_id, case t.kind when 'model' then 'model' when 'sync' then 'table' when 'reconcile' then 'table' end as kind, t.subject
 ), subject as (
     insert into amalgam.subject as s (kind, name, failing_since, failures_in_a_row, error_kind, error)
     select kind, subject, $3, 1, $4, $5 from task where $6::timestamptz is null and kind is not null

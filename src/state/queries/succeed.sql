@@ -9,7 +9,7 @@ with fenced as materialized (
 ), task as (
     update amalgam.task t set state = $4, ended_at = $3, outcome = $5
     from attempt a where t.task_id = a.task_id
-    returning t.task_id, case t.kind when 'model' then 'model' when 'maintenance' then null else 'table' end as kind, t.subject,
+    returning t.task_id, case t.kind when 'model' then 'model' when 'sync' then 'table' when 'reconcile' then 'table' end as kind, t.subject,
               case when $5 ->> 'action' in ('load', 'delta', 'reconcile') then $5 ->> 'action' else t.kind end as work,
               greatest(extract(epoch from $3 - a.started_at), 0)::float8 as seconds
 ), took as (

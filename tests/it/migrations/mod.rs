@@ -33,6 +33,7 @@ const PINNED: &[(&str, &str)] = &[
     ("0027_materialized", "2307d0f770cda990"),
     ("0029_lineage", "faad87b6ad833a27"),
     ("0030_model_build", "37e84798435dfc65"),
+    ("0031_operation", "a608d1af0b98df38"),
 ];
 
 /// What would be refused and is harmless nevertheless: where, how it begins, and why.
@@ -44,6 +45,8 @@ const HARMLESS: &[(&str, &str, &str)] = &[
     ("0026_fence_of_no_reign", "alter function amalgam.fence(bigint) strict", "who knows of it gives a number"),
     ("0027_materialized", "drop constraint model_state_materialized_check", "made anew for any word, as the next"),
     ("0027_materialized", "add constraint model_state_materialized_check", "what an older program writes still passes"),
+    ("0031_operation", "drop constraint task_kind_check", "made anew with one word more, as the next"),
+    ("0031_operation", "add constraint task_kind_check", "what an older program writes still passes"),
 ];
 
 /// Every migration, in their order, with its text.

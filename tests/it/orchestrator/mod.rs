@@ -8,6 +8,7 @@ mod interruptions;
 mod limits;
 mod maintenance;
 mod month;
+mod operations;
 mod outage;
 mod planning;
 mod quiet;
