@@ -5,7 +5,7 @@ use crate::{
     demo::DemoError,
     error::{Error, Kind},
 };
-use std::process::ExitCode;
+use std::{fmt, process::ExitCode};
 
 /// Prints the error with its causes and remedy; 2 for configuration, else 1.
 pub(super) fn report(error: &anyhow::Error) -> ExitCode {
@@ -17,6 +17,22 @@ pub(super) fn report(error: &anyhow::Error) -> ExitCode {
 /// Tells of a failure that does not end the command: one of many tables.
 pub(super) fn tell(doing: &str, error: &Error) {
     eprintln!("error: {doing}: {error}\nremedy: {}", error.remedy());
+}
+
+/// What kept a command from beginning: its exit status is 2, whatever its kind.
+#[derive(Debug)]
+pub(super) struct Unbegun(pub(super) Error);
+
+impl fmt::Display for Unbegun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Unbegun {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
 }
 
 fn describe(error: &anyhow::Error) -> (String, u8) {
@@ -31,7 +47,8 @@ fn describe(error: &anyhow::Error) -> (String, u8) {
     match error.chain().find_map(|e| e.downcast_ref::<Error>()) {
         Some(known) => {
             text.push_str(&format!("\nremedy: {}", known.remedy()));
-            (text, if is_usage(known.kind) { 2 } else { 1 })
+            let is_unbegun = error.is::<Unbegun>() || is_usage(known.kind);
+            (text, if is_unbegun { 2 } else { 1 })
         }
         None => (text, 1),
     }
@@ -87,5 +104,8 @@ mod tests {
     #[test]
     fn configuration_has_an_exit_status_of_its_own() {
         assert_eq!(describe(&Error::new(Kind::Config, "x").into()).1, 2);
+        let lost = || Error::new(Kind::WarehouseUnreachable, "connecting: refused");
+        let (text, status) = describe(&Unbegun(lost()).into());
+        assert_eq!((text, status), (describe(&lost().into()).0, 2));
     }
 }

@@ -59,7 +59,9 @@ impl Models {
     /// What is done with a selection; `kinds` are dbt's types of resources that the command is about.
     pub fn agenda(&self, ids: &BTreeSet<String>, kinds: &[&str]) -> Agenda {
         let manifest = &*self.manifest;
-        let is_chosen = |node: &&Node| ids.contains(node.id.as_str()) && kinds.contains(&node.resource.as_str());
+        let is_chosen = |node: &&Node| {
+            ids.contains(node.id.as_str()) && kinds.contains(&node.resource.as_str()) && !node.is_empty()
+        };
         let chosen: BTreeSet<&ModelId> = manifest.nodes.values().filter(is_chosen).map(|node| &node.id).collect();
         let exposures: Vec<&str> = match kinds.contains(&"exposure") {
             true => manifest.exposures.keys().map(String::as_str).filter(|id| ids.contains(*id)).collect(),

@@ -13,13 +13,13 @@ use super::{
     plan::Plan,
     templates::Templates,
     testing::{self, Round, stored},
-    units,
+    turn, units,
     verdict::{KeptVerdict, TestStatus, TestVerdict},
     wall_clock,
 };
 use crate::{
     domain::ModelId,
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     warehouse::{Session, Transaction},
 };
 use chrono::{DateTime, Utc};
@@ -119,7 +119,7 @@ impl Models {
         }
     }
 
-    /// `tried` is what is built, once that is known.
+    /// `tried` is what is built, once that is known. Whoever has waited for another process looks again.
     async fn try_build(
         &self,
         node: &Node,
@@ -128,13 +128,31 @@ impl Models {
         told: &mut Told,
     ) -> Result<BuildOutcome> {
         let mut session = self.warehouse.session().await?;
-        let plan = tried.insert(self.look(node, options, &session).await?);
+        for _ in 0..turn::TURNS_MAX {
+            if let Some(outcome) = self.try_in_turn(node, options, &mut session, tried, told).await? {
+                return Ok(outcome);
+            }
+            turn::wait(&mut session, node, self.warehouse.lock_seconds_max()).await?;
+        }
+        Err(turn::busy(node))
+    }
+
+    /// `None` where another process builds the model: then nothing is done.
+    async fn try_in_turn(
+        &self,
+        node: &Node,
+        options: &BuildOptions,
+        session: &mut Session,
+        tried: &mut Option<Plan>,
+        told: &mut Told,
+    ) -> Result<Option<BuildOutcome>> {
+        let plan = tried.insert(self.look(node, options, session).await?);
         let (units, tests) = plan.said(&options.tests);
         let reason = match &plan.decision {
             Decision::Nothing(reason) => {
                 told.units = units;
                 told.tests.clone_from(&tests);
-                return Ok(BuildOutcome::nothing(reason, tests));
+                return Ok(Some(BuildOutcome::nothing(reason, tests)));
             }
             Decision::Test(reason) | Decision::Build(reason) => reason.clone(),
         };
@@ -145,25 +163,32 @@ impl Models {
         }
         told.units = units;
         let outside = Outside::of(self, node, options, plan);
-        outside.run(&session, "pre_hooks").await?;
+        // They run once: not before it is this process's turn.
+        if outside.is_some() && !turn::is_free(session, node).await? {
+            return Ok(None);
+        }
+        outside.run(session, "pre_hooks").await?;
         let transaction = session.begin().await?;
+        if !turn::take(&transaction, node).await? {
+            return if outside.is_some() { Err(turn::busy(node)) } else { Ok(None) };
+        }
         let done = self.attempt(node, options, plan, &transaction, told).await;
         let (rows, unusual) = match done {
             Ok(done) => {
                 transaction.commit().await?;
                 if matches!(plan.decision, Decision::Build(_)) {
-                    self.note_lineage(&session, node, &plan.sql).await;
+                    self.note_lineage(session, node, &plan.sql).await;
                 }
-                outside.run(&session, "post_hooks").await?;
-                stored::views(&mut session, &self.manifest, &told.tests, plan.started).await?;
+                outside.run(session, "post_hooks").await?;
+                stored::views(session, &self.manifest, &told.tests, plan.started).await?;
                 done
             }
             Err(error) => {
                 let rescued = stored::rescue(&transaction, &self.manifest, &told.tests).await;
                 drop(transaction);
                 let kept = async {
-                    rescued?.write(&mut session, &self.manifest).await?;
-                    stored::views(&mut session, &self.manifest, &told.tests, plan.started).await
+                    rescued?.write(session, &self.manifest).await?;
+                    stored::views(session, &self.manifest, &told.tests, plan.started).await
                 };
                 if let Err(lost) = kept.await {
                     tracing::warn!(model = %node.id, error = %lost, "the failures of its tests could not be kept");
@@ -175,14 +200,14 @@ impl Models {
             tracing::warn!(model = %node.id, "unusual: it {what}");
         }
         let warned = told.tests.iter().filter(|t| t.status == TestStatus::Warn);
-        Ok(BuildOutcome {
+        Ok(Some(BuildOutcome {
             built: true,
             reason,
             rows: rows.and_then(|n| u64::try_from(n).ok()),
             warnings: warned.map(|t| t.name.clone()).collect(),
             unusual,
             tests: told.tests.clone(),
-        })
+        }))
     }
 
     /// Builds or tests, and writes down what came of it, in a transaction that lasts if this succeeds; rows, and
@@ -197,7 +222,6 @@ impl Models {
     ) -> Result<(Option<i64>, Vec<String>)> {
         let bound = format!("set local lock_timeout = '{}s'", self.warehouse.lock_seconds_max());
         transaction.batch(&bound, "setting a bound").await?;
-        only_one(transaction, node).await?;
         let is_built = matches!(plan.decision, Decision::Build(_));
         let (manifest, started) = (&self.manifest, plan.started);
         let tests: Vec<&Node> = manifest.units_of(&node.id).filter(|test| options.tests.has(&test.id)).collect();
@@ -267,7 +291,8 @@ impl Models {
         let on = On::Transaction(transaction, &hanging);
         let (manifest, id) = (self.manifest.clone(), node.id.clone());
         let sql = with_connection(on, move |connection| {
-            let manner = Manner { as_new: false, full_refresh, ..Manner::new(started, Some(connection)) };
+            let manner =
+                Manner { as_new: false, full_refresh, ..Manner::new(started, Some(connection)).aloud(&manifest) };
             compile::compile(&manifest, manifest.node(&id)?, &manner)
         })
         .await??;
@@ -317,20 +342,14 @@ impl Outside {
         Self((is_asked && is_built).then(|| Templates { manifest, id, sql: None, started, full_refresh, turn: None }))
     }
 
+    fn is_some(&self) -> bool {
+        self.0.is_some()
+    }
+
     async fn run(&self, session: &Session, which: &'static str) -> Result<()> {
         match &self.0 {
             Some(templates) => templates.outside(session, which).await,
             None => Ok(()),
         }
     }
-}
-
-/// Two builds of one model at once would do the same work twice; the later one comes again.
-async fn only_one(transaction: &Transaction<'_>, node: &Node) -> Result<()> {
-    let sql = "select pg_try_advisory_xact_lock(hashtextextended($1, 0))";
-    let row = transaction.query_one(sql, &[&node.id.as_str()], "locking a model").await?;
-    if row.get(0) {
-        return Ok(());
-    }
-    Err(Error::new(Kind::WarehouseConflict, format!("{} is being built by another process", node.name)))
 }

@@ -6,6 +6,7 @@ use super::{
         connection::Connection,
         relation::PART_PREFIX,
         scope::{FailedSql, Run, Scope, Subject, Task, lock},
+        voice::Voice,
     },
     jinja,
     manifest::{Manifest, Node, Resource, explained},
@@ -14,6 +15,7 @@ use super::{
 use crate::{
     domain::ModelId,
     error::{Error, Kind, Result},
+    warehouse::Located,
 };
 use chrono::{DateTime, Utc};
 use minijinja::value::{Kwargs, Value};
@@ -42,12 +44,20 @@ pub(super) struct Manner {
     pub stands_for: Vec<(Relation, Relation)>,
     /// The span of event time of one batch.
     pub batch: Option<Batch>,
+    /// Who hears what templates say.
+    pub voice: Voice,
 }
 
 impl Manner {
-    /// As for a first build, with or without a warehouse.
+    /// The same, and whoever gave the command hears what templates say.
+    pub(super) fn aloud(self, manifest: &Manifest) -> Self {
+        Self { voice: Voice::aloud(manifest.setting.says), ..self }
+    }
+
+    /// As for a first build, with or without a warehouse. What templates say is logged.
     pub(super) fn new(started: DateTime<Utc>, connection: Option<Connection>) -> Self {
-        Self { started, connection, as_new: true, full_refresh: false, stands_for: Vec::new(), batch: None }
+        let voice = Voice::Log;
+        Self { started, connection, as_new: true, full_refresh: false, stands_for: Vec::new(), batch: None, voice }
     }
 }
 
@@ -73,6 +83,7 @@ fn scope_of(
         full_refresh: manner.full_refresh,
         stands_for: manner.stands_for.clone(),
         batch: manner.batch,
+        voice: manner.voice.clone(),
         ..Run::dry(manifest.clone(), manner.started)
     };
     Scope::with(manifest.setting.clone(), subject, Task::Run(run), extra)
@@ -115,10 +126,10 @@ fn compile_into(
     let scope = scope(manifest, node, manner, BTreeMap::new());
     let rendered = match &node.generic {
         Some(_) => render_test(node, &scope),
-        None => scope.setting.engine.render(&node.file, &node.source, scope.globals()).map_err(|mut error| {
-            error.line = error.line.map(|line| line + node.first_line);
-            error
-        }),
+        None => {
+            let rendered = scope.setting.engine.render(&node.file, &node.source, scope.globals());
+            rendered.map_err(|error| error.below(node.first_line, &node.source))
+        }
     };
     let sql = rendered.map_err(|error| failed(&scope, &error))?;
     add_parts(manifest, &scope, manner, parts, depth)?;
@@ -211,13 +222,20 @@ pub(super) fn failed(scope: &Scope, error: &jinja::JinjaError) -> Error {
     match sql {
         None => explained(error),
         Some(FailedSql { located, sql }) if located.error.kind == Kind::WarehouseQuery => {
-            let line = located.position.and_then(|at| (at as usize).checked_sub(1)).map(|at| line_of(&sql, at));
-            let excerpt = line.map_or_else(String::new, |line| jinja::excerpt(&sql, line, 0));
-            let place = error.called_from.as_ref().unwrap_or(&error.file);
-            Error::new(Kind::ModelSql, format!("{place}: {}{excerpt}", located.error.context))
+            refused(error.called_from.as_ref().unwrap_or(&error.file), &sql, located)
         }
         Some(FailedSql { located, .. }) => located.error.during(&error.file),
     }
+}
+
+/// What the warehouse says of a statement that it refused, with the lines that it speaks of.
+pub(super) fn refused(place: &str, sql: &str, Located { error, position }: Located) -> Error {
+    if error.kind != Kind::WarehouseQuery {
+        return error;
+    }
+    let line = position.and_then(|at| (at as usize).checked_sub(1)).map(|at| line_of(sql, at));
+    let excerpt = line.map_or_else(String::new, |line| jinja::excerpt(sql, line, 0));
+    Error::new(Kind::ModelSql, format!("{place}: {}{excerpt}", error.context))
 }
 
 /// The line that holds a character, both counted as people do and from zero respectively.
@@ -294,6 +312,11 @@ pub(super) fn inject(sql: &str, parts: &[(String, String)]) -> String {
 fn keyword<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     let rest = text.get(..word.len()).filter(|start| start.eq_ignore_ascii_case(word)).map(|_| &text[word.len()..])?;
     (!rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')).then_some(rest)
+}
+
+/// Whether an SQL holds nothing but blanks and comments.
+pub(super) fn is_blank(sql: &str) -> bool {
+    skip_blank(sql).is_empty()
 }
 
 /// A text without the blanks and comments at its start.

@@ -5,13 +5,13 @@
 //! what people gave it, is there afterwards or nothing has happened.
 
 use super::{
-    compile::line_of,
+    compile::{is_blank, line_of},
     context::{
         connection::{Hanging, On},
         index::known as index_known,
         relation::RelationValue,
     },
-    jinja,
+    doubled, jinja,
     manifest::{Manifest, Node, Resource},
     microbatch::Batches,
     options::{Response, TestChoice, Told},
@@ -66,6 +66,11 @@ impl Work<'_> {
     /// say, be it a failure, and what the warehouse answered.
     pub(super) async fn make(&self, transaction: &Transaction<'_>, told: &mut Told) -> Result<Option<i64>> {
         let materialized = self.node.materialized();
+        let is_query = self.node.resource != Resource::Seed && !templates::is_custom(self.manifest, &materialized);
+        if is_query && is_blank(self.sql) {
+            let what = "its SQL is empty: what is left of its Jinja are comments at most; write a query, or set enabled to false";
+            return Err(Error::new(Kind::ModelSql, format!("{}: {what}", self.node.file)));
+        }
         let hanging = Hanging::default();
         let word = materialized.clone();
         let find =
@@ -299,8 +304,10 @@ impl Work<'_> {
             let file =
                 self.file.as_ref().map_or_else(|| format!("compiled {}", self.node.file), |f| f.display().to_string());
             let before = statement.find(self.sql.trim()).map_or(0, |at| statement[..at].chars().count());
-            let line =
-                position.and_then(|p| (p as usize).checked_sub(before + 1)).map(|at| line_of(self.sql.trim(), at));
+            let line = position
+                .and_then(|p| (p as usize).checked_sub(before + 1))
+                .map(|at| line_of(self.sql.trim(), at))
+                .or_else(|| doubled::line(self.sql.trim(), &error.context));
             let place = line.map_or_else(String::new, |line| format!(":{line}"));
             let excerpt = line.map_or_else(String::new, |line| jinja::excerpt(self.sql.trim(), line, 0));
             Error::new(Kind::ModelSql, format!("{file}{place}: {}{excerpt}", error.context))

@@ -20,6 +20,7 @@ mod context;
 mod decide;
 mod defer;
 mod descent;
+mod doubled;
 mod freshness;
 mod history;
 mod hold;
@@ -44,6 +45,7 @@ mod select;
 mod show;
 mod templates;
 mod testing;
+mod turn;
 mod units;
 mod verdict;
 mod wall_clock;
@@ -153,10 +155,11 @@ impl Models {
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Result<Option<Self>> {
-        Self::load_with(config, warehouse, metrics, clock, Map::new())
+        Self::load_with(config, warehouse, metrics, clock, Map::new(), None)
     }
 
-    /// As [`Models::load`], with flags of a command, in dbt's words and in upper case.
+    /// As [`Models::load`], with flags of a command, in dbt's words and in upper case. `says` hears what templates say
+    /// to people; where there is none, it is logged.
     ///
     /// # Errors
     /// The project as a whole is wrong.
@@ -166,6 +169,7 @@ impl Models {
         metrics: Arc<Metrics>,
         clock: Clock,
         given: Map<String, Json>,
+        says: Option<Says>,
     ) -> Result<Option<Self>> {
         let Some(root) = &config.models.project_dir else { return Ok(None) };
         let models = &config.models;
@@ -182,6 +186,7 @@ impl Models {
             raw_schema: config.warehouse.raw_schema.clone(),
             invocation: uuid_of(fastrand::u128(..)),
             now: clock.now(),
+            says,
         };
         let manifest = Arc::new(Manifest::load(root, given)?);
         Ok(Some(Self { manifest, warehouse, metrics, clock }))
@@ -190,17 +195,17 @@ impl Models {
     /// The models and what they read, parents first.
     pub fn nodes(&self) -> Vec<ModelNode> {
         let node = |id: &ModelId| {
-            let node = self.manifest.nodes.get(id)?;
+            let node = self.manifest.nodes.get(id).filter(|node| !node.is_empty())?;
             Some(ModelNode {
                 id: id.clone(),
-                models: node.parents.iter().filter(|p| self.manifest.dag.order().contains(p)).cloned().collect(),
+                models: node.parents.iter().filter(|p| self.has(p)).cloned().collect(),
                 after: self
                     .manifest
                     .after
                     .get(id)
                     .into_iter()
                     .flatten()
-                    .filter(|a| !node.parents.contains(a))
+                    .filter(|a| !node.parents.contains(*a) && self.has(a))
                     .cloned()
                     .collect(),
                 tables: node.sources.iter().filter_map(|s| s.raw.clone()).collect(),
@@ -210,9 +215,9 @@ impl Models {
         self.manifest.dag.order().iter().filter_map(node).collect()
     }
 
-    /// Whether the project has this model.
+    /// Whether the project has this model, and in its file is something.
     pub fn has(&self, model: &ModelId) -> bool {
-        self.manifest.nodes.get(model).is_some_and(|node| node.resource.is_built())
+        self.manifest.nodes.get(model).is_some_and(|node| node.resource.is_built() && !node.is_empty())
     }
 
     /// What a selection names, parents first: dbt's syntax (`name`, `fold*`, `+a`, `b+`, `2+c`, `tag:`,
@@ -248,6 +253,14 @@ impl Models {
             Json::Null => of_source().or_else(of_exposure).unwrap_or_default(),
             node => node,
         }
+    }
+
+    /// Sees that the warehouse can be reached.
+    ///
+    /// # Errors
+    /// It can't.
+    pub async fn reach(&self) -> Result<()> {
+        self.warehouse.session().await.map(drop)
     }
 
     /// The folder for what commands leave behind.
@@ -296,7 +309,7 @@ impl Models {
     /// The SQL of a model, as for a first build; also written below the target folder.
     pub fn compile(&self, model: &ModelId) -> Result<String> {
         let node = self.manifest.node(model)?;
-        let manner = compile::Manner::new(self.clock.now(), None);
+        let manner = compile::Manner::new(self.clock.now(), None).aloud(&self.manifest);
         let sql = compile::compile(&self.manifest, node, &manner)?;
         self.manifest.write_compiled(node, &sql);
         Ok(sql)
@@ -310,12 +323,16 @@ impl Models {
     pub async fn compile_all(&self, ids: &BTreeSet<String>) -> Result<Vec<(ModelId, Result<String>)>> {
         let has_sql = |node: &&manifest::Node| {
             use manifest::Resource as R;
-            matches!(node.resource, R::Model | R::Snapshot | R::Test | R::Analysis) && ids.contains(node.id.as_str())
+            let may_have = matches!(node.resource, R::Model | R::Snapshot | R::Test | R::Analysis);
+            may_have && ids.contains(node.id.as_str()) && !node.is_empty()
         };
         let wanted: Vec<ModelId> = self.manifest.nodes.values().filter(has_sql).map(|node| node.id.clone()).collect();
         let (manifest, started) = (self.manifest.clone(), self.clock.now());
         let compiled = move |connection: Option<Connection>| {
-            let manner = compile::Manner { as_new: connection.is_none(), ..compile::Manner::new(started, connection) };
+            let manner = compile::Manner {
+                as_new: connection.is_none(),
+                ..compile::Manner::new(started, connection).aloud(&manifest)
+            };
             let one = |id: ModelId| {
                 let sql = manifest.node(&id).and_then(|node| {
                     let sql = compile::compile(&manifest, node, &manner)?;

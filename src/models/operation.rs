@@ -83,20 +83,27 @@ impl Models {
         with_connection(On::Session(session), move |connection| {
             let node = manifest.node(&id)?;
             node.sound()?;
-            let manner = compile::Manner { as_new: false, ..compile::Manner::new(started, Some(connection.clone())) };
+            let manner = compile::Manner {
+                as_new: false,
+                ..compile::Manner::new(started, Some(connection.clone())).aloud(&manifest)
+            };
             let extra = if moment == Moment::End { names_of_end(&manifest, &results) } else { BTreeMap::new() };
             let scope = compile::scope(&manifest, node, &manner, extra);
-            let rendered = manifest.setting.engine.render(&node.file, &node.source, scope.globals());
-            let sql = rendered.map_err(|error| compile::failed(&scope, &error))?;
+            let place = node.place();
+            let rendered = manifest.setting.engine.render(&place, &node.source, scope.globals());
+            let sql = rendered.map_err(|error| compile::failed(&scope, &error.without_line()))?;
             if sql.trim().is_empty() {
                 return Ok(());
             }
-            connection.ask(sql.trim(), false).map(drop).map_err(|located| match located.error.kind {
-                Kind::WarehouseQuery => located.error.during(format!("{}: {}", node.file, node.path)),
-                _ => located.error,
-            })
+            let asked = connection.ask(sql.trim(), false);
+            asked.map(drop).map_err(|located| compile::refused(&place, sql.trim(), located))
         })
         .await?
+        // No model is wrong, but that file.
+        .map_err(|error| match error.kind {
+            Kind::ModelSql | Kind::ModelRender => Error { kind: Kind::ModelProject, ..error },
+            _ => error,
+        })
     }
 }
 

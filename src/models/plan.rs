@@ -3,7 +3,10 @@
 use super::{
     Agenda, BuildOptions, BuildOutcome, Duty, Models, Performed, TestChoice, Told, checksum,
     compile::{self, Manner},
-    context::connection::{On, with_connection},
+    context::{
+        connection::{On, with_connection},
+        voice::Voice,
+    },
     decide::{Decision, Known, Tests, decide},
     history::{BuildKind, Tried},
     ledger::{Entry, Inputs, Versions},
@@ -79,7 +82,7 @@ impl Models {
             models.iter().map(|model| Ok((self.manifest.node(model)?, &options))).collect::<Result<Vec<_>>>()?;
         let session = self.warehouse.session().await?;
         let mut planned = BTreeMap::new();
-        for ((node, _), plan) in nodes.iter().zip(self.look_at(&session, &nodes, is_migrated).await?) {
+        for ((node, _), plan) in nodes.iter().zip(self.look_at(&session, &nodes, is_migrated, Voice::Log).await?) {
             let decided = match planned_of(node, plan) {
                 Ok(decided) => decided,
                 Err(error) if error.policy() == Policy::Fail => (true, error.to_string()),
@@ -108,7 +111,7 @@ impl Models {
         }
         let nodes: Vec<(&Node, &BuildOptions)> = looked.iter().map(|(_, node, options)| (*node, options)).collect();
         let session = self.warehouse.session().await?;
-        let plans = self.look_at(&session, &nodes, true).await?;
+        let plans = self.look_at(&session, &nodes, true, Voice::Log).await?;
         let mut settled = BTreeMap::new();
         for ((place, node, options), plan) in looked.iter().zip(plans) {
             // What is wrong with it is told when its turn comes.
@@ -124,7 +127,9 @@ impl Models {
     /// Looks at everything that decides whether a model is built: before anything is, so that what changes meanwhile
     /// is seen as a change the next time.
     pub(super) async fn look(&self, node: &Node, options: &BuildOptions, session: &Session) -> Result<Plan> {
-        let looked = self.look_at(session, &[(node, options)], true).await?;
+        // What is compiled here is compiled again where it is made; what fails is not.
+        let voice = Voice::held(self.manifest.setting.says);
+        let looked = self.look_at(session, &[(node, options)], true, voice).await?;
         looked.into_iter().next().unwrap_or_else(|| Err(node_gone(node)))
     }
 
@@ -134,11 +139,12 @@ impl Models {
         session: &Session,
         wanted: &[(&Node, &BuildOptions)],
         is_migrated: bool,
+        voice: Voice,
     ) -> Result<Vec<Result<Plan>>> {
         let since = Instant::now();
         let nodes: Vec<(&Node, Inputs)> =
             wanted.iter().map(|(node, _)| (*node, Inputs::of(&self.manifest, node))).collect();
-        let compiled = self.compiled(session, &nodes).await?;
+        let compiled = self.compiled(session, &nodes, voice).await?;
         let seen = match Seen::of(session, &nodes).await {
             Err(error) if error.kind == Kind::WarehouseQuery && !is_migrated => Seen::default(),
             seen => seen?,
@@ -155,17 +161,25 @@ impl Models {
     ///
     /// As if the day had just begun, so that the checksum of a model that shows when the run started changes once a
     /// day and not each time.
-    async fn compiled(&self, session: &Session, nodes: &[(&Node, Inputs)]) -> Result<Vec<Result<Compiled>>> {
+    async fn compiled(
+        &self,
+        session: &Session,
+        nodes: &[(&Node, Inputs)],
+        voice: Voice,
+    ) -> Result<Vec<Result<Compiled>>> {
         let started = self.clock.now().date_naive().and_time(NaiveTime::MIN).and_utc();
         let wanted: Vec<(ModelId, Vec<ModelId>)> =
             nodes.iter().map(|(node, inputs)| (node.id.clone(), inputs.views.iter().cloned().collect())).collect();
         let manifest = self.manifest.clone();
         with_connection(On::Session(session), move |connection| {
-            let manner = Manner::new(started, Some(connection));
-            let sql = |id: &ModelId| compile::compile(&manifest, manifest.node(id)?, &manner);
+            let manner = Manner { voice, ..Manner::new(started, Some(connection)) };
+            let silent = Manner { voice: Voice::Log, ..manner.clone() };
+            let sql = |id: &ModelId, manner: &Manner| compile::compile(&manifest, manifest.node(id)?, manner);
             let one = |(id, views): &(ModelId, Vec<ModelId>)| {
                 // A view that can't be compiled stays as it is, and so does what is read through it.
-                Ok(Compiled { sql: sql(id)?, views: views.iter().filter_map(|view| sql(view).ok()).collect() })
+                let own = sql(id, &manner).inspect_err(|_| manner.voice.release())?;
+                let views = views.iter().filter_map(|view| sql(view, &silent).ok()).collect();
+                Ok(Compiled { sql: own, views })
             };
             wanted.iter().map(one).collect()
         })

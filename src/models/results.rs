@@ -231,7 +231,11 @@ impl Models {
         let seconds = (ended - since).num_milliseconds().max(0) as f64 / 1000.0;
         let (status, message) = match outcome {
             Ok(BuildOutcome { built: false, reason, .. }) => (NodeStatus::Success, Some(reason.clone())),
-            Ok(_) => (NodeStatus::Success, told.response.as_ref().map(Response::message)),
+            // One that was only tested made no relation.
+            Ok(outcome) => {
+                let answered = told.response.as_ref().map(Response::message);
+                (NodeStatus::Success, answered.or_else(|| Some(outcome.reason.clone())))
+            }
             // dbt's word for a model that is not tried because its unit tests failed.
             Err(error) if told.units.iter().any(|unit| unit.status.is_bad()) => {
                 (NodeStatus::Skipped, Some(error.to_string()))

@@ -4,7 +4,8 @@ use super::{
     Models, NodeResult, NodeStatus, compile,
     context::{
         connection::{On, with_connection},
-        scope::{DBT, Run, Says, Scope, Subject, Task},
+        scope::{DBT, Run, Scope, Subject, Task},
+        voice::Voice,
     },
     jinja,
     manifest::hint,
@@ -18,18 +19,18 @@ use serde_json::{Value as Json, json};
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 impl Models {
-    /// Calls a macro of the project (`name`) or of a package (`package.name`) with arguments by their names. What it
-    /// logs for people and prints goes to `says`. Each of its statements commits, where it begins no transaction. How it
-    /// ended stands in `run_results.json`.
+    /// Calls a macro of the project (`name`) or of a package (`package.name`) with arguments by their names. Each of
+    /// its statements commits, where it begins no transaction. How it ended stands in `run_results.json`.
     ///
     /// # Errors
     /// There is no such macro, or it fails.
-    pub async fn run_operation(&self, name: &str, arguments: &BTreeMap<String, Json>, says: Says) -> Result<()> {
+    pub async fn run_operation(&self, name: &str, arguments: &BTreeMap<String, Json>) -> Result<()> {
         let manifest = self.manifest.clone();
         let (package, word) = name.split_once('.').map_or((None, name), |(package, word)| (Some(package), word));
         let subject = Subject::of_package(package.unwrap_or(&manifest.setting.project));
         let own = subject.package.clone();
-        let dry = Run { as_new: false, says: Some(says), ..Run::dry(manifest.clone(), self.clock.now()) };
+        let voice = Voice::aloud(manifest.setting.says);
+        let dry = Run { as_new: false, voice, ..Run::dry(manifest.clone(), self.clock.now()) };
         // Named before anybody is asked for a connection.
         let holder = holder(&manifest.setting, &own, package.is_some(), word)
             .ok_or_else(|| unknown(&manifest.setting, package, word))?;

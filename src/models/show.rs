@@ -78,7 +78,12 @@ impl Models {
     /// # Errors
     /// Its Jinja is wrong, or names what there is not.
     pub fn compile_inline(&self, text: &str) -> Result<String> {
-        compile::compile_text(&self.manifest, INLINE, text, &compile::Manner::new(self.clock.now(), None))
+        compile::compile_text(
+            &self.manifest,
+            INLINE,
+            text,
+            &compile::Manner::new(self.clock.now(), None).aloud(&self.manifest),
+        )
     }
 
     /// The first rows of what a node's SQL, a seed or a query gives now; all of them without a limit.
@@ -89,7 +94,10 @@ impl Models {
         let session = self.warehouse.session().await?;
         let (manifest, started) = (self.manifest.clone(), self.clock.now());
         with_connection(On::Session(&session), move |connection| {
-            let manner = compile::Manner { as_new: false, ..compile::Manner::new(started, Some(connection.clone())) };
+            let manner = compile::Manner {
+                as_new: false,
+                ..compile::Manner::new(started, Some(connection.clone())).aloud(&manifest)
+            };
             match looked {
                 Looked::Inline(text) => {
                     let sql = compile::compile_text(&manifest, INLINE, &text, &manner)?;

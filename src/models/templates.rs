@@ -67,7 +67,7 @@ impl Templates {
                 as_new: false,
                 full_refresh: this.full_refresh,
                 batch: this.turn.map(|turn| turn.batch),
-                ..Manner::new(this.started, Some(connection))
+                ..Manner::new(this.started, Some(connection)).aloud(&this.manifest)
             };
             let scope = compile::scope(&this.manifest, node, &manner, this.names(node));
             work(&scope, node)

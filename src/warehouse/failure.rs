@@ -1,7 +1,8 @@
 //! From PostgreSQL's errors to kinds of failure, without values.
 //!
 //! PostgreSQL puts values of rows into DETAIL, HINT, CONTEXT and, for data exceptions, into the
-//! message itself. Only messages of classes that speak of names, rights and resources are passed on.
+//! message itself. Only messages of classes that speak of names, rights and resources are passed on, and the column
+//! that is near one that is not there.
 
 use crate::error::{Error, Kind};
 use tokio_postgres::error::{DbError, SqlState};
@@ -65,6 +66,11 @@ fn describe(db: &DbError) -> String {
     } else {
         "the server refused the data (its message may hold values and is not shown)".to_owned()
     };
+    // The one hint that speaks of names alone.
+    let near = db.hint().filter(|_| speaks_of_names && code == "42703").and_then(|hint| hint.split('"').nth(1));
+    // The relation may be a provisional one.
+    let near = near.and_then(|near| near.rsplit('.').next());
+    text.extend(near.map(|near| format!("; did you mean '{near}'?")));
     for (what, name) in [("table", db.table()), ("column", db.column()), ("constraint", db.constraint())] {
         if let Some(name) = name {
             text.push_str(&format!(", {what} {name}"));

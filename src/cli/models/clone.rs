@@ -2,7 +2,7 @@
 
 use super::{
     arguments::{Chosen, configured},
-    loaded, which,
+    loaded, reached, which,
 };
 use crate::{
     cli::{Context, Outcome, failure, output},
@@ -46,6 +46,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
         eprintln!("warning: {part}");
     }
     let (mut lines, mut outcome) = (Vec::new(), Outcome::Done);
+    reached(&models).await?;
     for id in models.in_order(&found.ids) {
         let summary = models.summary(&id)?;
         if summary.materialized == "ephemeral" {

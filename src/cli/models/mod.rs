@@ -15,7 +15,12 @@ mod retry;
 mod run_operation;
 mod show;
 
-use super::{Context, Outcome, failure, output};
+use super::{
+    Context, Outcome,
+    failure::{self, Unbegun},
+    output,
+    output::Format,
+};
 use crate::{
     config::Config,
     domain::ModelId,
@@ -232,6 +237,7 @@ async fn run_on_nodes(verb: Verb, only: Option<BTreeSet<String>>, context: Conte
         if agenda.steps.is_empty() {
             eprintln!("warning: nothing is selected");
         }
+        reached(&models).await?;
         if word != "test" {
             State::new(&config.warehouse).migrate().await?;
         }
@@ -245,6 +251,7 @@ async fn run_on_nodes(verb: Verb, only: Option<BTreeSet<String>>, context: Conte
             tell_faults(&models)
         }
         Verb::Docs(Docs::Generate(_)) => {
+            reached(&models).await?;
             let compiled = models.compile_all(&found.ids).await?;
             write_compiled(&models, &compiled, &verb.arguments("generate", &config))?;
             let catalog = models.write_catalog().await?;
@@ -258,11 +265,15 @@ async fn run_on_nodes(verb: Verb, only: Option<BTreeSet<String>>, context: Conte
             tell_faults(&models)
         }
         Verb::History(args) => {
+            reached(&models).await?;
             let ids = models.in_order(&found.ids).iter().map(|id| id.as_str().to_owned()).collect();
             history(&State::new(&config.warehouse), args, ids, &context).await
         }
         Verb::Lineage(args) => lineage(&models, args, &found.ids, &context).await,
-        Verb::Source(Source::Freshness(_)) => freshness(&models, &found.ids, &context).await,
+        Verb::Source(Source::Freshness(_)) => {
+            reached(&models).await?;
+            freshness(&models, &found.ids, &context).await
+        }
         Verb::Ls(listed) => {
             if found.ids.is_empty() {
                 eprintln!("warning: nothing is selected");
@@ -282,8 +293,30 @@ fn which(verb: &str) -> Map<String, Json> {
 /// The project, read, for a command with these flags.
 fn loaded(context: &Context, config: &Config, flags: Map<String, Json>) -> anyhow::Result<Models> {
     let warehouse = Warehouse::new(&config.warehouse)?;
-    let models = Models::load_with(config, warehouse, context.metrics(), context.clock(), flags)?;
+    let says = match context.format() {
+        Format::Table => say,
+        Format::Json => say_beside,
+    };
+    let models = Models::load_with(config, warehouse, context.metrics(), context.clock(), flags, Some(says));
+    let models = models.map_err(Unbegun)?;
     Ok(models.ok_or_else(|| Error::new(Kind::NoProject, "there is no project to take models from"))?)
+}
+
+/// Sees that the warehouse can be reached: where it can't, nothing has begun.
+async fn reached(models: &Models) -> Result<(), Unbegun> {
+    models.reach().await.map_err(Unbegun)
+}
+
+/// Tells what a template says to people.
+fn say(message: &str) {
+    if let Err(error) = output::write(&format!("{message}\n")) {
+        eprintln!("error: {error:#}");
+    }
+}
+
+/// The same, where standard output is for a program.
+fn say_beside(message: &str) {
+    eprintln!("{message}");
 }
 
 fn tell_faults(models: &Models) -> anyhow::Result<Outcome> {

@@ -4,7 +4,7 @@ use super::{
     arguments::{Place, Vars, configured, parse_vars},
     loaded, which,
 };
-use crate::cli::{Context, Outcome, output};
+use crate::cli::{Context, Outcome};
 use clap::Args as ClapArgs;
 
 #[derive(Debug, ClapArgs)]
@@ -22,15 +22,6 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
     let config = configured(context, &args.place)?;
     let models = loaded(context, &config, which("run-operation"))?;
-    models.run_operation(&args.name, &args.args.unwrap_or_default(), say).await?;
+    models.run_operation(&args.name, &args.args.unwrap_or_default()).await?;
     Ok(Outcome::Done)
-}
-
-/// What is printed is the macro's product, what is logged is about it.
-fn say(message: &str, is_print: bool) {
-    if !is_print {
-        eprintln!("{message}");
-    } else if let Err(error) = output::write(&format!("{message}\n")) {
-        eprintln!("error: {error:#}");
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     arguments::{Chosen, configured},
-    loaded, which,
+    loaded, reached, which,
 };
 use crate::{
     cli::{Context, Outcome, failure, output, output::Format},
@@ -41,6 +41,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
         Some(text) => vec![Looked::Inline(text)],
         None => chosen(&models, &args.chosen)?.into_iter().map(Looked::Node).collect(),
     };
+    reached(&models).await?;
     let usual = if context.format() == Format::Json { Form::Json } else { Form::Text };
     let form = args.output.unwrap_or(usual);
     let mut outcome = Outcome::Done;

@@ -21,8 +21,9 @@ pub(super) mod scope;
 mod settings;
 pub(super) mod table;
 pub(super) mod unit;
+pub(super) mod voice;
 
-pub use scope::Says;
+pub use voice::Says;
 
 /// The version of dbt whose behaviour this is.
 pub(super) const DBT_VERSION: &str = "1.10.23";

@@ -1,7 +1,7 @@
 //! Functions that know nothing of projects: logs, JSON, YAML, sets, digests.
 
 use super::super::jinja::{self, Arguments};
-use super::{functions::invalid, scope::Scope};
+use super::{functions::invalid, scope::Scope, voice::Voice};
 use minijinja::{Error, value::Value};
 use serde_json::Value as Json;
 
@@ -11,10 +11,7 @@ pub(super) fn log(scope: &Scope, arguments: &Arguments, is_print: bool) -> Resul
         let message = arguments.require(0, "msg")?.to_string();
         let node = scope.subject.name.as_str();
         if is_print || arguments.get(1, "info").is_some_and(Value::is_true) {
-            match scope.run().and_then(|run| run.says) {
-                Some(says) => says(&message, is_print),
-                None => tracing::info!(node, "{message}"),
-            }
+            scope.run().map_or(&Voice::Log, |run| &run.voice).say(node, &message);
         } else {
             tracing::debug!(node, "{message}");
         }

@@ -29,7 +29,8 @@ pub(super) fn reference(scope: &Scope, arguments: &Arguments) -> Result<Value, E
             Ok(placeholder.value())
         }
         Task::Run(run) => {
-            let found = run.manifest.names.resolve(&call, &scope.subject.package).map_err(invalid)?;
+            let found =
+                run.manifest.names.resolve(&call, &scope.subject.package).map_err(|lost| invalid(lost.to_string()))?;
             let node = run.manifest.nodes.get(found).ok_or_else(|| {
                 invalid(format!("ref('{}'): that model's own file must be corrected first", call.name))
             })?;
@@ -74,7 +75,11 @@ pub(super) fn source(scope: &Scope, arguments: &Arguments) -> Result<Value, Erro
             Ok(placeholder.value())
         }
         Task::Run(run) => {
-            let found = run.manifest.names.source(&source, &table, &scope.subject.package).map_err(invalid)?;
+            let found = run
+                .manifest
+                .names
+                .source(&source, &table, &scope.subject.package)
+                .map_err(|lost| invalid(lost.to_string()))?;
             if let Some(unit) = &run.unit {
                 return unit.of_source(run, &found.id, &source, &table).map(RelationValue::value);
             }

@@ -16,6 +16,7 @@ use super::{
     functions::{self, Function},
     relation::RelationValue,
     unit::UnitView,
+    voice::{Says, Voice},
 };
 use crate::warehouse::Located;
 use chrono::{DateTime, Utc};
@@ -56,6 +57,8 @@ pub(in crate::models) struct Setting {
     pub flags: Map<String, Json>,
     /// `invocation_id`.
     pub invocation: String,
+    /// Who hears what templates say; `None` where it is logged.
+    pub says: Option<Says>,
 }
 
 /// The names of one rendering.
@@ -151,9 +154,6 @@ pub(in crate::models) struct Collected {
     pub configs: Vec<Map<String, Json>>,
 }
 
-/// Takes what a template says to people: a message, and whether it was printed; else it was logged.
-pub type Says = fn(&str, bool);
-
 /// What running needs and finds.
 #[derive(Debug)]
 pub(in crate::models) struct Run {
@@ -161,8 +161,8 @@ pub(in crate::models) struct Run {
     pub manifest: Arc<Manifest>,
     /// Where SQL is asked; `None` where there is no warehouse.
     pub connection: Option<Connection>,
-    /// Who hears what templates say; `None` where it is logged.
-    pub says: Option<Says>,
+    /// Who hears what the template says.
+    pub voice: Voice,
     /// `run_started_at`.
     pub started: DateTime<Utc>,
     /// Whether the node's relation counts as not there: what a first build would do.
@@ -196,7 +196,7 @@ impl Run {
         Self {
             manifest,
             connection: None,
-            says: None,
+            voice: Voice::Log,
             started,
             as_new: true,
             full_refresh: false,

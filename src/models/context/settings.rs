@@ -3,6 +3,7 @@
 use super::super::{
     jinja::{self, Arguments},
     manifest::hint,
+    reading::look_at_config,
 };
 use super::{
     functions::invalid,
@@ -26,9 +27,17 @@ pub(super) fn configure(scope: &Scope, arguments: &Arguments) -> Result<Value, E
             },
             _ => return Err(invalid("config() takes named arguments or one dictionary, not both")),
         }
+        checked(scope, &said)?;
         lock(collected).configs.push(said);
     }
     Ok("".into())
+}
+
+/// Refuses values that a key can't have.
+fn checked(scope: &Scope, said: &Map<String, Json>) -> Result<(), Error> {
+    let kind = scope.subject.resource.as_str();
+    let mut looked_at = said.iter().map(|(key, value)| look_at_config(kind, key, value));
+    looked_at.try_for_each(|found| found.map_err(|what| invalid(format!("config() {what}"))))
 }
 
 /// The methods of `config`.
@@ -57,7 +66,9 @@ pub(super) fn config_method(scope: &Scope, method: &str, arguments: &Arguments) 
         "set" => {
             if let Task::Parse(collected) = &scope.task {
                 let value = jinja::to_json(arguments.require(1, "value")?);
-                lock(collected).configs.push(Map::from_iter([(arguments.text(0, "name")?, value)]));
+                let said = Map::from_iter([(arguments.text(0, "name")?, value)]);
+                checked(scope, &said)?;
+                lock(collected).configs.push(said);
             }
             Ok("".into())
         }

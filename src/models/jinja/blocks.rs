@@ -59,6 +59,10 @@ pub(in crate::models) fn definitions(
     file: &str,
     source: &str,
 ) -> Result<(Vec<Definition>, String), JinjaError> {
+    taken_apart(package, file, source).map_err(|error| error.shown_in(source, 0))
+}
+
+fn taken_apart(package: &str, file: &str, source: &str) -> Result<(Vec<Definition>, String), JinjaError> {
     let mut found = Vec::new();
     let mut rest = String::new();
     let mut from = 0;

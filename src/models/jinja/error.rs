@@ -39,9 +39,24 @@ impl JinjaError {
         Self::new(file, line, format!("syntax error: {what}"))
     }
 
-    /// The same, where the line says nothing.
-    pub(super) fn without_line(self) -> Self {
-        Self { line: None, ..self }
+    /// The same, with the lines around it; `before` lines of the file stand above the text.
+    pub(in crate::models) fn shown_in(mut self, source: &str, before: usize) -> Self {
+        if let Some(line) = self.line {
+            self.excerpt = excerpt(source, line, before);
+            self.line = Some(line + before);
+        }
+        self
+    }
+
+    /// The same of a text that begins so many lines below the top of its file; what is wrong elsewhere stays there.
+    pub(in crate::models) fn below(self, lines: usize, source: &str) -> Self {
+        if lines == 0 || self.called_from.is_some() { self } else { self.shown_in(source, lines) }
+    }
+
+    /// The same, where the line says nothing: it is that of a text in a file of another kind. What is wrong elsewhere
+    /// keeps its line.
+    pub(in crate::models) fn without_line(self) -> Self {
+        if self.called_from.is_some() { self } else { Self { line: None, ..self } }
     }
 
     /// As an error of the engine, for a template that renders another.

@@ -153,10 +153,8 @@ fn written(definition: &Definition, key: &str) -> Result<Written, JinjaError> {
             "{{% if '{parameter}' in __missing %}}{{% set {parameter} = {default} %}}{{% endif %}}"
         ));
     }
-    let mut body = template::rewritten(&definition.file, key, &definition.body).map_err(|mut error| {
-        error.line = error.line.map(|line| definition.line + line - 1);
-        error
-    })?;
+    let mut body = template::rewritten(&definition.file, key, &definition.body)
+        .map_err(|error| error.shown_in(&definition.body, definition.line - 1))?;
     for inner in &mut body.bodies {
         inner.line += definition.line - 1;
     }

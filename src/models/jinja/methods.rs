@@ -8,6 +8,11 @@ use minijinja::{
     value::{Value, ValueKind},
 };
 
+/// That a method was called on what is undefined.
+pub(super) fn of_nothing(method: &str) -> String {
+    format!("'{method}' of what is undefined")
+}
+
 /// Called by the engine for a method that a value doesn't have.
 pub(super) fn call(state: &mut State<'_, '_>, value: &Value, method: &str, values: &[Value]) -> Result<Value, Error> {
     let arguments = Arguments::of("method", values);
@@ -18,7 +23,7 @@ pub(super) fn call(state: &mut State<'_, '_>, value: &Value, method: &str, value
         ValueKind::Map => map(value, method)?,
         // What is undefined stays so, whatever is asked of it.
         ValueKind::Undefined => {
-            return Err(Error::new(ErrorKind::UndefinedError, format!("'{method}' of what is undefined")));
+            return Err(Error::new(ErrorKind::UndefinedError, of_nothing(method)));
         }
         ValueKind::None => {
             let what = format!("none has no method '{method}'; does the macro or query before it give something?");

@@ -34,7 +34,7 @@ pub(super) use values::{dict, from_json, json_text, list, printed, repr, set, to
 use chrono::{DateTime, Utc};
 use frame::MacroValue;
 use minijinja::{
-    AutoEscape, Environment, UndefinedBehavior,
+    AutoEscape, Environment, ErrorKind, UndefinedBehavior,
     value::{Value, ValueKind},
 };
 use std::{
@@ -144,7 +144,8 @@ impl Engine {
     pub(super) fn render(&self, file: &str, source: &str, globals: Value) -> Result<String, JinjaError> {
         let key = format!("file:{file}:{}", super::checksum::of([source]));
         if !self.library.has(&key) {
-            self.library.put(&key, template::rewritten(file, &key, source)?);
+            let written = template::rewritten(file, &key, source).map_err(|error| error.shown_in(source, 0))?;
+            self.library.put(&key, written);
         }
         let rendered = effort::within(file, || {
             let template = self.env.get_template(&key)?;
@@ -175,20 +176,41 @@ impl Engine {
         let Some(expression) = single else {
             return self.render(shown, text, globals).map(Value::from);
         };
-        let wrong = |what: String| JinjaError::syntax(shown, 1, what);
+        let wrong = |what: String| JinjaError::syntax(shown, 1, what).without_line();
         let expression = rewrite::expression(expression).map_err(wrong)?;
         let evaluated = effort::within(shown, || self.env.compile_expression(&expression)?.eval(globals));
-        evaluated.map_err(|error| JinjaError::new(shown, 1, error::message(&error)).without_line())
+        evaluated.map_err(|error| {
+            let message = self.no_package(&error, text).unwrap_or_else(|| error::message(&error));
+            JinjaError::new(shown, 1, message).without_line()
+        })
+    }
+
+    /// Where a method was called on a name that stands for nothing, the package that is missing by all appearances.
+    fn no_package(&self, error: &minijinja::Error, said: &str) -> Option<String> {
+        let method = error.detail().filter(|_| error.kind() == ErrorKind::UndefinedError)?;
+        let called = called_names("", said).ok()?;
+        let (package, name) = called.iter().find_map(|(package, name)| {
+            let package = package.as_ref()?;
+            let is_it = methods::of_nothing(name) == method && !self.macros.contains_key(package);
+            (is_it && !said.contains(&format!(".{package}.{name}"))).then_some((package, name))
+        })?;
+        Some(format!(
+            "{package}.{name}(): '{package}' stands for nothing here; if it is a package, name it in packages.yml, and \
+             `amalgam models deps` installs it"
+        ))
     }
 
     /// What went wrong, in words of the file that a person wrote.
     fn explained(&self, error: &minijinja::Error, file: &str, source: &str) -> JinjaError {
-        let message = error::message(error);
         let line = error.line();
         let in_macro = error.name().and_then(|name| {
             let (package, macro_name) = name.strip_prefix(frame::KEY_PREFIX)?.split_once(':')?;
             self.definition(package, macro_name).cloned().or_else(|| self.library.body(macro_name))
         });
+        let text = in_macro.as_ref().map_or(source, |definition| &definition.body);
+        let said = line.and_then(|line| text.lines().nth(line.checked_sub(1)?)).unwrap_or(text);
+        let missing = self.no_package(error, said).or_else(|| self.no_package(error, text));
+        let message = missing.unwrap_or_else(|| error::message(error));
         match (in_macro.as_deref(), line) {
             (Some(definition), Some(line)) => {
                 let at = definition.line + line - 1;

@@ -7,7 +7,7 @@ use super::{
         relation::Relation,
     },
     Exposure, Manifest, Node, Resource, Source,
-    load::{Read, explained},
+    load::Read,
 };
 use crate::{domain::ModelId, error::Result};
 use minijinja::{
@@ -296,5 +296,7 @@ pub(super) fn with_docs(read: &Read, package: &str, text: &str, shown: &str) -> 
     let subject = Subject::of_package(package);
     let scope =
         Scope::with(read.setting.clone(), subject, Task::Parse(Mutex::default()), BTreeMap::from([("doc", doc)]));
-    read.setting.engine.render(shown, text, scope.globals()).map_err(|e| explained(&e))
+    let rendered = read.setting.engine.render(shown, text, scope.globals());
+    // The line is that of the text, and not of the file.
+    rendered.map_err(|error| super::wrong(shown, format!("description: {}", error.message)))
 }

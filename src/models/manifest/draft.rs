@@ -16,7 +16,7 @@ use super::{
     Fault, Names, Node, Resource, SourceRead,
     load::{Read, explained, shown},
     place,
-    said::{Said, SaidOf, configure, latest_of, said_of},
+    said::{Said, SaidOf, configure, describe, latest_of, said_of},
     wrong,
 };
 use crate::{
@@ -73,7 +73,7 @@ impl Drafts {
                 if has_blocks && resource != Resource::Seed {
                     let found = jinja::definitions(&package.name, &file.path, &file.text).map_err(|e| explained(&e))?.0;
                     let snapshots: Vec<_> = found.into_iter().filter(|b| b.kind == BlockKind::Snapshot).collect();
-                    if !snapshots.is_empty() {
+                    if !snapshots.is_empty() || resource == Resource::Snapshot {
                         for block in &snapshots {
                             let (name, first_line) = (block.name.clone(), block.line - 1);
                             let piece = Piece {
@@ -142,10 +142,15 @@ impl Drafts {
         if let Some((entry, _)) = entry {
             self.used.insert((entry.file.clone(), entry.name.clone()));
         }
-        let parsed = configure(read, package, &mut node, &said).and_then(|()| {
-            // Where the project says that it is off, nobody looks into it.
-            if node.settings.flag("enabled") == Some(false) { Ok(()) } else { parse(read, &mut node, piece) }
-        });
+        let entry = entry.map(|(entry, _)| *entry);
+        let configured = configure(read, package, &mut node, entry, &said);
+        let described = describe(read, &mut node, entry, &said);
+        // Where the project says that it is off, nobody looks into it.
+        let is_off = |node: &Node| node.settings.flag("enabled") == Some(false);
+        if !is_off(&node) {
+            described?;
+        }
+        let parsed = configured.and_then(|()| if is_off(&node) { Ok(()) } else { parse(read, &mut node) });
         if let Err(error) = parsed {
             node.fault = Some(Fault::new(error));
             if let Ok(relation) = place::of(read, &node) {
@@ -198,10 +203,7 @@ impl Drafts {
             for entry in read.properties.of(list) {
                 let twin = described.insert((&entry.package, &entry.name), entry);
                 if let Some(twin) = twin.filter(|&twin| is_used(twin) || is_used(entry)) {
-                    let shown = |entry: &Entry| match entry.line {
-                        Some(line) => format!("{}:{line}", entry.file),
-                        None => entry.file.clone(),
-                    };
+                    let shown = |entry: &Entry| read.place_of(entry);
                     let what =
                         format!("{} '{}' is described in {} already", resource.as_str(), entry.name, shown(twin));
                     return Err(wrong(&shown(entry), what));
@@ -232,8 +234,17 @@ impl Drafts {
                 (id.clone(), (node.settings.text("access"), node.settings.text("group"), node.package.clone()))
             })
             .collect();
+        let known: BTreeSet<&str> = read.properties.of("groups").iter().map(|group| group.name.as_str()).collect();
+        let mut disabled = self.disabled;
+        let mut gone = Vec::new();
         for node in nodes.values_mut() {
-            resolve(node, read, names);
+            if !resolve(node, read, names) {
+                gone.push(node.id.clone());
+            }
+            if let Some(group) = node.settings.text("group").filter(|group| !known.contains(group.as_str())) {
+                let what = format!("there is no group '{group}'{}", super::hint(&group, &known));
+                node.fault = node.fault.take().or_else(|| Some(Fault::new(wrong(&node.file, what))));
+            }
             for parent in &node.parents {
                 let Some((Some(access), group, _)) = groups.get(parent).map(|(a, g, p)| (a, g, p)) else { continue };
                 if access == "private" && group != &node.settings.text("group") {
@@ -243,7 +254,8 @@ impl Drafts {
                 }
             }
         }
-        (nodes, self.disabled)
+        disabled.extend(gone.iter().filter_map(|id| nodes.remove(id)));
+        (nodes, disabled)
     }
 }
 
@@ -281,6 +293,8 @@ fn draft(
     let id = ModelId::new(format!("{}.{}.{name}{suffix}", piece.resource.as_str(), package.name));
     let text = if piece.resource == Resource::Seed { "" } else { piece.text };
     let checksum = super::super::checksum::plain(piece.text.trim());
+    let above = text.len() - text.trim_start().len();
+    let above = text[..above].matches('\n').count();
     Node {
         id,
         resource: piece.resource,
@@ -290,7 +304,7 @@ fn draft(
         root: Arc::new(package.root.clone()),
         fqn,
         source: text.trim().into(),
-        first_line: piece.first_line,
+        first_line: piece.first_line + above,
         checksum,
         settings: Settings::default(),
         relation: Relation { database: read.setting.database.clone(), schema: String::new(), name: name.clone() },
@@ -315,7 +329,7 @@ fn draft(
 }
 
 /// Renders the node for what it says of itself.
-fn parse(read: &Read, node: &mut Node, piece: &Piece<'_>) -> Result<()> {
+fn parse(read: &Read, node: &mut Node) -> Result<()> {
     if node.resource != Resource::Seed {
         let subject = Subject { this: None, ..Subject::of(node) };
         let scope = Scope::new(read.setting.clone(), subject, Task::Parse(Mutex::default()));
@@ -324,7 +338,8 @@ fn parse(read: &Read, node: &mut Node, piece: &Piece<'_>) -> Result<()> {
         let of_columns = node.columns.values().filter_map(|column| column["constraints"].as_array());
         let constraints = node.constraints.iter().chain(of_columns.flatten());
         for to in constraints.filter_map(|constraint| constraint["to"].as_str()).filter(|to| to.trim().ends_with(')')) {
-            let shown = node.patch.as_ref().unwrap_or(&node.file);
+            let shown =
+                node.patch.as_ref().and_then(|patch| patch.split_once("://")).map_or(&*node.file, |(_, file)| file);
             let text = format!("{{{{ {to} }}}}");
             read.setting.engine.evaluate(shown, &text, scope.globals()).map_err(|error| explained(&error))?;
         }
@@ -333,12 +348,10 @@ fn parse(read: &Read, node: &mut Node, piece: &Piece<'_>) -> Result<()> {
             node.settings.merge(config);
         }
         (node.refs, node.source_calls) = (collected.refs, collected.sources);
-        rendered.map_err(|mut error| {
-            // A block's lines are counted from the file's beginning.
-            if error.called_from.is_none() {
-                error.line = error.line.map(|line| line + piece.first_line);
-            }
-            explained(&error)
+        rendered.map_err(|error| match node.resource {
+            // The line is that of the statement, and not of the file.
+            Resource::Operation => wrong(&node.place(), format!("{}{}", error.message, error.excerpt)),
+            _ => explained(&error.below(node.first_line, &node.source)),
         })?;
     }
     quote(node);
@@ -356,13 +369,14 @@ fn quote(node: &mut Node) {
         Policy { database: flag("database", true), schema: flag("schema", true), identifier: flag("identifier", true) };
 }
 
-/// Looks up what the node refers to.
-pub(super) fn resolve(node: &mut Node, read: &Read, names: &Names) {
-    let fault = |file: &str, what: String| Fault::new(wrong(file, what));
+/// Looks up what the node refers to; whether it stays in the graph. A test of what is not there leaves it, as with dbt:
+/// with a warning, or in silence where what it names is off.
+pub(super) fn resolve(node: &mut Node, read: &Read, names: &Names) -> bool {
+    let mut lost = Vec::new();
     for call in &node.refs {
         match names.resolve(call, &node.package) {
             Ok(id) => drop(node.parents.insert(id.clone())),
-            Err(what) => node.fault = node.fault.take().or_else(|| Some(fault(&node.file, what))),
+            Err(what) => lost.push(what),
         }
     }
     for (source, table) in &node.source_calls {
@@ -373,7 +387,17 @@ pub(super) fn resolve(node: &mut Node, read: &Read, names: &Names) {
                 let raw = is_raw.then(|| TableName::from(relation.name.as_str()));
                 node.sources.insert(SourceRead { id: found.id.clone(), relation: relation.clone(), raw });
             }
-            Err(what) => node.fault = node.fault.take().or_else(|| Some(fault(&node.file, what))),
+            Err(what) => lost.push(what),
         }
     }
+    let Some(first) = lost.first().filter(|_| node.fault.is_none()) else { return true };
+    if node.resource != Resource::Test {
+        node.fault = Some(Fault::new(wrong(&node.file, first)));
+        return true;
+    }
+    if let Some(lost) = lost.iter().find(|lost| !lost.is_off) {
+        tracing::warn!("{}: test {}: {lost}; it is left out", node.place(), node.name);
+    }
+    node.settings.set("enabled", false.into());
+    false
 }

@@ -7,7 +7,7 @@ use super::{
             scope::{Collected, DBT, Scope, Subject, Task},
         },
         jinja::Definition,
-        reading::{Entry, Settings, rendered},
+        reading::{Entry, Settings, Step, look_at_config, rendered},
         relation::Relation,
     },
     GenericTest, Names, Node, RefCall, Resource, Source,
@@ -15,15 +15,19 @@ use super::{
     load::{Read, explained},
     place,
     said::columns_of,
-    sources::tests,
     test_name::{number, synthesized},
     wrong,
 };
-use crate::{domain::ModelId, error::Result, warehouse::quote};
+use crate::{
+    domain::ModelId,
+    error::{Error, Result},
+    warehouse::quote,
+};
 use minijinja::value::Value;
 use serde_json::{Map, Value as Json};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Display,
     sync::{Arc, Mutex},
 };
 
@@ -49,6 +53,9 @@ const CONFIG_KEYS: &[&str] = &[
 struct Target<'a> {
     package: &'a str,
     file: &'a str,
+    /// Where properties speak of it.
+    entry: &'a Entry,
+    /// What it is, for people: `model pay`.
     shown: String,
     /// What its name begins with: nothing, or `source_`.
     prefix: &'static str,
@@ -74,24 +81,36 @@ pub(super) fn add(
         }
     }
     for source in found.iter().filter(|s| s.is_enabled) {
+        let of_source = |entry: &&Entry| entry.file == source.file && entry.at.1 == source.at.0;
+        let Some(entry) = read.properties.of("sources").iter().filter(|e| e.package == source.package).find(of_source)
+        else {
+            continue;
+        };
         let target = Target {
             package: &source.package,
             file: &source.file,
-            shown: format!("{}: source {}.{}", source.file, source.source, source.name),
+            entry,
+            shown: format!("source {}.{}", source.source, source.name),
             prefix: "source_",
             name: format!("{}_{}", source.source, source.name),
             call: format!("source('{}', '{}')", source.source, source.name),
             attached: None,
         };
-        of_target(read, &target, &source.columns.iter().collect::<Vec<_>>(), &source.tests, &mut made)?;
+        let Some(table) = entry.map.get("tables").and_then(|all| all.get(source.at.1)).and_then(Json::as_object) else {
+            continue;
+        };
+        of_target(read, &target, &columns_of(&[table]), Some(table), &mut made)?;
     }
     let is_off = |node: &Node| node.settings.flag("enabled") == Some(false);
-    let (disabled, made): (Vec<Node>, Vec<Node>) = made.into_iter().partition(is_off);
+    let (mut disabled, made): (Vec<Node>, Vec<Node>) = made.into_iter().partition(is_off);
     for (place, mut node) in made.into_iter().enumerate() {
         if let Some(generic) = &mut node.generic {
             generic.place = place;
         }
-        resolve(&mut node, read, names);
+        if !resolve(&mut node, read, names) {
+            disabled.push(node);
+            continue;
+        }
         let (id, shown) = (node.id.clone(), node.file.clone());
         if nodes.insert(id, node).is_some() {
             return Err(wrong(&shown, "one test is said twice; give one of them a name"));
@@ -124,7 +143,8 @@ fn of_entry(
         let target = Target {
             package: &entry.package,
             file: &entry.file,
-            shown: format!("{}: {} {}", entry.file, resource.as_str(), entry.name),
+            entry,
+            shown: format!("{} {}", resource.as_str(), entry.name),
             prefix: "",
             name: number.as_ref().map_or_else(|| entry.name.clone(), |v| format!("{}_v{v}", entry.name)),
             call: match &number {
@@ -135,7 +155,7 @@ fn of_entry(
         };
         let said: Vec<&Map<String, Json>> = version.into_iter().chain([&entry.map]).collect();
         let own = said.iter().find(|map| map.contains_key("data_tests") || map.contains_key("tests"));
-        of_target(read, &target, &columns_of(&said), &own.map(|map| tests(map)).unwrap_or_default(), made)?;
+        of_target(read, &target, &columns_of(&said), own.copied(), made)?;
     }
     Ok(())
 }
@@ -144,20 +164,52 @@ fn of_target(
     read: &Read,
     target: &Target<'_>,
     columns: &[&Map<String, Json>],
-    whole: &[Json],
+    whole: Option<&Map<String, Json>>,
     made: &mut Vec<Node>,
 ) -> Result<()> {
     for column in columns {
+        let way = target.entry.way_to(column);
         let name = column.get("name").and_then(Json::as_str).unwrap_or_default();
         let name = if column.get("quote") == Some(&Json::Bool(true)) { quote(name) } else { name.to_owned() };
-        for said in tests(column) {
-            made.push(one(read, target, &said, Some((&name, super::sources::tags_of(column))))?);
+        for (below, said) in placed_tests(column) {
+            let place = Placed { target, way: [way.as_slice(), &below].concat() };
+            made.push(one(read, &place, said, Some((&name, super::sources::tags_of(column))))?);
         }
     }
-    for said in whole {
-        made.push(one(read, target, said, None)?);
+    if let Some(whole) = whole {
+        let way = target.entry.way_to(whole);
+        for (below, said) in placed_tests(whole) {
+            made.push(one(read, &Placed { target, way: [way.as_slice(), &below].concat() }, said, None)?);
+        }
     }
     Ok(())
+}
+
+/// One test as it is said: of what, and where.
+struct Placed<'a> {
+    target: &'a Target<'a>,
+    /// From the entry to it.
+    way: Vec<Step>,
+}
+
+impl Placed<'_> {
+    /// What is wrong with it.
+    fn wrong(&self, read: &Read, what: impl Display) -> Error {
+        read.wrong_in(self.target.entry, &self.way, format!("{}: {what}", self.target.shown))
+    }
+
+    /// Its place and what it is of.
+    fn shown(&self, read: &Read) -> String {
+        format!("{}: {}", read.place_of(self.target.entry), self.target.shown)
+    }
+}
+
+/// The tests of a map under either of their names, each with the steps to it.
+fn placed_tests(map: &Map<String, Json>) -> impl Iterator<Item = (Vec<Step>, &Json)> {
+    ["data_tests", "tests"].into_iter().flat_map(|key| {
+        let tests = map.get(key).and_then(Json::as_array).into_iter().flatten().enumerate();
+        tests.map(move |(at, test)| (vec![Step::Key(key.to_owned()), Step::Item(at)], test))
+    })
 }
 
 /// The word of a test and what it is given: `not_null`, `{unique: {…}}`, `{test_name: unique, …}`.
@@ -191,9 +243,10 @@ fn taken_apart(said: &Json) -> Option<(String, Map<String, Json>)> {
     }
 }
 
-fn one(read: &Read, target: &Target<'_>, said: &Json, column: Option<(&str, Vec<String>)>) -> Result<Node> {
+fn one(read: &Read, place: &Placed<'_>, said: &Json, column: Option<(&str, Vec<String>)>) -> Result<Node> {
+    let target = place.target;
     let (word, mut given) = taken_apart(said)
-        .ok_or_else(|| wrong(&target.shown, "a test must be a name, or one name with its arguments below it"))?;
+        .ok_or_else(|| place.wrong(read, "a test must be a name, or one name with its arguments below it"))?;
     if let Some(Json::Object(arguments)) = given.remove("arguments") {
         given.extend(arguments);
     }
@@ -233,12 +286,13 @@ fn one(read: &Read, target: &Target<'_>, said: &Json, column: Option<(&str, Vec<
         settings.set("alias", alias.into());
     }
     for (key, value) in &own {
-        settings.set(key, rendered(value, &target.shown, &render)?);
+        let value = rendered(value, &place.shown(read), &render)?;
+        look_at_config("test", key, &value).map_err(|what| place.wrong(read, format!("test '{word}': {what}")))?;
+        settings.set(key, value);
     }
     for tag in column.iter().flat_map(|(_, tags)| tags) {
         settings.set("tags", tag.as_str().into());
     }
-    check(&target.shown, &word, &settings)?;
     let mut arguments = given;
     arguments.insert("model".to_owned(), model.into());
     let id = format!("test.{}.{name}.{}", target.package, number(&name, namespace.as_deref(), short, &arguments));
@@ -275,13 +329,14 @@ fn one(read: &Read, target: &Target<'_>, said: &Json, column: Option<(&str, Vec<
             attached: target.attached.clone(),
             place: 0,
             arguments,
+            steps: target.entry.steps(&place.way),
         }),
         unit: None,
         fault: None,
         name,
     };
     if node.settings.flag("enabled") != Some(false) {
-        parse(read, target, &mut node)?;
+        parse(read, place, &mut node)?;
     }
     node.relation = place::of(read, &node)?;
     Ok(node)
@@ -293,7 +348,9 @@ pub(super) fn macro_name(namespace: Option<&str>, word: &str) -> String {
 }
 
 /// Finds the test's macro, and what its arguments and its own text refer to.
-fn parse(read: &Read, target: &Target<'_>, node: &mut Node) -> Result<()> {
+fn parse(read: &Read, place: &Placed<'_>, node: &mut Node) -> Result<()> {
+    let target = place.target;
+    let shown = place.shown(read);
     let Some(generic) = node.generic.clone() else { return Ok(()) };
     let subject = Subject { this: None, ..Subject::of(node) };
     let scope = Scope::new(read.setting.clone(), subject, Task::Parse(Mutex::default()));
@@ -308,7 +365,9 @@ fn parse(read: &Read, target: &Target<'_>, node: &mut Node) -> Result<()> {
         let names: BTreeSet<&str> =
             read.setting.engine.definitions().filter_map(|d| d.name.strip_prefix("test_")).collect();
         let hint = super::hint(&generic.word, names);
-        return Err(wrong(&target.shown, format!("there is no test '{}'{hint}", shown_word(&generic))));
+        return Err(
+            place.wrong(read, format!("there is no test '{}'{}", shown_word(&generic), missing(read, &generic, &hint)))
+        );
     };
     node.macros.insert(format!("macro.{}.{}", definition.package, definition.name));
     let mut collected = Collected::default();
@@ -324,7 +383,7 @@ fn parse(read: &Read, target: &Target<'_>, node: &mut Node) -> Result<()> {
                 }
                 continue;
             }
-            read.setting.engine.evaluate(&target.shown, text, scope.globals()).map_err(|e| explained(&e))?;
+            read.setting.engine.evaluate(&shown, text, scope.globals()).map_err(|e| explained(&e))?;
         }
     }
     // A test's own text names models rarely; then it is rendered to see which.
@@ -336,7 +395,7 @@ fn parse(read: &Read, target: &Target<'_>, node: &mut Node) -> Result<()> {
         let kwargs = Value::from(minijinja::value::Kwargs::from_iter(named));
         let callable = read.setting.engine.macro_value(&definition, scope.globals());
         // While parsing many a macro can't go to its end; what it has named until then counts.
-        if let Err(error) = read.setting.engine.call(&callable, &[kwargs], &target.shown) {
+        if let Err(error) = read.setting.engine.call(&callable, &[kwargs], &shown) {
             tracing::debug!(test = %node.name, %error, "its macro was not rendered to its end while parsing");
         }
     }
@@ -361,6 +420,14 @@ fn names_more(read: &Read, name: &str, definition: &Definition) -> bool {
     let packages = read.setting.packages.iter().flat_map(|package| chosen.iter().map(move |name| (package, name)));
     let mut others = packages.filter_map(|(package, name)| read.setting.engine.definition(package, name));
     mentions(definition) || others.any(|other| mentions(other))
+}
+
+/// Why there may be no such test: a package that is not installed, or a name that is near.
+fn missing(read: &Read, generic: &GenericTest, hint: &str) -> String {
+    match &generic.namespace {
+        Some(package) if !read.setting.packages.contains(package) => super::no_package(package, &read.setting.packages),
+        _ => hint.to_owned(),
+    }
 }
 
 fn shown_word(generic: &GenericTest) -> String {
@@ -404,13 +471,5 @@ fn texts_with_jinja(value: &Json) -> Vec<&str> {
         Json::Array(items) => items.iter().flat_map(texts_with_jinja).collect(),
         Json::Object(map) => map.values().flat_map(texts_with_jinja).collect(),
         _ => Vec::new(),
-    }
-}
-
-/// Refuses what would be found only when the test is run.
-fn check(shown: &str, word: &str, settings: &Settings) -> Result<()> {
-    match settings.text("severity").map(|s| s.to_ascii_lowercase()).as_deref() {
-        None | Some("error" | "warn") => Ok(()),
-        Some(other) => Err(wrong(shown, format!("test {word}: severity '{other}' is neither error nor warn"))),
     }
 }

@@ -3,9 +3,12 @@
 use super::{
     super::{
         builtin,
-        context::scope::{Scope, Setting, Subject, Task},
+        context::{
+            Says,
+            scope::{Scope, Setting, Subject, Task},
+        },
         jinja::{self, BlockKind, Engine, JinjaError},
-        reading::{self, ProjectFile, Properties, selectors},
+        reading::{self, Entry, ProjectFile, Properties, Step, selectors},
     },
     Manifest, Names, Unused, attach,
     draft::Drafts,
@@ -16,6 +19,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Display,
     path::Path,
     sync::{Arc, Mutex, OnceLock},
 };
@@ -35,6 +39,8 @@ pub(in crate::models) struct Given {
     pub invocation: String,
     /// When the command began.
     pub now: DateTime<Utc>,
+    /// Who hears what templates say.
+    pub says: Option<Says>,
 }
 
 /// What reading finds and parsing needs.
@@ -56,11 +62,25 @@ impl Read {
         self.packages.iter().find(|p| p.name == name)
     }
 
+    /// What is wrong with something that lies below an entry of a properties file.
+    pub(super) fn wrong_in(&self, entry: &Entry, below: &[Step], what: impl Display) -> Error {
+        let package = self.package(&entry.package).unwrap_or_else(|| self.own());
+        let shown = shown(self.own(), package, &entry.file);
+        entry.wrong(&package.root, &shown, below, &what.to_string())
+    }
+
+    /// File and line of an entry.
+    pub(super) fn place_of(&self, entry: &Entry) -> String {
+        let package = self.package(&entry.package).unwrap_or_else(|| self.own());
+        entry.place(&shown(self.own(), package, &entry.file))
+    }
+
     /// The value of a text in a YAML file of a package.
     pub(super) fn render(&self, package: &str, text: &str, shown: &str) -> Result<Json> {
         let subject = Subject::of_package(package);
         let scope = Scope::new(self.setting.clone(), subject, Task::Parse(Mutex::default()));
-        let value = self.setting.engine.evaluate(shown, text, scope.globals()).map_err(|e| explained(&e))?;
+        let value =
+            self.setting.engine.evaluate(shown, text, scope.globals()).map_err(|e| explained(&e.without_line()))?;
         Ok(jinja::to_json(&value))
     }
 
@@ -198,6 +218,7 @@ fn read(root: &Path, given: Given) -> Result<Read> {
         raw_schema: given.raw_schema,
         flags: own.flags().into_iter().chain(given.flags).collect(),
         invocation: given.invocation,
+        says: given.says,
         engine,
     });
     let mut properties = Properties::default();

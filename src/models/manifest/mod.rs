@@ -149,6 +149,12 @@ pub(super) fn hint<N: Display>(name: &str, known: impl IntoIterator<Item = N>) -
     near.map_or_else(String::new, |(_, known)| format!("; did you mean '{known}'?"))
 }
 
+/// That a package is not there, and how it comes to be.
+pub(super) fn no_package<'a>(name: &str, known: impl IntoIterator<Item = &'a String>) -> String {
+    let hint = hint(name, known);
+    format!(": there is no package '{name}'{hint}; name it in packages.yml, and `amalgam models deps` installs it")
+}
+
 /// Something is wrong with the project, at a place.
 pub(super) fn wrong(shown: &str, what: impl Display) -> Error {
     Error::new(Kind::ModelProject, format!("{shown}: {what}"))

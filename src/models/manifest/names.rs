@@ -3,7 +3,10 @@
 use super::super::{context::relation::Policy, relation::Relation};
 use super::{Node, RefCall, Resource};
 use crate::domain::ModelId;
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::{self, Display},
+};
 
 /// Every node and every source's table, by name.
 #[derive(Debug, Default)]
@@ -40,6 +43,20 @@ pub(in crate::models) struct SourceTable {
     pub is_enabled: bool,
 }
 
+/// Why a name stands for nothing.
+#[derive(Debug)]
+pub(in crate::models) struct Lost {
+    what: String,
+    /// Whether what it names is there, and is off.
+    pub is_off: bool,
+}
+
+impl Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
 impl Names {
     /// None yet, for a project.
     pub(in crate::models) fn new(project: &str) -> Self {
@@ -69,10 +86,10 @@ impl Names {
     /// The node that a `ref` in a package names, or what is wrong with it.
     ///
     /// Without a package the project's own comes first, then that of the reader, then any.
-    pub(in crate::models) fn resolve(&self, call: &RefCall, reader: &str) -> Result<&ModelId, String> {
+    pub(in crate::models) fn resolve(&self, call: &RefCall, reader: &str) -> Result<&ModelId, Lost> {
         let shown = shown(call);
         let Some(named) = self.nodes.get(&call.name) else {
-            return Err(format!("{shown}: there is no such model{}", super::hint(&call.name, self.nodes.keys())));
+            return Err(lost(format!("{shown}: there is no such model{}", super::hint(&call.name, self.nodes.keys()))));
         };
         let fits = |n: &&Named| match &call.version {
             Some(version) => n.version.as_ref() == Some(version),
@@ -90,7 +107,9 @@ impl Names {
             None => of(Some(&self.project)).or_else(|| of(Some(reader))).or_else(|| of(None)),
         };
         match found {
-            Some(found) if found.is_disabled => Err(format!("{shown}: that model is disabled")),
+            Some(found) if found.is_disabled => {
+                Err(Lost { what: format!("{shown}: that model is disabled"), is_off: true })
+            }
             Some(found) => Ok(&found.id),
             None => {
                 let versions: Vec<&str> = named.iter().filter_map(|n| n.version.as_deref()).collect();
@@ -99,13 +118,13 @@ impl Names {
                     (_, Some(package)) => format!("; package '{package}' has no such model"),
                     _ => String::new(),
                 };
-                Err(format!("{shown}: there is no such model{there}"))
+                Err(lost(format!("{shown}: there is no such model{there}")))
             }
         }
     }
 
     /// The table that a `source` in a package names, or what is wrong with it.
-    pub(in crate::models) fn source(&self, source: &str, table: &str, reader: &str) -> Result<&SourceTable, String> {
+    pub(in crate::models) fn source(&self, source: &str, table: &str, reader: &str) -> Result<&SourceTable, Lost> {
         let key = (source.to_owned(), table.to_owned());
         let shown = format!("source('{source}', '{table}')");
         if let Some(found) = self.sources.get(&key) {
@@ -113,16 +132,20 @@ impl Names {
             let chosen = of(&self.project).or_else(|| of(reader)).or_else(|| found.first());
             return match chosen {
                 Some(chosen) if chosen.is_enabled => Ok(chosen),
-                _ => Err(format!("{shown}: that table is disabled")),
+                _ => Err(Lost { what: format!("{shown}: that table is disabled"), is_off: true }),
             };
         }
         let tables: Vec<&String> = self.sources.keys().filter(|(s, _)| s == source).map(|(_, t)| t).collect();
         if tables.is_empty() {
             let hint = super::hint(source, self.sources.keys().map(|(s, _)| s));
-            return Err(format!("{shown}: there is no such source{hint}"));
+            return Err(lost(format!("{shown}: there is no such source{hint}")));
         }
-        Err(format!("{shown}: the source has no such table{}", super::hint(table, tables)))
+        Err(lost(format!("{shown}: the source has no such table{}", super::hint(table, tables))))
     }
+}
+
+fn lost(what: String) -> Lost {
+    Lost { what, is_off: false }
 }
 
 fn shown(call: &RefCall) -> String {

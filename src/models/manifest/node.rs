@@ -1,6 +1,10 @@
 //! One node of a project: what was said of it, what it reads, and where it goes.
 
-use super::super::{context::relation::Policy, reading::Settings, relation::Relation};
+use super::super::{
+    context::relation::Policy,
+    reading::{Settings, Step, line_of},
+    relation::Relation,
+};
 use super::UnitTest;
 use crate::{
     domain::{ModelId, TableName},
@@ -90,6 +94,8 @@ pub(in crate::models) struct GenericTest {
     pub place: usize,
     /// The node that it was said of; `None` for a source's table.
     pub attached: Option<ModelId>,
+    /// The steps to it in its file.
+    pub steps: Vec<Step>,
 }
 
 /// One node.
@@ -168,6 +174,12 @@ impl Node {
         self.settings.text("materialized").unwrap_or_else(|| usual.to_owned())
     }
 
+    /// Whether its file holds nothing: it is there, and nobody makes or runs it.
+    pub(in crate::models) fn is_empty(&self) -> bool {
+        use Resource as R;
+        matches!(self.resource, R::Model | R::Snapshot | R::Test | R::Analysis) && self.source.is_empty()
+    }
+
     /// Whether it is a part of the queries that read it.
     pub(in crate::models) fn is_ephemeral(&self) -> bool {
         self.resource == Resource::Model && self.settings.text("materialized").as_deref() == Some("ephemeral")
@@ -176,6 +188,23 @@ impl Node {
     /// Whether what reads it goes on with its last good version where it fails.
     pub(in crate::models) fn continues(&self) -> bool {
         self.settings.text("on_error").as_deref() == Some("continue")
+    }
+
+    /// Where it is written, for people: its file; of a generic test, and of a statement of the
+    /// project, with the line, for which the file is read again.
+    pub(in crate::models) fn place(&self) -> String {
+        let at = self.name.rsplit('-').next().and_then(|at| at.parse::<usize>().ok());
+        let (steps, below) = match (&self.generic, at) {
+            (Some(generic), _) => (generic.steps.clone(), String::new()),
+            (None, Some(at)) if self.resource == Resource::Operation => {
+                let steps = vec![Step::Key(self.path.clone()), Step::Item(at)];
+                (steps, format!(": {}, entry {}", self.path, at + 1))
+            }
+            _ => return self.file.clone(),
+        };
+        let text = std::fs::read_to_string(self.root.join(&self.file)).unwrap_or_default();
+        let line = line_of(&text, &steps).map_or_else(String::new, |line| format!(":{line}"));
+        format!("{}{line}{below}", self.file)
     }
 
     /// Refuses a node whose own file can't be used.

@@ -1,9 +1,10 @@
 //! What properties and the projects' trees say of a node: its configuration, descriptions, columns and constraints.
 
 use super::{
-    super::reading::{Entry, ProjectFile, rendered, texts},
+    super::reading::{Entry, ProjectFile, Step, look_at_config, rendered, texts},
     Node, Resource,
     load::Read,
+    wrong,
 };
 use crate::error::Result;
 use serde_json::{Map, Value as Json};
@@ -70,7 +71,13 @@ pub(in crate::models) fn version_order(a: &Json, b: &Json) -> std::cmp::Ordering
 }
 
 /// Takes what the projects and the properties say of the node.
-pub(super) fn configure(read: &Read, package: &ProjectFile, node: &mut Node, said: &Said<'_>) -> Result<()> {
+pub(super) fn configure(
+    read: &Read,
+    package: &ProjectFile,
+    node: &mut Node,
+    entry: Option<&Entry>,
+    said: &Said<'_>,
+) -> Result<()> {
     let tree = match node.resource {
         Resource::Model => "models",
         Resource::Seed => "seeds",
@@ -94,24 +101,46 @@ pub(super) fn configure(read: &Read, package: &ProjectFile, node: &mut Node, sai
     for map in said.iter().rev() {
         for key in ["tags", "meta", "docs", "access", "group"] {
             if let Some(value) = map.get(key) {
+                refused(read, node.resource, entry, map, &[key], value)?;
                 node.settings.set(key, value.clone());
             }
         }
         if let Some(config) = map.get("config") {
-            let shown = node.patch.clone().unwrap_or_default();
+            let shown = entry.map(|entry| read.place_of(entry)).unwrap_or_default();
             let hooks = |key: &str| matches!(key, "pre-hook" | "post-hook" | "pre_hook" | "post_hook");
             for (key, value) in config.as_object().into_iter().flatten() {
                 let value = if hooks(key) { value.clone() } else { rendered(value, &shown, &render)? };
+                refused(read, node.resource, entry, map, &["config", key], &value)?;
                 node.settings.set(key, value);
             }
         }
     }
-    describe(read, node, said)
+    Ok(())
+}
+
+/// Refuses a value that a key of the configuration can't have.
+fn refused(
+    read: &Read,
+    resource: Resource,
+    entry: Option<&Entry>,
+    map: &Map<String, Json>,
+    keys: &[&str],
+    value: &Json,
+) -> Result<()> {
+    let key = keys.last().copied().unwrap_or_default();
+    let Err(what) = look_at_config(resource.as_str(), key, value) else { return Ok(()) };
+    let Some(entry) = entry else { return Err(wrong("config", what)) };
+    let mut way = entry.way_to(map);
+    way.extend(keys.iter().map(|key| Step::Key((*key).to_owned())));
+    Err(read.wrong_in(entry, &way, format!("{} {}: config, {what}", resource.as_str(), entry.name)))
 }
 
 /// Takes descriptions, columns and constraints.
-fn describe(read: &Read, node: &mut Node, said: &Said<'_>) -> Result<()> {
-    let shown = node.patch.clone().unwrap_or_default();
+///
+/// # Errors
+/// A description names a text that there is none of: that is the properties' fault, and not the node's.
+pub(super) fn describe(read: &Read, node: &mut Node, entry: Option<&Entry>, said: &Said<'_>) -> Result<()> {
+    let shown = entry.map(|entry| format!("{}: {}", read.place_of(entry), entry.name)).unwrap_or_default();
     let first = |key: &str| said.iter().find_map(|map| map.get(key).filter(|v| !v.is_null()));
     if let Some(text) = first("description").and_then(Json::as_str) {
         node.description = read.described(&node.package, text, &shown)?;
@@ -122,7 +151,7 @@ fn describe(read: &Read, node: &mut Node, said: &Said<'_>) -> Result<()> {
         let Some(name) = column.get("name").and_then(Json::as_str) else { continue };
         let mut column = column.clone();
         if let Some(text) = column.get("description").and_then(Json::as_str) {
-            let text = read.described(&node.package, text, &shown)?;
+            let text = read.described(&node.package, text, &format!("{shown}, column {name}"))?;
             column.insert("description".to_owned(), text.into());
         }
         node.columns.insert(name.to_owned(), Json::Object(column));

@@ -3,7 +3,7 @@
 use super::{
     super::{
         context::relation::Policy,
-        reading::{Settings, texts},
+        reading::{Settings, Step, texts},
         relation::Relation,
     },
     SourceTable,
@@ -40,8 +40,8 @@ pub(in crate::models) struct Source {
     pub source_description: String,
     /// What is said of its columns.
     pub columns: Vec<Map<String, Json>>,
-    /// Its tests, as written.
-    pub tests: Vec<Json>,
+    /// Which entry of its file it stands in, and which of the entry's tables it is.
+    pub at: (usize, usize),
     /// What loads it, as somebody wrote.
     pub loader: String,
     /// The column, or the query, that tells when it was loaded.
@@ -72,7 +72,7 @@ impl Source {
 pub(super) fn read(read: &Read) -> Result<Vec<Source>> {
     let mut found: Vec<Source> = Vec::new();
     for entry in read.properties.of("sources") {
-        let shown = format!("{}: source {}", entry.file, entry.name);
+        let shown = format!("{}: source {}", read.place_of(entry), entry.name);
         let package = read.package(&entry.package).ok_or_else(|| wrong(&shown, "its package is gone"))?;
         let render = |value: &Json| {
             super::super::reading::rendered(value, &shown, &|text, shown| read.render(&entry.package, text, shown))
@@ -119,8 +119,15 @@ pub(super) fn read(read: &Read) -> Result<Vec<Source>> {
                 of_map(table).or_else(|| settings.get(key).cloned()).or_else(|| of_map(&entry.map))
             };
             let id = format!("source.{}.{}.{name}", entry.package, entry.name);
-            if found.iter().any(|known| known.id == id) {
-                return Err(wrong(&shown, format!("table {name} is said twice")));
+            if let Some(twin) = found.iter().find(|known| known.id == id) {
+                let first = read
+                    .properties
+                    .of("sources")
+                    .iter()
+                    .find(|e| e.package == twin.package && e.file == twin.file && e.at.1 == twin.at.0);
+                let place = first.map_or_else(|| twin.file.clone(), |first| read.place_of(first));
+                let what = format!("source {}: table '{name}' is described in {place} already", entry.name);
+                return Err(read.wrong_in(entry, &[Step::Key("tables".to_owned()), Step::Item(at)], what));
             }
             let quoted = |key: &str, usual: bool| {
                 let of_map =
@@ -151,7 +158,7 @@ pub(super) fn read(read: &Read) -> Result<Vec<Source>> {
                 description: described(table)?,
                 source_description: described(&entry.map)?,
                 columns: columns.filter_map(|c| c.as_object().cloned()).collect(),
-                tests: tests(table),
+                at: (entry.at.1, at),
                 loader: text(table, "loader")?.or(text(&entry.map, "loader")?).unwrap_or_default(),
                 loaded_at: of("loaded_at_field").and_then(|v| v.as_str().map(str::to_owned)),
                 loaded_at_query: of("loaded_at_query").and_then(|v| v.as_str().map(str::to_owned)),
@@ -162,12 +169,6 @@ pub(super) fn read(read: &Read) -> Result<Vec<Source>> {
         }
     }
     Ok(found)
-}
-
-/// Tests under either of their names.
-pub(super) fn tests(map: &Map<String, Json>) -> Vec<Json> {
-    let all = ["data_tests", "tests"].into_iter().filter_map(|key| map.get(key)?.as_array());
-    all.flatten().cloned().collect()
 }
 
 /// The nearer says more; null says that there is none.

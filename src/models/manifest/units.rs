@@ -332,8 +332,12 @@ fn input_id(read: &Read, names: &Names, entry: &Entry, input: &str, shown: &str)
     read.setting.engine.evaluate(shown, &text, scope.globals()).map_err(|e| explained(&e))?;
     let Collected { refs, sources, .. } = scope.collected();
     let found = match (refs.first(), sources.first()) {
-        (Some(call), _) => names.resolve(call, &entry.package).map(|id| id.as_str().to_owned()),
-        (None, Some((source, table))) => names.source(source, table, &entry.package).map(|found| found.id.clone()),
+        (Some(call), _) => {
+            names.resolve(call, &entry.package).map(|id| id.as_str().to_owned()).map_err(|lost| lost.to_string())
+        }
+        (None, Some((source, table))) => {
+            names.source(source, table, &entry.package).map(|found| found.id.clone()).map_err(|lost| lost.to_string())
+        }
         (None, None) => Err(format!("the input {input} is none of ref(…), source(…) and this")),
     };
     found.map_err(|what| wrong(shown, what))

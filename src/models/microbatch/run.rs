@@ -45,7 +45,7 @@ impl Work<'_> {
     async fn batch(&self, on: On<'_, '_>, word: String, batch: Batch, turn: Turn) -> Result<()> {
         let Templates { manifest, id, started, full_refresh, .. } = self.templates.clone();
         let sql = with_connection(on, move |connection| {
-            let usual = Manner::new(started, Some(connection));
+            let usual = Manner::new(started, Some(connection)).aloud(&manifest);
             let manner = Manner { as_new: false, full_refresh, batch: Some(batch), ..usual };
             compile::compile(&manifest, manifest.node(&id)?, &manner)
         })

@@ -3,6 +3,7 @@
 //! Gives plain data; what it means is `manifest/`'s. As strict and as lenient as dbt 1.10: most unknown keys are passed
 //! over, with a warning.
 
+mod entry;
 mod files;
 mod packages;
 mod profile;
@@ -15,9 +16,12 @@ mod shape;
 mod verdicts;
 pub(super) mod yaml;
 
+pub(super) use entry::Entry;
 pub(super) use files::{File, files};
 pub(super) use packages::packages;
 pub(super) use profile::Profile;
 pub(super) use project::{ProjectFile, rendered};
-pub(super) use properties::{Entry, Properties};
+pub(super) use properties::Properties;
 pub(super) use settings::{Settings, texts};
+pub(super) use shape::look_at_config;
+pub(super) use yaml::{Step, line_of};

@@ -1,6 +1,11 @@
 //! `dbt_project.yml`: what a project is called, where its parts lie and what it configures by folder.
 
-use super::{settings::Settings, shape, texts, yaml};
+use super::{
+    look_at_config,
+    settings::Settings,
+    shape, texts,
+    yaml::{self, Step},
+};
 use crate::error::{Error, Kind, Result};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -29,6 +34,10 @@ impl ProjectFile {
     pub(in crate::models) fn read(root: &Path) -> Result<Self> {
         let path = root.join("dbt_project.yml");
         let shown = path.display().to_string();
+        if !path.is_file() {
+            let what = format!("{shown}: there is no such file");
+            return Err(Error::new(Kind::NoProject, what));
+        }
         let raw = looked_through(&yaml::text_of(&path, &shown)?, &shown)?;
         let text = |key: &str| raw.get(key).and_then(Value::as_str).map(str::to_owned);
         let name =
@@ -103,6 +112,17 @@ impl ProjectFile {
         self.raw.get(key).map(texts).unwrap_or_default()
     }
 
+    /// What is wrong with a key of a tree: with the place in the file, which is read again.
+    fn wrong_below(&self, way: &[&str], key: &str, what: &str) -> Error {
+        let path = self.root.join("dbt_project.yml");
+        let shown = path.display().to_string();
+        let steps: Vec<Step> = way.iter().copied().chain([key]).map(|step| Step::Key(step.to_owned())).collect();
+        match yaml::text_of(&path, &shown) {
+            Ok(text) => yaml::wrong(&text, &shown, &steps, &format!("{} {what}", way.join(", "))),
+            Err(error) => error,
+        }
+    }
+
     /// What the tree of a kind of node (`models`) configures for one, by its folders: the nearer folder wins. Merged
     /// into `settings`, texts as `render` gives them.
     pub(in crate::models) fn configure(
@@ -115,6 +135,7 @@ impl ProjectFile {
         let kinds: &[&str] = if kind == "tests" { &["tests", "data_tests"] } else { &[kind] };
         for kind in kinds {
             let mut level = self.raw.get(*kind);
+            let mut way = vec![*kind];
             let mut names = fqn.iter();
             while let Some(Value::Object(map)) = level {
                 let below = names.next();
@@ -146,12 +167,22 @@ impl ProjectFile {
                     } else {
                         rendered(value, &format!("dbt_project.yml: {kind}"), render)?
                     };
+                    look_at_config(singular(kind), key, &value).map_err(|what| self.wrong_below(&way, key, &what))?;
                     settings.set(key, value);
                 }
+                way.extend(below.map(String::as_str));
                 level = below.and_then(|name| map.get(name));
             }
         }
         Ok(())
+    }
+}
+
+/// The kind of node that a tree configures.
+fn singular(tree: &str) -> &str {
+    match tree {
+        "data_tests" => "test",
+        tree => tree.trim_end_matches('s'),
     }
 }
 

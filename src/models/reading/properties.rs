@@ -4,6 +4,7 @@
 //! [`shape`] says what an entry must look like, this file what its parts must have to do with each other.
 
 use super::{
+    entry::Entry,
     files::{File, files},
     project::ProjectFile,
     shape,
@@ -12,21 +13,6 @@ use super::{
 use crate::error::{Error, Kind, Result};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-/// One entry of a list in a properties file.
-#[derive(Clone, Debug)]
-pub(in crate::models) struct Entry {
-    /// The package.
-    pub package: String,
-    /// The file, relative to the package's root.
-    pub file: String,
-    /// The line in the file.
-    pub line: Option<usize>,
-    /// Its name.
-    pub name: String,
-    /// All of it.
-    pub map: Map<String, Value>,
-}
 
 /// Something odd that does no harm.
 #[derive(Clone, Debug)]
@@ -203,7 +189,7 @@ impl Properties {
                     self.warnings.push(warning(line, what));
                 }
                 let (package, file) = (package.to_owned(), file.to_owned());
-                self.entries.entry(list).or_default().push(Entry { package, file, line, name, map });
+                self.entries.entry(list).or_default().push(Entry { package, file, line, at: (list, at), name, map });
             }
         }
         Ok(())

@@ -62,7 +62,9 @@ pub(super) fn built(manifest: &Manifest, select: &[String], exclude: &[String]) 
     if let Some(part) = found.unknown.first() {
         return Err(Error::new(Kind::UnknownSelection, part.clone()));
     }
-    Ok(manifest.dag.order().iter().filter(|id| found.ids.contains(id.as_str())).cloned().collect())
+    let is_meant =
+        |id: &&ModelId| found.ids.contains(id.as_str()) && manifest.nodes.get(*id).is_some_and(|node| !node.is_empty());
+    Ok(manifest.dag.order().iter().filter(is_meant).cloned().collect())
 }
 
 /// All that a selection means.

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Policy, Result},
     telemetry::{Metrics, rounded_seconds},
-    warehouse::{Located, Transaction},
+    warehouse::Transaction,
 };
 use chrono::{DateTime, Utc};
 use minijinja::value::Value;
@@ -135,7 +135,7 @@ async fn run_one(
     let kept = stored::kept(&manifest, test)?;
     let (compiled, sql) = with_connection(On::Transaction(transaction, &hanging), move |connection| {
         let test = manifest.node(&id)?;
-        let manner = Manner { as_new: false, stands_for, ..Manner::new(started, Some(connection)) };
+        let manner = Manner { as_new: false, stands_for, ..Manner::new(started, Some(connection)).aloud(&manifest) };
         let compiled = match compiled {
             Some(compiled) => compiled,
             None => {
@@ -160,18 +160,8 @@ async fn run_one(
     }
     verdict.compiled = Some(compiled);
     let answer = transaction.answer(&sql, true, &format!("test {}", test.name)).await;
-    let answer = answer.map_err(|located| pointed(test, &sql, located))?;
+    let answer = answer.map_err(|located| compile::refused(&test.place(), &sql, located))?;
     judged(test, answer.rows.first().map(Vec::as_slice).unwrap_or_default(), verdict)
-}
-
-/// An error of the warehouse, with the line of the SQL that it speaks of.
-fn pointed(test: &Node, sql: &str, Located { error, position }: Located) -> Error {
-    if error.kind != Kind::WarehouseQuery {
-        return error;
-    }
-    let line = position.and_then(|at| (at as usize).checked_sub(1)).map(|at| compile::line_of(sql, at));
-    let excerpt = line.map_or_else(String::new, |line| super::jinja::excerpt(sql, line, 0));
-    Error::new(Kind::ModelSql, format!("{}: {}{excerpt}", test.file, error.context))
 }
 
 /// One row: failures, whether to warn, whether to fail.

@@ -10,7 +10,6 @@ use super::super::{
     materialize::{columns_of, relkind},
     verdict::{TestStatus, TestVerdict},
 };
-use super::pointed;
 use crate::{
     domain::ModelId,
     error::{Error, Kind, Result},
@@ -67,7 +66,7 @@ pub(in crate::models) fn schemas<'a>(manifest: &Manifest, tests: &[&'a Node]) ->
 /// Makes the table of a test's failures beside the one before.
 pub(super) async fn fill(transaction: &Transaction<'_>, test: &Node, sql: &str) -> Result<()> {
     let sql = format!("create table {} as\n{}", test.relation.provisional().quoted(), limited(test, sql));
-    transaction.answer(&sql, false, DOING).await.map_err(|located| pointed(test, &sql, located))?;
+    transaction.answer(&sql, false, DOING).await.map_err(|located| compile::refused(&test.place(), &sql, located))?;
     Ok(())
 }
 
@@ -188,7 +187,10 @@ pub(in crate::models) async fn views(
         let transaction = session.begin().await?;
         make_room(&transaction, test).await?;
         let sql = format!("create view {} as\n{}", test.relation.quoted(), limited(test, &sql));
-        transaction.answer(&sql, false, DOING).await.map_err(|located| pointed(test, &sql, located))?;
+        transaction
+            .answer(&sql, false, DOING)
+            .await
+            .map_err(|located| compile::refused(&test.place(), &sql, located))?;
         transaction.commit().await?;
     }
     Ok(())

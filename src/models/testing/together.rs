@@ -18,6 +18,7 @@ use crate::{
         context::{
             connection::{On, with_connection},
             scope::DBT,
+            voice::Voice,
         },
         manifest::{Manifest, Node},
         verdict::TestVerdict,
@@ -109,7 +110,8 @@ async fn compiled(
         let (stands_for, started) = (round.stands_for.to_vec(), round.started);
         let hanging = Default::default();
         let (some, is_refused) = with_connection(On::Transaction(transaction, &hanging), move |connection| {
-            let manner = Manner { as_new: false, stands_for, ..Manner::new(started, Some(connection)) };
+            let voice = Voice::held(manifest.setting.says);
+            let manner = Manner { as_new: false, stands_for, voice, ..Manner::new(started, Some(connection)) };
             let mut some = Vec::with_capacity(ids.len());
             for id in &ids {
                 let Some(id) = id else {
@@ -122,6 +124,12 @@ async fn compiled(
                     Ok(sql)
                 });
                 let is_refused = sql.is_err();
+                // One that is refused says all of it again, alone.
+                if is_refused {
+                    manner.voice.forget()
+                } else {
+                    manner.voice.release()
+                }
                 some.push(sql.ok());
                 if is_refused {
                     // It may have asked the warehouse what that refused.

@@ -7,6 +7,7 @@ use super::super::{
         relation::RelationValue,
         scope::{Run, Scope, Subject, Task, lock},
         unit::UnitView,
+        voice::Voice,
     },
     jinja,
     manifest::{Manifest, Node, Resource, UnitInput, UnitRows, UnitTest, described_unit, explained},
@@ -66,6 +67,7 @@ impl Asking<'_> {
             connection: Some(self.connection.clone()),
             as_new: false,
             unit: unit.map(Box::new),
+            voice: Voice::aloud(self.manifest.setting.says),
             ..Run::dry(self.manifest.clone(), self.started)
         };
         Scope::with(self.manifest.setting.clone(), subject, Task::Run(run), BTreeMap::new())

@@ -2,6 +2,7 @@
 
 mod changes;
 mod command;
+mod console;
 mod dependents;
 mod generic_tests;
 mod history;

@@ -48,7 +48,7 @@ async fn a_macro_is_called_by_its_name() {
     shop.bench.warehouse("create schema analytics; create view analytics.seen as select 1 as one").await;
     let call = |words: &[&str]| shop.models(&[&["run-operation"], words].concat());
     let (out, errors) = said(call(&["keep", "--args", "{table: kept, rows: 3}"]), 0).await;
-    assert_eq!((out.as_str(), errors.as_str()), ("3\n", "made kept\n"));
+    assert_eq!((out.as_str(), errors.as_str()), ("made kept\n3\n", ""));
     assert_eq!(shop.bench.text("select count(*) from analytics.kept").await, "3");
     for words in [&["hello", "--args", "to: all"][..], &["tools.hello", "--args", "{to: all}"]] {
         assert_eq!(said(call(words), 0).await.0, "hello all\n");

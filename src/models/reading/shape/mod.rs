@@ -1,10 +1,13 @@
 //! What must stand where in a YAML file, as far as dbt 1.10 is strict.
 //!
 //! Only looked at; what a file says is taken from it as it is. A text with Jinja in it may become anything, so it fits
-//! everywhere. [`entries`] says it of properties, [`project`] of `dbt_project.yml`.
+//! everywhere. [`entries`] says it of properties, [`project`] of `dbt_project.yml`, [`config`] of what configures nodes.
 
+mod config;
 mod entries;
 mod project;
+
+pub(in crate::models) use config::look_at_config;
 
 use super::yaml::{Step, Strange};
 use serde_json::{Map, Value};
@@ -23,6 +26,10 @@ enum Shape {
     Moment,
     Any,
     OneOf(&'static [&'static str]),
+    /// The same in letters of any case.
+    Word(&'static [&'static str]),
+    /// A number, or its digits.
+    Count,
     Maybe(&'static Shape),
     Either(&'static Shape, &'static Shape),
     List(&'static Shape),
@@ -167,8 +174,16 @@ fn fits(value: &Value, shape: &Shape) -> Result<(), Misfit> {
         Shape::Any => true,
         Shape::Version => value.is_string() || value.is_number(),
         Shape::OneOf(words) => value.as_str().is_some_and(|text| words.contains(&text)),
+        Shape::Word(words) => {
+            value.as_str().is_some_and(|text| words.iter().any(|word| word.eq_ignore_ascii_case(text)))
+        }
+        Shape::Count => value.is_number() || value.as_str().is_some_and(|text| text.trim().parse::<i64>().is_ok()),
         Shape::Maybe(shape) => return if value.is_null() { Ok(()) } else { fits(value, shape) },
-        Shape::Either(first, second) => return fits(value, first).or_else(|_| fits(value, second)),
+        Shape::Either(first, second) => match fits(value, first).or_else(|_| fits(value, second)) {
+            // Of what is nothing of both, both are named.
+            Err(misfit) if misfit.steps.is_empty() => false,
+            found => return found,
+        },
         Shape::List(shape) => match value {
             Value::Array(items) => {
                 return items
@@ -237,7 +252,8 @@ impl Shape {
             Self::Whole => "a whole number".to_owned(),
             Self::Moment => "a date".to_owned(),
             Self::Any => "anything".to_owned(),
-            Self::OneOf(words) => format!("one of {}", words.join(", ")),
+            Self::OneOf(words) | Self::Word(words) => format!("one of {}", words.join(", ")),
+            Self::Count => "a number".to_owned(),
             Self::Maybe(shape) => shape.named(),
             Self::Either(first, second) => format!("{} or {}", first.named(), second.named()),
             Self::List(_) => "a list".to_owned(),

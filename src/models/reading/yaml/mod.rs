@@ -12,7 +12,8 @@ use crate::{
 };
 use serde_json::{Map, Value};
 use std::{collections::HashMap, path::Path};
-pub(super) use tree::{Step, Strange};
+pub(in crate::models) use tree::Step;
+pub(super) use tree::Strange;
 
 /// A file that was read.
 #[derive(Clone, Debug, Default)]
@@ -52,7 +53,7 @@ pub(super) fn wrong(text: &str, shown: &str, steps: &[Step], what: &str) -> Erro
 }
 
 /// The line of the value at the end of some steps, or of the last that is there.
-pub(super) fn line_of(text: &str, steps: &[Step]) -> Option<usize> {
+pub(in crate::models) fn line_of(text: &str, steps: &[Step]) -> Option<usize> {
     tree::read(text, steps).ok()?.found.map(|(_, at)| at.line())
 }
 
@@ -75,7 +76,7 @@ pub(super) fn read_secret(path: &Path, shown: &str) -> Result<Map<String, Value>
 }
 
 /// The text of a file.
-pub(super) fn text_of(path: &Path, shown: &str) -> Result<String> {
+pub(in crate::models) fn text_of(path: &Path, shown: &str) -> Result<String> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::new(Kind::ModelProject, format!("{shown}: {e}")))?;
     Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
 }

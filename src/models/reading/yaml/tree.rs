@@ -28,7 +28,7 @@ pub(super) struct Fault {
 
 /// A step on the way to a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::models::reading) enum Step {
+pub(in crate::models) enum Step {
     /// Into a map.
     Key(String),
     /// Into a list.
