@@ -23,13 +23,14 @@ pub struct Cleaned {
     pub status: &'static str,
 }
 
-/// Removes the folders that `clean-targets` names; without such a list, the target folder.
+/// Removes the folders that `clean-targets` names; without such a list, the target folder, which
+/// `target` may name.
 ///
 /// # Errors
 /// One of them can't be removed; or none was touched because one lies outside of the project and `inside_only` is set,
 /// or holds what is no product of the project.
-pub fn clean(root: &Path, inside_only: bool) -> Result<Vec<Cleaned>> {
-    let project = ProjectFile::read(root)?;
+pub fn clean(root: &Path, inside_only: bool, target: Option<&Path>) -> Result<Vec<Cleaned>> {
+    let project = ProjectFile::read(root)?.with_target(target);
     let home = resolved(root)?;
     let written: Vec<PathBuf> =
         WRITTEN.iter().flat_map(|kind| project.folders(kind)).map(|folder| root.join(folder)).collect();
@@ -101,8 +102,8 @@ mod tests {
     fn the_target_folder_goes_where_nothing_is_said() {
         let (_held, root) = project("");
         let one = |status| vec![Cleaned { folder: "target".to_owned(), status }];
-        assert_eq!(clean(&root, true).expect("cleaned"), one("removed"));
-        assert_eq!(clean(&root, true).expect("cleaned"), one("not there"));
+        assert_eq!(clean(&root, true, None).expect("cleaned"), one("removed"));
+        assert_eq!(clean(&root, true, None).expect("cleaned"), one("not there"));
         assert!(root.join("logs").is_dir() && !root.join("target").exists());
     }
 
@@ -120,20 +121,20 @@ mod tests {
         ] {
             let (held, root) = project(&format!("clean-targets: [target, '{named}']\n"));
             std::os::unix::fs::symlink(held.path().join("outside"), root.join("way")).expect("linked");
-            let error = clean(&root, true).expect_err(named).to_string();
+            let error = clean(&root, true, None).expect_err(named).to_string();
             assert!(error.contains(told) && error.contains(named), "{error}");
             assert!(root.join("target/run").is_dir() && root.join("models").is_dir(), "{named}");
         }
         let (_held, root) = project("model-paths: [src/models]\nclean-targets: [src]\n");
-        let error = clean(&root, false).expect_err("the models are below it").to_string();
+        let error = clean(&root, false, None).expect_err("the models are below it").to_string();
         assert!(error.contains("holds what the project is written in"), "{error}");
     }
 
     #[test]
     fn a_folder_outside_goes_when_it_is_asked_for() {
         let (held, root) = project("clean-targets: [../outside]\n");
-        assert_eq!(clean(&root, false).expect("cleaned")[0].status, "removed");
+        assert_eq!(clean(&root, false, None).expect("cleaned")[0].status, "removed");
         assert!(!held.path().join("outside").exists());
-        assert!(clean(held.path().parent().expect("it has one"), false).is_err());
+        assert!(clean(held.path().parent().expect("it has one"), false, None).is_err());
     }
 }

@@ -45,6 +45,9 @@ pub(super) struct Place {
     /// Variables above the project's, in YAML or JSON: '{raw_schema: raw}'
     #[arg(long, value_name = "YAML", value_parser = parse_vars)]
     pub(super) vars: Option<Vars>,
+    /// Folder for compiled SQL and artifacts; else what DBT_TARGET_PATH or the project says
+    #[arg(long, value_name = "DIR")]
+    pub(super) target_path: Option<PathBuf>,
     /// Name of the target, which macros see
     #[arg(long, short, value_name = "NAME")]
     pub(super) target: Option<String>,

@@ -21,6 +21,6 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<Outcome> {
     let (root, _) = project(context, &args.place)?;
     let inside_only = args.clean_project_files_only || !args.no_clean_project_files_only;
-    output::rows(context.format(), &clean(&root, inside_only)?)?;
+    output::rows(context.format(), &clean(&root, inside_only, args.place.target_path.as_deref())?)?;
     Ok(Outcome::Done)
 }

@@ -30,7 +30,7 @@ struct Line {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
     let config = configured(context, &args.chosen.place)?;
-    let models = loaded(context, &config, which("clone"))?;
+    let models = loaded(context, &config, which("clone", &args.chosen.place))?;
     let chosen = args.chosen;
     let folder = chosen.state.as_deref();
     let missing = || Error::new(Kind::UnknownSelection, "clone needs the artifacts of the other run: --state <folder>");

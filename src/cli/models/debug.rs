@@ -18,5 +18,5 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
     let config = configured(context, &args.place);
-    doctor::debug(context, config, |config| loaded(context, config, which("debug")), args.connection).await
+    doctor::debug(context, config, |config| loaded(context, config, which("debug", &args.place)), args.connection).await
 }

@@ -29,7 +29,7 @@ use crate::{
     state::State,
     warehouse::Warehouse,
 };
-use arguments::{Chosen, Compiled, Listed, Pace, Tested, Wanted, configured};
+use arguments::{Chosen, Compiled, Listed, Pace, Place, Tested, Wanted, configured};
 use build::{Manner, perform};
 use clap::{Args as ClapArgs, Subcommand};
 use freshness::freshness;
@@ -148,7 +148,7 @@ impl Verb {
             Self::Source(_) => "freshness",
             working => working.works_on().map_or("", |(word, _)| word),
         };
-        let mut flags = which(word);
+        let mut flags = which(word, &self.chosen().place);
         let pace = self.pace();
         let given = [
             ("FAIL_FAST", pace.is_some_and(|pace| pace.fail_fast)),
@@ -181,7 +181,7 @@ impl Verb {
             "indirect_selection": chosen.indirect_selection.unwrap_or_default().as_str(), "vars": chosen.place.vars,
             "full_refresh": self.wanted().is_some_and(|wanted| wanted.full_refresh), "threads": self.threads(config),
             "fail_fast": self.pace().is_some_and(|pace| pace.fail_fast), "target": chosen.place.target,
-            "profile": chosen.place.profile, "project_dir": chosen.place.project_dir, "profiles_dir": chosen.place.profiles_dir,
+            "profile": chosen.place.profile, "target_path": chosen.place.target_path, "project_dir": chosen.place.project_dir, "profiles_dir": chosen.place.profiles_dir,
             "state": chosen.state, "defer": chosen.defer, "favor_state": chosen.favor_state,
             "defer_state": chosen.defer_state, "always": self.wanted().is_some_and(|wanted| wanted.always),
             "empty": self.wanted().is_some_and(|wanted| wanted.empty),
@@ -285,9 +285,12 @@ async fn run_on_nodes(verb: Verb, only: Option<BTreeSet<String>>, context: Conte
     }
 }
 
-/// The flags of a command that has none but its verb, in dbt's words.
-fn which(verb: &str) -> Map<String, Json> {
-    Map::from_iter([("WHICH".to_owned(), verb.into())])
+/// The flags of a command that has none but its verb and its place, in dbt's words.
+fn which(verb: &str, place: &Place) -> Map<String, Json> {
+    let mut flags = Map::from_iter([("WHICH".to_owned(), verb.into())]);
+    let target = place.target_path.as_ref().map(|folder| folder.display().to_string());
+    flags.extend(target.map(|folder| ("TARGET_PATH".to_owned(), folder.into())));
+    flags
 }
 
 /// The project, read, for a command with these flags.

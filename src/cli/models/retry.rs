@@ -35,7 +35,7 @@ pub(super) fn last(retried: &Retried, context: &Context) -> anyhow::Result<(Args
     let config = configured(context, &retried.place)?;
     let folder = match &retried.state {
         Some(folder) => folder.clone(),
-        None => loaded(context, &config, which("retry"))?.target_folder().to_owned(),
+        None => loaded(context, &config, which("retry", &retried.place))?.target_folder().to_owned(),
     };
     Ok(taken(&folder.join("run_results.json"), &retried.place)?)
 }
@@ -63,6 +63,7 @@ fn words(then: &Json, now: &Place) -> Option<Vec<String>> {
         ("project_dir", shown(&now.project_dir)),
         ("profiles_dir", shown(&now.profiles_dir)),
         ("profile", now.profile.clone()),
+        ("target_path", shown(&now.target_path)),
         ("target", now.target.clone()),
         ("state", None),
         ("defer_state", None),

@@ -21,7 +21,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
     let config = configured(context, &args.place)?;
-    let models = loaded(context, &config, which("run-operation"))?;
+    let models = loaded(context, &config, which("run-operation", &args.place))?;
     models.run_operation(&args.name, &args.args.unwrap_or_default()).await?;
     Ok(Outcome::Done)
 }

@@ -35,7 +35,7 @@ enum Form {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
     let config = configured(context, &args.chosen.place)?;
-    let models = loaded(context, &config, which("show"))?;
+    let models = loaded(context, &config, which("show", &args.chosen.place))?;
     let is_inline = args.inline.is_some();
     let looked = match args.inline {
         Some(text) => vec![Looked::Inline(text)],

@@ -24,6 +24,9 @@ use std::{
     sync::{Arc, Mutex, OnceLock},
 };
 
+/// The flag that names the target folder.
+pub(in crate::models) const TARGET_PATH: &str = "TARGET_PATH";
+
 /// What the command and the configuration say about a project.
 #[derive(Debug)]
 pub(in crate::models) struct Given {
@@ -167,7 +170,11 @@ fn settle_store(settings: &mut reading::Settings) {
 }
 
 fn read(root: &Path, given: Given) -> Result<Read> {
-    let packages = reading::packages(root)?;
+    let mut packages = reading::packages(root)?;
+    let target = given.flags.get(TARGET_PATH).and_then(Json::as_str).map(Path::new);
+    if let Some(own) = packages.first_mut() {
+        *own = own.clone().with_target(target);
+    }
     let mut engine = Engine::new(given.now);
     builtin::add_to(&mut engine)?;
     let mut docs = BTreeMap::new();

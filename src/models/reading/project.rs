@@ -59,6 +59,14 @@ impl ProjectFile {
         })
     }
 
+    /// The same with another target folder, where one is given: relative to the root.
+    pub(in crate::models) fn with_target(mut self, folder: Option<&Path>) -> Self {
+        if let Some(folder) = folder {
+            self.target_path = self.root.join(folder);
+        }
+        self
+    }
+
     /// The folders of one kind of file (`model-paths`), relative to the root.
     pub(in crate::models) fn folders(&self, kind: &str) -> Vec<String> {
         let (old, usual): (&str, &[&str]) = match kind {

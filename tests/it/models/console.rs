@@ -49,7 +49,8 @@ async fn a_file_that_holds_nothing_is_there_and_is_not_built() {
     shop.write("models/comments.sql", "{{ config(materialized='table') }}\n-- {{ 'later' }}\n");
     let (out, _) = said(shop.models(&["ls"]), 0).await;
     assert_eq!(out, "p.comments\np.nothing\np.pay\nsource:p.od.payment\np.nothing_either\n");
-    let (out, _) = said(shop.models(&["build", "--exclude", "comments"]), 0).await;
+    let (out, _) = said(shop.models(&["build", "--exclude", "comments", "--target-path", "made"]), 0).await;
+    assert!(shop.root().join("made/run_results.json").is_file() && !shop.root().join("target").exists());
     assert!(!out.contains("nothing") && out.contains("pay"), "{out}");
     let nodes = shop.load().expect("a good project").nodes();
     let ids: Vec<&str> = nodes.iter().map(|node| node.id.as_str()).collect();
