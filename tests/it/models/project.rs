@@ -152,7 +152,7 @@ async fn a_template_that_cannot_be_read_is_shown() {
     );
     let (_, errors) = said(shop.models(&["run", "--select", "x"]), 1).await;
     assert!(
-        errors.contains("dbt_project.yml:4: on-run-start, entry 2: ") && errors.contains(">    2 |   no_such_column"),
+        errors.contains("dbt_project.yml:5: on-run-start, entry 2: ") && errors.contains(">    2 |   no_such_column"),
         "{errors}"
     );
     assert!(errors.contains("remedy: correct the file named in the message"), "{errors}");
