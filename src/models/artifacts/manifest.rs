@@ -1,8 +1,7 @@
 //! `manifest.json`: everything that a project holds.
 
-use super::{MANIFEST, metadata, write};
+use super::{MANIFEST, MapOf, metadata, write};
 use crate::{
-    domain::ModelId,
     error::Result,
     models::{
         jinja::Definition,
@@ -11,34 +10,60 @@ use crate::{
     },
 };
 use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 
 /// Ids beside each id.
 type Edges<'a> = BTreeMap<&'a str, Vec<&'a str>>;
 
+/// The manifest as it is written.
+struct Artifact<'a> {
+    manifest: &'a Manifest,
+    now: DateTime<Utc>,
+    compiled: &'a BTreeMap<&'a str, &'a str>,
+}
+
+impl Serialize for Artifact<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let of = |is_unit: bool| {
+            let nodes = move || {
+                let nodes = self.manifest.nodes.values().filter(move |n| (n.resource == Resource::UnitTest) == is_unit);
+                nodes.map(|node| (node.id.as_str(), self.manifest.described_with(node, self.compiled)))
+            };
+            MapOf(nodes)
+        };
+        let (sources, exposures) = (&self.manifest.sources, &self.manifest.exposures);
+        let (parents, children) = self.manifest.edges();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("metadata", &self.manifest.about(self.now))?;
+        map.serialize_entry("nodes", &of(false))?;
+        map.serialize_entry("unit_tests", &of(true))?;
+        map.serialize_entry("sources", &MapOf(|| sources.values().map(|s| (&s.id, described_source(s)))))?;
+        map.serialize_entry("exposures", &MapOf(|| exposures.values().map(|e| (&e.id, described_exposure(e)))))?;
+        map.serialize_entry("macros", &self.manifest.macros())?;
+        map.serialize_entry("docs", &self.manifest.described_docs())?;
+        map.serialize_entry("groups", &self.manifest.described_groups())?;
+        map.serialize_entry("selectors", &self.manifest.described_selectors())?;
+        map.serialize_entry("disabled", &self.manifest.disabled())?;
+        map.serialize_entry("parent_map", &parents)?;
+        map.serialize_entry("child_map", &children)?;
+        map.serialize_entry("group_map", &self.manifest.group_map())?;
+        for none in ["metrics", "semantic_models", "saved_queries"] {
+            map.serialize_entry(none, &json!({}))?;
+        }
+        map.end()
+    }
+}
+
 impl Manifest {
     /// Writes the manifest below the target folder.
     pub(in crate::models) fn write(&self, now: DateTime<Utc>, compiled: &BTreeMap<&str, &str>) -> Result<()> {
-        let mut artifact = self.artifact(now);
-        for (id, sql) in compiled {
-            let part = if id.starts_with("unit_test.") { "unit_tests" } else { "nodes" };
-            let Some(node) = artifact[part].get_mut(*id).and_then(Json::as_object_mut) else { continue };
-            let path = self.nodes.get(&ModelId::new(*id)).map(|node| self.compiled_path(node).display().to_string());
-            for (key, value) in [
-                ("compiled", Json::Bool(true)),
-                ("compiled_code", (*sql).into()),
-                ("compiled_path", path.into()),
-                ("extra_ctes", json!([])),
-                ("extra_ctes_injected", Json::Bool(true)),
-            ] {
-                node.insert(key.to_owned(), value);
-            }
-        }
-        write(self, MANIFEST, &artifact)
+        write(self, MANIFEST, &Artifact { manifest: self, now, compiled })
     }
 
-    fn artifact(&self, now: DateTime<Utc>) -> Json {
+    /// What stands above the nodes.
+    fn about(&self, now: DateTime<Utc>) -> Json {
         let mut about = metadata(self, "manifest/v12", now);
         let project = super::super::checksum::md5(&self.project.name);
         let more = json!({
@@ -49,20 +74,25 @@ impl Manifest {
         if let (Json::Object(about), Json::Object(more)) = (&mut about, more) {
             about.extend(more);
         }
-        let of = |is_unit: bool| -> Map<String, Json> {
-            let nodes = self.nodes.values().filter(|n| (n.resource == Resource::UnitTest) == is_unit);
-            nodes.map(|node| (node.id.as_str().to_owned(), self.describe(node.id.as_str()))).collect()
+        about
+    }
+
+    /// A node, with its SQL where that was made.
+    fn described_with(&self, node: &Node, compiled: &BTreeMap<&str, &str>) -> Json {
+        let mut described = self.described_any(node);
+        let (Some(sql), Some(map)) = (compiled.get(node.id.as_str()), described.as_object_mut()) else {
+            return described;
         };
-        let (parents, children) = self.edges();
-        json!({
-            "metadata": about, "nodes": of(false), "unit_tests": of(true),
-            "sources": self.sources.values().map(|s| (s.id.clone(), described_source(s))).collect::<Map<_, _>>(),
-            "exposures": self.exposures.values().map(|e| (e.id.clone(), described_exposure(e))).collect::<Map<_, _>>(),
-            "macros": self.macros(), "docs": self.described_docs(), "groups": self.described_groups(),
-            "selectors": self.described_selectors(), "disabled": self.disabled(), "parent_map": parents,
-            "child_map": children, "group_map": self.group_map(), "metrics": {}, "semantic_models": {},
-            "saved_queries": {},
-        })
+        for (key, value) in [
+            ("compiled", Json::Bool(true)),
+            ("compiled_code", (*sql).into()),
+            ("compiled_path", self.compiled_path(node).display().to_string().into()),
+            ("extra_ctes", json!([])),
+            ("extra_ctes_injected", Json::Bool(true)),
+        ] {
+            map.insert(key.to_owned(), value);
+        }
+        described
     }
 
     fn macros(&self) -> Map<String, Json> {

@@ -13,7 +13,15 @@ pub use catalog::Catalog;
 use super::{context::DBT_VERSION, manifest::Manifest};
 use crate::error::{Error, Kind, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
 use serde_json::{Value as Json, json};
+use std::{
+    fs::File,
+    io::{BufWriter, Write as _},
+};
+
+/// How much of an artifact is put together before it is written.
+const BUFFER_BYTES: usize = 64 * 1024;
 
 /// The project.
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -41,12 +49,45 @@ fn metadata(manifest: &Manifest, schema: &str, now: DateTime<Utc>) -> Json {
 }
 
 /// Writes an artifact whole or not at all: a reader never finds half of one.
-fn write(manifest: &Manifest, file: &str, artifact: &Json) -> Result<()> {
+fn write(manifest: &Manifest, file: &str, artifact: &impl Serialize) -> Result<()> {
     let folder = &manifest.project.target_path;
     let path = folder.join(file);
     let failed = |error: std::io::Error| Error::new(Kind::Io, format!("writing {}: {error}", path.display()));
     std::fs::create_dir_all(folder).map_err(failed)?;
-    let bytes = serde_json::to_vec(artifact).expect("JSON can be written");
     let beside = folder.join(format!(".{file}.{}", std::process::id()));
-    std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, &path)).map_err(failed)
+    let written = || {
+        let mut out = BufWriter::with_capacity(BUFFER_BYTES, File::create(&beside)?);
+        serde_json::to_writer(&mut out, artifact)?;
+        out.flush()?;
+        std::fs::rename(&beside, &path)
+    };
+    written().map_err(failed)
+}
+
+/// A map whose values are made as they are written: all at once they would take many times the memory of the nodes.
+struct MapOf<F>(F);
+
+impl<F, I, K, V> Serialize for MapOf<F>
+where
+    F: Fn() -> I,
+    I: Iterator<Item = (K, V)>,
+    K: Serialize,
+    V: Serialize,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_map((self.0)())
+    }
+}
+
+/// The same of a list.
+struct ListOf<F>(F);
+
+impl<F, I> Serialize for ListOf<F>
+where
+    F: Fn() -> I,
+    I: Iterator<Item: Serialize>,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
 }

@@ -1,12 +1,21 @@
 //! `run_results.json`: how each node of a command ended.
 
-use super::{RESULTS, metadata, write};
+use super::{ListOf, RESULTS, metadata, write};
 use crate::{
     domain::ModelId,
     error::Result,
     models::{Models, NodeResult, manifest::relation_name},
 };
-use serde_json::{Value as Json, json};
+use serde::Serialize;
+use serde_json::Value as Json;
+
+#[derive(Serialize)]
+struct Artifact<'a, R> {
+    metadata: Json,
+    results: R,
+    elapsed_time: f64,
+    args: &'a Json,
+}
 
 impl Models {
     /// Writes how the nodes of a command ended. `arguments`: what the command was given, in dbt's words.
@@ -21,10 +30,12 @@ impl Models {
                 node.filter(|node| node.resource.is_built()).map(|n| relation_name(&n.relation)).into();
             described
         };
-        let artifact = json!({
-            "metadata": metadata(&self.manifest, "run-results/v6", self.clock.now()),
-            "results": results.iter().map(described).collect::<Vec<_>>(), "elapsed_time": seconds, "args": arguments,
-        });
+        let artifact = Artifact {
+            metadata: metadata(&self.manifest, "run-results/v6", self.clock.now()),
+            results: ListOf(|| results.iter().map(described)),
+            elapsed_time: seconds,
+            args: arguments,
+        };
         write(&self.manifest, RESULTS, &artifact)
     }
 }
