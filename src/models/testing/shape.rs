@@ -7,7 +7,7 @@
 
 use super::{
     parts::{Part, Reader, What, parts, written},
-    plain::{is_plain, is_tight},
+    plain::{is_plain, is_safe, is_tight},
 };
 
 /// The name under which the other side of a relationship is joined; no project has it.
@@ -32,6 +32,8 @@ struct Rows {
     /// Its last name, as a column that stands for a whole row would be written.
     name: String,
     filter: Option<String>,
+    /// Whether the filter can be computed for every row.
+    is_safe: bool,
     is_derived: bool,
 }
 
@@ -51,7 +53,7 @@ fn rows(reader: &mut Reader<'_>) -> Option<Rows> {
     const JOINS: &[&str] = &["cross", "full", "inner", "join", "left", "natural", "right", "tablesample"];
     if !reader.passes("( select * from") {
         let name = reader.dotted()?;
-        let mut rows = Rows { from: written(name), name: last(name), filter: None, is_derived: false };
+        let mut rows = Rows { from: written(name), name: last(name), filter: None, is_safe: true, is_derived: false };
         let is_said = reader.passes("as");
         if reader.has_name(&[AFTER, JOINS].concat()) {
             let alias = reader.next()?;
@@ -63,16 +65,15 @@ fn rows(reader: &mut Reader<'_>) -> Option<Rows> {
         return Some(rows);
     }
     let name = reader.dotted()?;
-    let filter = if reader.passes("where") {
-        let filter = reader.until(&[]);
-        Some(is_plain(filter, true).then(|| written(filter))?)
-    } else {
-        None
-    };
+    let filter = reader.passes("where").then(|| reader.until(&[]));
+    if filter.is_some_and(|filter| !is_plain(filter, true)) {
+        return None;
+    }
+    let (is_safe, filter) = (filter.is_none_or(is_safe), filter.map(written));
     reader.pass(")")?;
     reader.passes("as");
     reader.has_name(AFTER).then(|| reader.next())?;
-    Some(Rows { from: written(name), name: last(name), filter, is_derived: true })
+    Some(Rows { from: written(name), name: last(name), filter, is_safe, is_derived: true })
 }
 
 fn last(name: &[Part]) -> String {
@@ -186,16 +187,18 @@ fn related(reader: &mut Reader<'_>) -> Option<Shape> {
         return None;
     }
     let (column, field, other) = (written(column), written(field), written(other));
-    let only = match &rows.filter {
-        // Where a row has no partner is one thing, whether its filter can be computed another.
-        Some(filter) => format!("(select * from {} where ({filter})) as {OTHER}_rows", rows.from),
-        None => rows.from,
+    // A filter that fails for a row must fail though the row has a partner.
+    let (only, count) = match &rows.filter {
+        Some(filter) if !rows.is_safe => {
+            (format!("(select * from {} where ({filter})) as {OTHER}_rows", rows.from), "count(*)".to_owned())
+        }
+        _ => (rows.from.clone(), rows.count(None)),
     };
     let from = format!(
         "{only} left join (select {field} as {OTHER} from {other}) as {OTHER}s on ({column}) = {OTHER} \
          where ({column}) is not null and {OTHER} is null"
     );
-    Some(Shape { count: "count(*)".to_owned(), from, is_exact: true, sorts: false })
+    Some(Shape { count, from, is_exact: true, sorts: false })
 }
 
 /// Passes over the same parts as before.
@@ -280,12 +283,15 @@ mod tests {
 
     #[test]
     fn rows_without_a_partner_are_found_in_one_join() {
-        let sql = "with child as (select p as from_field from (select * from t where x) dbt_subquery where p is not null), \
+        let sql = "with child as (select p as from_field from (select * from t where x / 2) dbt_subquery where p is not null), \
                    parent as (select id as to_field from u) select from_field from child left join parent \
                    on child.from_field = parent.to_field where parent.to_field is null";
-        let from = "(select * from t where (x)) as __amalgam_other_rows left join \
+        let from = "(select * from t where (x / 2)) as __amalgam_other_rows left join \
                     (select id as __amalgam_other from u) as __amalgam_others on (p) = __amalgam_other \
                     where (p) is not null and __amalgam_other is null";
         assert_eq!(counted(sql), both(from, "count(*)"));
+        let from = "t left join (select id as __amalgam_other from u) as __amalgam_others on (p) = __amalgam_other \
+                    where (p) is not null and __amalgam_other is null";
+        assert_eq!(counted(&sql.replace("x / 2", "x > 2")), both(from, "count(*) filter (where (x > 2))"));
     }
 }
