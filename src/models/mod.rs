@@ -22,6 +22,7 @@ mod defer;
 mod descent;
 mod doubled;
 mod freshness;
+mod heed;
 mod history;
 mod hold;
 mod jinja;
@@ -65,6 +66,7 @@ pub use context::Says;
 use context::connection::{Connection, On, with_connection};
 pub use descent::{ColumnLineage, ColumnOrigins, Lineage, NodeLineage, Origin, RowsOrigin};
 pub use freshness::Freshness;
+pub use heed::checked_warnings;
 use manifest::{Given, Manifest};
 pub use operation::Moment;
 pub use options::{BatchSpan, BuildOptions, Response, TestChoice, Told};
@@ -252,6 +254,18 @@ impl Models {
         match self.manifest.describe(id) {
             Json::Null => of_source().or_else(of_exposure).unwrap_or_default(),
             node => node,
+        }
+    }
+
+    /// What becomes of a warning of dbt's name: an error of that kind where `--warn-error` asks for it; else whether it
+    /// is told.
+    ///
+    /// # Errors
+    /// It ends the command.
+    pub fn warned(&self, event: &str, kind: Kind, what: &str) -> Result<bool> {
+        match heed::heed(&self.manifest.setting.flags, event) {
+            heed::Heed::Fail => Err(Error::new(kind, format!("{what} ({event}, an error by --warn-error)"))),
+            heeded => Ok(heeded == heed::Heed::Tell),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::{
     cli::Context,
     config::Config,
     error::{Error, Kind},
-    models::{BuildOptions, Indirect, ProfileChoice, take_profile},
+    models::{BuildOptions, Indirect, ProfileChoice, checked_warnings, take_profile},
 };
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use clap::Args as ClapArgs;
@@ -48,6 +48,12 @@ pub(super) struct Place {
     /// Folder for compiled SQL and artifacts; else what DBT_TARGET_PATH or the project says
     #[arg(long, value_name = "DIR")]
     pub(super) target_path: Option<PathBuf>,
+    /// Take warnings as errors
+    #[arg(long)]
+    pub(super) warn_error: bool,
+    /// Which warnings are errors, by dbt's names, in YAML: '{error: all, warn: [NothingToDo], silence: []}'
+    #[arg(long, value_name = "YAML", value_parser = parse_warnings, conflicts_with = "warn_error")]
+    pub(super) warn_error_options: Option<Vars>,
     /// Name of the target, which macros see
     #[arg(long, short, value_name = "NAME")]
     pub(super) target: Option<String>,
@@ -182,6 +188,12 @@ pub(super) type Vars = BTreeMap<String, serde_json::Value>;
 
 pub(super) fn parse_vars(text: &str) -> Result<Vars, String> {
     serde_saphyr::from_str(text).map_err(|error| error.without_snippet().to_string())
+}
+
+fn parse_warnings(text: &str) -> Result<Vars, String> {
+    let options = parse_vars(text)?;
+    checked_warnings(&options.clone().into_iter().collect()).map_err(|error| error.context)?;
+    Ok(options)
 }
 
 fn parse_indirect(word: &str) -> Result<Indirect, String> {

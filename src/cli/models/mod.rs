@@ -181,7 +181,8 @@ impl Verb {
             "indirect_selection": chosen.indirect_selection.unwrap_or_default().as_str(), "vars": chosen.place.vars,
             "full_refresh": self.wanted().is_some_and(|wanted| wanted.full_refresh), "threads": self.threads(config),
             "fail_fast": self.pace().is_some_and(|pace| pace.fail_fast), "target": chosen.place.target,
-            "profile": chosen.place.profile, "target_path": chosen.place.target_path, "project_dir": chosen.place.project_dir, "profiles_dir": chosen.place.profiles_dir,
+            "profile": chosen.place.profile, "target_path": chosen.place.target_path,
+            "warn_error": chosen.place.warn_error, "warn_error_options": chosen.place.warn_error_options, "project_dir": chosen.place.project_dir, "profiles_dir": chosen.place.profiles_dir,
             "state": chosen.state, "defer": chosen.defer, "favor_state": chosen.favor_state,
             "defer_state": chosen.defer_state, "always": self.wanted().is_some_and(|wanted| wanted.always),
             "empty": self.wanted().is_some_and(|wanted| wanted.empty),
@@ -225,7 +226,7 @@ async fn run_on_nodes(verb: Verb, only: Option<BTreeSet<String>>, context: Conte
         None => models.find(&selection, chosen.state.as_deref())?,
     };
     for part in &found.unmatched {
-        eprintln!("warning: {part}");
+        warn(&models, "NoNodesForSelectionCriteria", part)?;
     }
     if let Some(folder) = chosen.deferred()? {
         models.defer(&found.ids, folder, chosen.favor_state).await?;
@@ -235,7 +236,7 @@ async fn run_on_nodes(verb: Verb, only: Option<BTreeSet<String>>, context: Conte
         let kinds: Vec<&str> = kinds.iter().copied().filter(|kind| pace.is_none_or(|pace| pace.has(kind))).collect();
         let agenda = models.agenda(&found.ids, &kinds);
         if agenda.steps.is_empty() {
-            eprintln!("warning: nothing is selected");
+            warn(&models, "NothingToDo", "nothing is selected")?;
         }
         reached(&models).await?;
         if word != "test" {
@@ -290,6 +291,9 @@ fn which(verb: &str, place: &Place) -> Map<String, Json> {
     let mut flags = Map::from_iter([("WHICH".to_owned(), verb.into())]);
     let target = place.target_path.as_ref().map(|folder| folder.display().to_string());
     flags.extend(target.map(|folder| ("TARGET_PATH".to_owned(), folder.into())));
+    flags.extend(place.warn_error.then(|| ("WARN_ERROR".to_owned(), true.into())));
+    let options = place.warn_error_options.as_ref().map(|options| json!(options));
+    flags.extend(options.map(|options| ("WARN_ERROR_OPTIONS".to_owned(), options)));
     flags
 }
 
@@ -303,6 +307,14 @@ fn loaded(context: &Context, config: &Config, flags: Map<String, Json>) -> anyho
     let models = Models::load_with(config, warehouse, context.metrics(), context.clock(), flags, Some(says));
     let models = models.map_err(Unbegun)?;
     Ok(models.ok_or_else(|| Error::new(Kind::NoProject, "there is no project to take models from"))?)
+}
+
+/// Tells of something odd, by dbt's name for it; or ends with it, where that was asked for.
+fn warn(models: &Models, event: &str, what: &str) -> Result<(), Unbegun> {
+    if models.warned(event, Kind::UnknownSelection, what).map_err(Unbegun)? {
+        eprintln!("warning: {what}");
+    }
+    Ok(())
 }
 
 /// Sees that the warehouse can be reached: where it can't, nothing has begun.

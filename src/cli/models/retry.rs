@@ -81,6 +81,13 @@ fn words(then: &Json, now: &Place) -> Option<Vec<String>> {
     if vars.is_object() {
         words.extend(["--vars".to_owned(), vars.to_string()]);
     }
+    let options = now.warn_error_options.as_ref().map(|options| serde_json::to_value(options).unwrap_or_default());
+    let options = options.unwrap_or_else(|| then["warn_error_options"].clone());
+    if now.warn_error || (then["warn_error"] == true && now.warn_error_options.is_none()) {
+        words.push("--warn-error".to_owned());
+    } else if options.is_object() {
+        words.extend(["--warn-error-options".to_owned(), options.to_string()]);
+    }
     for key in ["full_refresh", "always", "empty", "fail_fast", "store_failures", "defer", "favor_state"] {
         if then[key] == true {
             words.push(format!("--{}", key.replace('_', "-")));

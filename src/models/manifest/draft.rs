@@ -213,7 +213,9 @@ impl Drafts {
                 }
                 let known = self.nodes.values().filter(|n| n.resource == resource).map(|n| n.name.as_str());
                 let hint = super::hint(&entry.name, known);
-                tracing::warn!(file = %entry.file, line = entry.line, name = %entry.name, "there is no such {}{hint}", resource.as_str());
+                let what =
+                    format!("{}: there is no {} '{}'{hint}", read.place_of(entry), resource.as_str(), entry.name);
+                read.warn("NoNodeForYamlKey", what);
             }
         }
         Ok(())
@@ -396,7 +398,8 @@ pub(super) fn resolve(node: &mut Node, read: &Read, names: &Names) -> bool {
         return true;
     }
     if let Some(lost) = lost.iter().find(|lost| !lost.is_off) {
-        tracing::warn!("{}: test {}: {lost}; it is left out", node.place(), node.name);
+        let what = format!("{}: test {}: {lost}; it is left out", node.place(), node.name);
+        read.warn("NodeNotFoundOrDisabled", what);
     }
     node.settings.set("enabled", false.into());
     false

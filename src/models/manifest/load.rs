@@ -5,10 +5,12 @@ use super::{
         builtin,
         context::{
             Says,
-            scope::{Scope, Setting, Subject, Task},
+            scope::{Scope, Setting, Subject, Task, lock},
         },
+        heed::{Heed, heed},
         jinja::{self, BlockKind, Engine, JinjaError},
         reading::{self, Entry, ProjectFile, Properties, Step, selectors},
+        testing::WARN_ERROR,
     },
     Manifest, Names, Unused, attach,
     draft::Drafts,
@@ -21,7 +23,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Display,
     path::Path,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 /// The flag that names the target folder.
@@ -52,9 +54,23 @@ pub(super) struct Read {
     pub properties: Properties,
     pub docs: BTreeMap<(String, String), String>,
     pub setting: Arc<Setting>,
+    /// Warnings that are errors.
+    pub raised: Mutex<Vec<Error>>,
 }
 
 impl Read {
+    /// Tells of something odd, by dbt's name for it; or keeps it as the error that it was asked to be.
+    pub(super) fn warn(&self, event: &str, what: String) {
+        match heed(&self.setting.flags, event) {
+            Heed::Tell => tracing::warn!("{what}"),
+            Heed::Ignore => {}
+            Heed::Fail => {
+                let what = format!("{what} ({event}, an error by --warn-error)");
+                lock(&self.raised).push(Error::new(Kind::ModelProject, what));
+            }
+        }
+    }
+
     /// The project's own file.
     pub(super) fn own(&self) -> &ProjectFile {
         &self.packages[0]
@@ -124,7 +140,13 @@ impl Manifest {
         let (mut nodes, mut disabled) = drafts.resolved(&read, &names);
         disabled.extend(generic::add(&read, &names, &found, &mut nodes)?);
         let tests = nodes.values_mut().chain(&mut disabled).filter(|node| node.resource == super::Resource::Test);
-        tests.for_each(|test| settle_store(&mut test.settings));
+        let warns_are_errors = heed(&read.setting.flags, "LogTestResult") == Heed::Fail;
+        tests.for_each(|test| {
+            settle_store(&mut test.settings);
+            if warns_are_errors {
+                test.settings.set(WARN_ERROR, true.into());
+            }
+        });
         let units = units::add(&read, &names, &mut nodes, &mut disabled)?;
         let (exposures, unused_exposures) = exposures::read(&read, &names)?;
         let (sources, unused_sources): (Vec<_>, Vec<_>) = found.into_iter().partition(|s| s.is_enabled);
@@ -132,7 +154,10 @@ impl Manifest {
         let attached = attach::attach(&nodes)?;
         let groups = read.properties.of("groups").to_vec();
         let selectors = selectors::read(read.own())?;
-        let Read { packages, setting, docs, .. } = read;
+        let Read { packages, setting, docs, raised, .. } = read;
+        if let Some(first) = raised.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().next() {
+            return Err(first);
+        }
         let unused = Unused { nodes: disabled, sources: unused_sources, exposures: unused_exposures };
         let project = packages.into_iter().next().ok_or_else(|| wrong("dbt_project.yml", "there is no project"))?;
         let (tests, after, dag) = (attached.tests, attached.after, attached.dag);
@@ -232,11 +257,14 @@ fn read(root: &Path, given: Given) -> Result<Read> {
     for package in &packages {
         properties.add(package)?;
     }
+    let name = own.name.clone();
+    let read = Read { packages, properties, docs, setting, raised: Mutex::default() };
     // Nobody who runs a project can mend the packages it takes from elsewhere.
-    for warning in properties.warnings().iter().filter(|warning| warning.package == own.name) {
-        tracing::warn!(file = %warning.file, line = warning.line, "{}", warning.what);
+    for warning in read.properties.warnings().iter().filter(|warning| warning.package == name) {
+        let line = warning.line.map_or_else(String::new, |line| format!(":{line}"));
+        read.warn("CustomKeyInObjectDeprecation", format!("{}{line}: {}", warning.file, warning.what));
     }
-    Ok(Read { packages, properties, docs, setting })
+    Ok(read)
 }
 
 /// A file's name as messages show it: seen from the project.

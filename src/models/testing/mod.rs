@@ -180,6 +180,9 @@ fn counted(manifest: &Arc<Manifest>, test: &Node, manner: &Manner, sql: &str, is
     templates::call(&scope, test, "get_test_sql", &values).map(|value| value.to_string())
 }
 
+/// What a test is configured with whose warnings are errors: by the command, and by nobody's file.
+pub(super) const WARN_ERROR: &str = "warn_error";
+
 /// The outcome that follows from what the SQL gave.
 fn judged(test: &Node, row: &[Option<String>], verdict: &mut TestVerdict) -> Result<()> {
     let cell = |at: usize| row.get(at).and_then(Option::as_deref);
@@ -192,6 +195,7 @@ fn judged(test: &Node, row: &[Option<String>], verdict: &mut TestVerdict) -> Res
     let warns = test.settings.text("severity").is_some_and(|s| s.eq_ignore_ascii_case("warn"));
     let (status, bound) = match (warns, is(1), is(2)) {
         (false, _, true) => (TestStatus::Fail, "error_if"),
+        (_, true, _) if test.settings.flag(WARN_ERROR) == Some(true) => (TestStatus::Fail, "warn_if"),
         (_, true, _) => (TestStatus::Warn, "warn_if"),
         _ => (TestStatus::Pass, ""),
     };

@@ -93,6 +93,34 @@ async fn what_cannot_begin_ends_with_two() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn warnings_are_errors_where_that_is_asked_for() {
+    let shop = Shop::open("models_warn_error").await;
+    shop.write("tests/odd.sql", "{{ config(severity='warn') }} select * from {{ ref('pay') }}");
+    said(shop.models(&["build"]), 0).await;
+    for words in [&["--warn-error"] as &[_], &["--warn-error-options", "{error: [LogTestResult]}"]] {
+        let (_, errors) = said(shop.models(&[&["build"], words].concat()), 1).await;
+        assert!(errors.contains("Got 2 results, configured to fail if != 0"), "{errors}");
+    }
+    said(shop.models(&["build", "--warn-error-options", "{error: all, warn: [LogTestResult]}"]), 0).await;
+
+    shop.write("tests/lost.sql", "select * from {{ ref('nix') }}");
+    let told = "tests/lost.sql: test lost: ref('nix'): there is no such model; it is left out";
+    let (_, errors) = said(shop.models(&["parse", "--warn-error"]), 2).await;
+    assert!(errors.contains(&format!("error: {told} (NodeNotFoundOrDisabled, an error by --warn-error)")), "{errors}");
+    let (_, errors) = said(shop.models(&["parse"]), 0).await;
+    assert!(errors.contains(told), "{errors}");
+    let silent = ["parse", "--warn-error-options", "{silence: [NodeNotFoundOrDisabled]}"];
+    assert_eq!(said(shop.models(&silent), 0).await.1, "");
+    said(shop.models(&["ls", "--select", "tag:no", "--warn-error-options", "{error: [NothingToDo]}"]), 0).await;
+    said(
+        shop.models(&["ls", "--select", "tag:no", "--warn-error-options", "{error: [NoNodesForSelectionCriteria]}"]),
+        2,
+    )
+    .await;
+    said(shop.models(&["parse", "--warn-error-options", "{eror: all}"]), 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_builds_of_one_model_at_once_take_turns() {
     let shop = Shop::open("models_turns").await;
     shop.write("models/slow.sql", "{{ config(materialized='table') }} select id from {{ source('od', 'payment') }}");
