@@ -27,7 +27,7 @@ impl Models {
             let mut described = result.described();
             let node = self.manifest.nodes.get(&ModelId::new(result.id.as_str()));
             described["relation_name"] =
-                node.filter(|node| node.resource.is_built()).map(|n| relation_name(&n.relation)).into();
+                node.filter(|node| node.resource.is_built()).map(|n| relation_name(&n.relation, n.quoting)).into();
             described
         };
         let artifact = Artifact {

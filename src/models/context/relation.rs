@@ -42,6 +42,25 @@ impl Policy {
         }
     }
 
+    /// With what `quoting` says in a file of the project.
+    pub(in crate::models) fn said(self, said: &serde_json::Value) -> Self {
+        let flag = |key: &str, was: bool| said.get(key).and_then(serde_json::Value::as_bool).unwrap_or(was);
+        Self {
+            database: flag("database", self.database),
+            schema: flag("schema", self.schema),
+            identifier: flag("identifier", self.identifier),
+        }
+    }
+
+    /// Names that are not quoted in SQL are in small letters in PostgreSQL.
+    pub(in crate::models) fn fold(self, relation: &mut Relation) {
+        for (is_quoted, name) in [(self.schema, &mut relation.schema), (self.identifier, &mut relation.name)] {
+            if !is_quoted {
+                *name = name.to_lowercase();
+            }
+        }
+    }
+
     /// With what a dictionary says.
     fn with_map(self, map: &Value) -> Self {
         let said = |name: &str, was| {
@@ -330,6 +349,16 @@ impl Object for RelationValue {
 mod tests {
     use super::*;
     use minijinja::Environment;
+
+    #[test]
+    fn what_is_said_nearer_counts_and_names_without_quotes_are_small() {
+        let policy = Policy::ALL.said(&serde_json::json!({"schema": false, "identifier": false}));
+        assert_eq!(policy, Policy { database: true, schema: false, identifier: false });
+        let policy = policy.said(&serde_json::json!({"schema": true}));
+        let mut place = Relation { database: "Db".into(), schema: "S".into(), name: "Tab".into() };
+        policy.fold(&mut place);
+        assert_eq!([place.database, place.schema, place.name], ["Db", "S", "tab"]);
+    }
 
     fn rendered(template: &str) -> String {
         let place = Relation { database: "db".into(), schema: "s".into(), name: "t".into() };

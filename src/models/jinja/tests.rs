@@ -50,6 +50,10 @@ fn macros_are_called_as_in_python() {
         ("{{ n() is none }} {{ 'x' if n() else 'y' }}", "True y"),
         ("{% set l = g() %}{% do l.append('z') %}{{ l[-1] }}", "z"),
         ("{{ deep(40) }}", "end"),
+        (
+            "{{ none | map('lower') | list }} {{ 3 in none | map('lower') or 'a' }} {{ none | select | list }}",
+            "[] a []",
+        ),
         ("{{ [1, 2] | map('string') | list }}", "['1', '2']"),
     ] {
         match with_macros(macros, template) {

@@ -2,7 +2,10 @@
 
 use super::{
     super::{
-        context::scope::{Scope, Subject, Task},
+        context::{
+            relation::Policy,
+            scope::{Scope, Subject, Task},
+        },
         jinja,
         relation::Relation,
     },
@@ -111,9 +114,12 @@ fn column(name: &str, said: &Json) -> Json {
     })
 }
 
-/// The name with its parts quoted, as dbt keeps it.
-pub(in crate::models) fn relation_name(relation: &Relation) -> String {
-    format!("\"{}\".\"{}\".\"{}\"", relation.database, relation.schema, relation.name)
+/// The name as dbt keeps it: its parts quoted where they are to be.
+pub(in crate::models) fn relation_name(relation: &Relation, quoting: Policy) -> String {
+    let part = |is_quoted: bool, name: &str| if is_quoted { format!("\"{name}\"") } else { name.to_owned() };
+    let database = part(quoting.database, &relation.database);
+    let (schema, name) = (part(quoting.schema, &relation.schema), part(quoting.identifier, &relation.name));
+    format!("{database}.{schema}.{name}")
 }
 
 impl Manifest {
@@ -156,7 +162,7 @@ impl Manifest {
             "description": node.description, "columns": columns, "meta": config.get("meta").cloned().unwrap_or(json!({})),
             "group": config.get("group").cloned().unwrap_or_default(), "docs": config.get("docs").cloned().unwrap_or_default(),
             "patch_path": node.patch, "build_path": null, "unrendered_config": node.settings.json(), "created_at": 0,
-            "relation_name": if has_name { Json::from(relation_name(relation)) } else { Json::Null },
+            "relation_name": if has_name { Json::from(relation_name(relation, node.quoting)) } else { Json::Null },
             "raw_code": node.source.as_ref(), "doc_blocks": [],
         });
         let Json::Object(map) = &mut all else { return all };
@@ -238,7 +244,7 @@ pub(in crate::models) fn described_source(source: &Source) -> Json {
         "external": null, "description": source.description, "columns": columns,
         "meta": source.settings.get("meta").cloned().unwrap_or(json!({})), "source_meta": {},
         "tags": source.settings.texts("tags"), "config": {"enabled": true, "event_time": source.settings.text("event_time"), "freshness": source.freshness, "meta": source.settings.get("meta").cloned().unwrap_or(json!({})), "tags": source.settings.texts("tags")},
-        "patch_path": null, "unrendered_config": {}, "relation_name": relation_name(relation), "created_at": 0, "doc_blocks": [],
+        "patch_path": null, "unrendered_config": {}, "relation_name": relation_name(relation, source.quoting), "created_at": 0, "doc_blocks": [],
     })
 }
 

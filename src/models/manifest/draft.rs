@@ -356,19 +356,13 @@ fn parse(read: &Read, node: &mut Node) -> Result<()> {
             _ => explained(&error.below(node.first_line, &node.source)),
         })?;
     }
-    quote(node);
+    node.quoting = node.settings.get("quoting").map_or(read.own().quoting(), |said| read.own().quoting().said(said));
     node.relation = place::of(read, node)?;
+    node.quoting.fold(&mut node.relation);
     if node.resource.is_built() {
         node.relation = node.relation.clone().checked(&node.file, &read.setting.raw_schema)?;
     }
     Ok(())
-}
-
-fn quote(node: &mut Node) {
-    let Some(said) = node.settings.get("quoting") else { return };
-    let flag = |key: &str, was: bool| said.get(key).and_then(Json::as_bool).unwrap_or(was);
-    node.quoting =
-        Policy { database: flag("database", true), schema: flag("schema", true), identifier: flag("identifier", true) };
 }
 
 /// Looks up what the node refers to; whether it stays in the graph. A test of what is not there leaves it, as with dbt:

@@ -2,10 +2,7 @@
 
 use super::{
     super::{
-        context::{
-            relation::Policy,
-            scope::{Collected, DBT, Scope, Subject, Task},
-        },
+        context::scope::{Collected, DBT, Scope, Subject, Task},
         jinja::Definition,
         reading::{Entry, Settings, Step, look_at_config, rendered},
         relation::Relation,
@@ -309,7 +306,7 @@ fn one(read: &Read, place: &Placed<'_>, said: &Json, column: Option<(&str, Vec<S
         checksum: String::new(),
         settings,
         relation: Relation { database: read.setting.database.clone(), schema: String::new(), name: name.clone() },
-        quoting: Policy::ALL,
+        quoting: read.own().quoting(),
         description,
         columns: Map::new(),
         constraints: Vec::new(),

@@ -103,10 +103,10 @@ impl Read {
         Ok(jinja::to_json(&value))
     }
 
-    /// A description, its `doc()` looked up.
+    /// A description, its `doc()` looked up. One without any mark of a template is taken letter by letter.
     pub(super) fn described(&self, package: &str, text: &str, shown: &str) -> Result<String> {
-        if !text.contains("doc(") {
-            return Ok(text.trim_end().to_owned());
+        if !["{{", "{%", "{#", "}}", "%}", "#}"].iter().any(|mark| text.contains(mark)) {
+            return Ok(text.to_owned());
         }
         super::describe::with_docs(self, package, text, shown)
     }

@@ -129,11 +129,7 @@ pub(super) fn read(read: &Read) -> Result<Vec<Source>> {
                 let what = format!("source {}: table '{name}' is described in {place} already", entry.name);
                 return Err(read.wrong_in(entry, &[Step::Key("tables".to_owned()), Step::Item(at)], what));
             }
-            let quoted = |key: &str, usual: bool| {
-                let of_map =
-                    |map: &Map<String, Json>| map.get("quoting").and_then(|q| q.get(key)).and_then(Json::as_bool);
-                of_map(table).or_else(|| of_map(&entry.map)).unwrap_or(usual)
-            };
+            let quoting = [&entry.map, table].into_iter().filter_map(|map| map.get("quoting"));
             let described = |map: &Map<String, Json>| -> Result<String> {
                 read.described(
                     &entry.package,
@@ -141,7 +137,12 @@ pub(super) fn read(read: &Read) -> Result<Vec<Source>> {
                     &shown,
                 )
             };
-            let columns = table.get("columns").and_then(Json::as_array).into_iter().flatten();
+            let listed = table.get("columns").and_then(Json::as_array).into_iter().flatten();
+            let mut columns: Vec<Map<String, Json>> = listed.filter_map(|c| c.as_object().cloned()).collect();
+            for column in columns.iter_mut().filter(|column| column.contains_key("description")) {
+                let text = described(column)?;
+                column.insert("description".to_owned(), text.into());
+            }
             found.push(Source {
                 id,
                 package: entry.package.clone(),
@@ -149,15 +150,11 @@ pub(super) fn read(read: &Read) -> Result<Vec<Source>> {
                 source: entry.name.clone(),
                 name: name.to_owned(),
                 relation,
-                quoting: Policy {
-                    database: quoted("database", true),
-                    schema: quoted("schema", true),
-                    identifier: quoted("identifier", true),
-                },
+                quoting: quoting.fold(read.own().quoting(), Policy::said),
                 is_enabled: settings.flag("enabled") != Some(false),
                 description: described(table)?,
                 source_description: described(&entry.map)?,
-                columns: columns.filter_map(|c| c.as_object().cloned()).collect(),
+                columns,
                 at: (entry.at.1, at),
                 loader: text(table, "loader")?.or(text(&entry.map, "loader")?).unwrap_or_default(),
                 loaded_at: of("loaded_at_field").and_then(|v| v.as_str().map(str::to_owned)),

@@ -1,6 +1,7 @@
 //! `dbt_project.yml`: what a project is called, where its parts lie and what it configures by folder.
 
 use super::{
+    super::context::relation::Policy,
     look_at_config,
     settings::Settings,
     shape, texts,
@@ -105,6 +106,11 @@ impl ProjectFile {
     pub(in crate::models) fn flags(&self) -> Map<String, Value> {
         let flags = self.raw.get("flags").and_then(Value::as_object).into_iter().flatten();
         flags.map(|(name, value)| (name.to_uppercase(), value.clone())).collect()
+    }
+
+    /// Which parts of names are quoted in SQL.
+    pub(in crate::models) fn quoting(&self) -> Policy {
+        self.raw.get("quoting").map_or(Policy::ALL, |said| Policy::ALL.said(said))
     }
 
     /// Where macros are searched, by namespace.

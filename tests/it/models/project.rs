@@ -193,3 +193,23 @@ async fn a_model_whose_file_is_wrong_fails_alone() {
     assert_eq!(shop.reason("below").await, "its last build failed");
     assert_eq!(shop.build("late").await.expect("looked at").tests[0].status, TestStatus::Pass);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_description_is_written_down_letter_by_letter_and_may_be_a_template() {
+    let shop = Shop::open("models_description").await;
+    shop.write(
+        "models/said.sql",
+        "{{ config(materialized='table', persist_docs={'columns': true}) }} select 1 as a, 2 as b",
+    );
+    shop.write(
+        "models/said.yml",
+        "models:\n  - name: said\n    columns:\n      - name: a\n        description: |\n          Call doc() here.\n\
+         \x20     - name: b\n        description: \"From {{ target.type }}.\"\n",
+    );
+    shop.build("said").await.expect("built");
+    let comment = async |column: u8| {
+        shop.bench.text(&format!("select col_description('analytics_marts.said'::regclass, {column})")).await
+    };
+    assert_eq!(comment(1).await, "Call doc() here.\n");
+    assert_eq!(comment(2).await, "From postgres.");
+}

@@ -44,8 +44,13 @@ fn passed(given: &Arguments, place: usize) -> Vec<Value> {
     more
 }
 
+/// Items for the filters that hold what is not true for empty: none, too.
+fn items_if_true(value: &Value) -> Result<Vec<Value>, Error> {
+    if value.is_true() { items(value) } else { Ok(Vec::new()) }
+}
+
 fn map(state: &mut State<'_, '_>, given: &Arguments) -> Result<Value, Error> {
-    let all = items(&subject(given))?;
+    let all = items_if_true(&subject(given))?;
     if let Some(path) = given.get(usize::MAX, "attribute") {
         let default = given.get(usize::MAX, "default");
         return Ok(list(all.iter().map(|item| attribute(item, Some(path), default)).collect()));
@@ -75,7 +80,7 @@ fn chosen(state: &mut State<'_, '_>, given: &Arguments, path: Option<&Value>, is
     let test = given.positional().get(place).map(ToString::to_string);
     let more = passed(given, place + 1);
     let mut found = Vec::new();
-    for item in items(&subject(given))? {
+    for item in items_if_true(&subject(given))? {
         let tested = attribute(&item, path, None);
         let fits = match &test {
             None => tested.is_true(),
