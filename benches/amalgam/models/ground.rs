@@ -128,6 +128,9 @@ impl Ground {
             Tool::Ours => {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_amalgam"));
                 command.args(["--format=json", "--log-filter=error", "models"]).args(verb);
+                // They are settings to the program, and it refuses those that it does not know.
+                let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AMALGAM_"));
+                ours.for_each(|(name, _)| drop(command.env_remove(name)));
                 command
             }
             Tool::Dbt => {
