@@ -51,7 +51,7 @@ pub(super) struct Place {
     /// Take warnings as errors
     #[arg(long)]
     pub(super) warn_error: bool,
-    /// Which warnings are errors, by dbt's names, in YAML: '{error: all, warn: [NothingToDo], silence: []}'
+    /// Which warnings are errors, by dbt's names, in YAML: `{error: all, warn: [NothingToDo], silence: []}`
     #[arg(long, value_name = "YAML", value_parser = parse_warnings, conflicts_with = "warn_error")]
     pub(super) warn_error_options: Option<Vars>,
     /// Name of the target, which macros see
