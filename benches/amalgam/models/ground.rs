@@ -129,8 +129,10 @@ impl Ground {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_amalgam"));
                 command.args(["--format=json", "--log-filter=error", "models"]).args(verb);
                 // They are settings to the program, and it refuses those that it does not know.
-                let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AMALGAM_"));
-                ours.for_each(|(name, _)| drop(command.env_remove(name)));
+                for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AMALGAM_"))
+                {
+                    command.env_remove(name);
+                }
                 command
             }
             Tool::Dbt => {
