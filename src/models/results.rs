@@ -6,8 +6,9 @@ use super::{
 };
 use crate::{domain::ModelId, error::Result};
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value as Json, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How one node ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,36 +107,49 @@ impl NodeResult {
         }
     }
 
-    /// As `run_results.json` and `results` have it.
+    /// As `results` has it.
     pub(super) fn described(&self) -> Json {
-        let length = TimeDelta::milliseconds((self.seconds * 1000.0).round() as i64);
-        let (start, end) = (moment(self.ended - length), moment(self.ended));
-        let did_run = !matches!(self.status, NodeStatus::Skipped | NodeStatus::NoOp);
-        let timing = match did_run {
-            true => json!([
-                {"name": "compile", "started_at": start, "completed_at": start},
-                {"name": "execute", "started_at": start, "completed_at": end},
-            ]),
-            false => json!([]),
+        serde_json::to_value(Described { result: self, relation_name: None }).unwrap_or_default()
+    }
+}
+
+/// A result as `run_results.json` has it.
+pub(super) struct Described<'a> {
+    pub(super) result: &'a NodeResult,
+    /// The relation that it is of.
+    pub(super) relation_name: Option<String>,
+}
+
+impl Serialize for Described<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let result = self.result;
+        let length = TimeDelta::milliseconds((result.seconds * 1000.0).round() as i64);
+        let did_run = !matches!(result.status, NodeStatus::Skipped | NodeStatus::NoOp);
+        let (start, end) = (moment(result.ended - length), moment(result.ended));
+        let phase = |name, end| BTreeMap::from([("name", name), ("started_at", start.as_str()), ("completed_at", end)]);
+        let timing = if did_run { vec![phase("compile", &start), phase("execute", &end)] } else { Vec::new() };
+        let response = match (&result.response, result.kept_since) {
+            (Some(response), _) => {
+                let rows = response.rows.map_or(Json::from(-1), Json::from);
+                json!({"_message": response.message(), "code": response.code, "rows_affected": rows})
+            }
+            (None, Some(since)) => json!({"_message": "KEPT", "tested_at": moment(since)}),
+            (None, None) => json!({}),
         };
-        let response = self.response.as_ref().map_or_else(
-            || {
-                self.kept_since
-                    .map_or_else(|| json!({}), |since| json!({"_message": "KEPT", "tested_at": moment(since)}))
-            },
-            |response| match response.rows {
-                Some(rows) => json!({
-                    "_message": response.message(), "code": response.code, "rows_affected": rows,
-                }),
-                None => json!({"_message": response.message(), "code": response.code, "rows_affected": -1}),
-            },
-        );
-        json!({
-            "status": self.status.as_str(), "timing": timing, "thread_id": "Thread-1", "execution_time": self.seconds,
-            "adapter_response": response, "message": self.message, "failures": self.failures, "unique_id": self.id,
-            "compiled": did_run.then_some(self.compiled.is_some()), "compiled_code": self.compiled,
-            "batch_results": null,
-        })
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("status", result.status.as_str())?;
+        map.serialize_entry("timing", &timing)?;
+        map.serialize_entry("thread_id", "Thread-1")?;
+        map.serialize_entry("execution_time", &result.seconds)?;
+        map.serialize_entry("adapter_response", &response)?;
+        map.serialize_entry("message", &result.message)?;
+        map.serialize_entry("failures", &result.failures)?;
+        map.serialize_entry("unique_id", &result.id)?;
+        map.serialize_entry("compiled", &did_run.then_some(result.compiled.is_some()))?;
+        map.serialize_entry("compiled_code", &result.compiled)?;
+        map.serialize_entry("batch_results", &())?;
+        map.serialize_entry("relation_name", &self.relation_name)?;
+        map.end()
     }
 }
 

@@ -5,7 +5,9 @@ use crate::{
     error::Result,
     models::{
         jinja::Definition,
-        manifest::{Manifest, Node, Resource, described_exposure, described_source, macro_id},
+        manifest::{
+            Described, Manifest, Node, Resource, described_exposure, described_source, described_unit, macro_id,
+        },
         reading::Entry,
     },
 };
@@ -24,21 +26,28 @@ struct Artifact<'a> {
     compiled: &'a BTreeMap<&'a str, &'a str>,
 }
 
+impl<'a> Artifact<'a> {
+    fn described(&self, node: &'a Node) -> Described<'a> {
+        let compiled = self.compiled.get(node.id.as_str());
+        let compiled = compiled.map(|sql| (*sql, self.manifest.compiled_path(node).display().to_string()));
+        Described { manifest: self.manifest, node, compiled }
+    }
+}
+
 impl Serialize for Artifact<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let of = |is_unit: bool| {
-            let nodes = move || {
-                let nodes = self.manifest.nodes.values().filter(move |n| (n.resource == Resource::UnitTest) == is_unit);
-                nodes.map(|node| (node.id.as_str(), self.manifest.described_with(node, self.compiled)))
-            };
-            MapOf(nodes)
+        let of_kind = |is_unit: bool| {
+            let nodes = self.manifest.nodes.values();
+            nodes.filter(move |node| (node.resource == Resource::UnitTest) == is_unit)
         };
+        let nodes = || of_kind(false).map(|node| (node.id.as_str(), self.described(node)));
+        let units = || of_kind(true).map(|unit| (unit.id.as_str(), described_unit(unit)));
         let (sources, exposures) = (&self.manifest.sources, &self.manifest.exposures);
         let (parents, children) = self.manifest.edges();
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("metadata", &self.manifest.about(self.now))?;
-        map.serialize_entry("nodes", &of(false))?;
-        map.serialize_entry("unit_tests", &of(true))?;
+        map.serialize_entry("nodes", &MapOf(nodes))?;
+        map.serialize_entry("unit_tests", &MapOf(units))?;
         map.serialize_entry("sources", &MapOf(|| sources.values().map(|s| (&s.id, described_source(s)))))?;
         map.serialize_entry("exposures", &MapOf(|| exposures.values().map(|e| (&e.id, described_exposure(e)))))?;
         map.serialize_entry("macros", &self.manifest.macros())?;
@@ -75,24 +84,6 @@ impl Manifest {
             about.extend(more);
         }
         about
-    }
-
-    /// A node, with its SQL where that was made.
-    fn described_with(&self, node: &Node, compiled: &BTreeMap<&str, &str>) -> Json {
-        let mut described = self.described_any(node);
-        let (Some(sql), Some(map)) = (compiled.get(node.id.as_str()), described.as_object_mut()) else {
-            return described;
-        };
-        for (key, value) in [
-            ("compiled", Json::Bool(true)),
-            ("compiled_code", (*sql).into()),
-            ("compiled_path", self.compiled_path(node).display().to_string().into()),
-            ("extra_ctes", json!([])),
-            ("extra_ctes_injected", Json::Bool(true)),
-        ] {
-            map.insert(key.to_owned(), value);
-        }
-        described
     }
 
     fn macros(&self) -> Map<String, Json> {

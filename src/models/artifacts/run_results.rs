@@ -4,7 +4,7 @@ use super::{ListOf, RESULTS, metadata, write};
 use crate::{
     domain::ModelId,
     error::Result,
-    models::{Models, NodeResult, manifest::relation_name},
+    models::{Models, NodeResult, manifest::relation_name, results::Described},
 };
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -23,19 +23,18 @@ impl Models {
     /// # Errors
     /// The folder can't be written.
     pub fn write_results(&self, results: &[NodeResult], seconds: f64, arguments: &Json) -> Result<()> {
-        let described = |result: &NodeResult| {
-            let mut described = result.described();
-            let node = self.manifest.nodes.get(&ModelId::new(result.id.as_str()));
-            described["relation_name"] =
-                node.filter(|node| node.resource.is_built()).map(|n| relation_name(&n.relation, n.quoting)).into();
-            described
-        };
         let artifact = Artifact {
             metadata: metadata(&self.manifest, "run-results/v6", self.clock.now()),
-            results: ListOf(|| results.iter().map(described)),
+            results: ListOf(|| results.iter().map(|result| self.described_result(result))),
             elapsed_time: seconds,
             args: arguments,
         };
         write(&self.manifest, RESULTS, &artifact)
+    }
+
+    fn described_result<'a>(&self, result: &'a NodeResult) -> Described<'a> {
+        let node = self.manifest.nodes.get(&ModelId::new(result.id.as_str()));
+        let built = node.filter(|node| node.resource.is_built());
+        Described { result, relation_name: built.map(|node| relation_name(&node.relation, node.quoting)) }
     }
 }

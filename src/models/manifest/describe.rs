@@ -1,105 +1,18 @@
 //! Nodes as JSON: what `model` and `graph` are in templates, and what artifacts hold.
 
 use super::{
-    super::{
-        context::{
-            relation::Policy,
-            scope::{Scope, Subject, Task},
-        },
-        jinja,
-        relation::Relation,
-    },
-    Exposure, Manifest, Node, Resource, Source,
-    load::Read,
+    super::{context::relation::Policy, jinja, relation::Relation},
+    Exposure, Manifest, Node, RefCall, Resource, Source,
+    configured::Configured,
 };
-use crate::{domain::ModelId, error::Result};
-use minijinja::{
-    Error, ErrorKind, State,
-    value::{Object, ObjectRepr, Value},
-};
+use crate::domain::ModelId;
+use minijinja::value::Value;
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value as Json, json};
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-};
+use std::collections::BTreeMap;
 
-/// What dbt configures where nobody does.
-pub(in crate::models) fn usual(resource: Resource) -> Map<String, Json> {
-    let all = match resource {
-        Resource::Test => json!({
-            "enabled": true, "alias": null, "schema": "dbt_test__audit", "database": null, "tags": [], "meta": {},
-            "group": null, "materialized": "test", "severity": "ERROR", "store_failures": null,
-            "store_failures_as": null, "where": null, "limit": null, "fail_calc": "count(*)", "warn_if": "!= 0",
-            "error_if": "!= 0",
-        }),
-        _ => json!({
-            "enabled": true, "alias": null, "schema": null, "database": null, "tags": [], "meta": {}, "group": null,
-            "materialized": "view", "incremental_strategy": null, "batch_size": null, "lookback": 1, "begin": null,
-            "persist_docs": {}, "post-hook": [], "pre-hook": [], "quoting": {}, "column_types": {},
-            "full_refresh": null, "unique_key": null, "on_schema_change": "ignore", "on_configuration_change": "apply",
-            "grants": {}, "packages": [], "docs": {"show": true, "node_color": null},
-            "contract": {"enforced": false, "alias_types": true}, "event_time": null, "concurrent_batches": null,
-            "access": "protected",
-        }),
-    };
-    let Json::Object(mut all) = all else { return Map::new() };
-    match resource {
-        Resource::Seed => {
-            all.insert("materialized".to_owned(), "seed".into());
-            all.insert("delimiter".to_owned(), ",".into());
-            all.insert("quote_columns".to_owned(), Json::Null);
-        }
-        Resource::Snapshot => {
-            all.insert("materialized".to_owned(), "snapshot".into());
-            for key in [
-                "strategy",
-                "target_schema",
-                "target_database",
-                "updated_at",
-                "check_cols",
-                "dbt_valid_to_current",
-                "hard_deletes",
-            ] {
-                all.insert(key.to_owned(), Json::Null);
-            }
-            let columns = json!({"dbt_valid_from": null, "dbt_valid_to": null, "dbt_scd_id": null, "dbt_updated_at": null, "dbt_is_deleted": null});
-            all.insert("snapshot_meta_column_names".to_owned(), columns);
-        }
-        _ => {}
-    }
-    all
-}
-
-/// Hooks in the form in which they are run.
-fn hooks(value: &Json) -> Json {
-    let hook = |hook: &Json| match hook {
-        Json::String(text) => match serde_json::from_str::<Json>(text) {
-            Ok(Json::Object(map)) if map.contains_key("sql") => Json::Object(map),
-            _ => json!({"sql": text, "transaction": true, "index": null}),
-        },
-        Json::Object(map) => json!({
-            "sql": map.get("sql").cloned().unwrap_or_default(),
-            "transaction": map.get("transaction").cloned().unwrap_or(Json::Bool(true)),
-            "index": null,
-        }),
-        other => other.clone(),
-    };
-    Json::Array(value.as_array().into_iter().flatten().map(hook).collect())
-}
-
-/// A node's configuration, whole.
-pub(in crate::models) fn config_of(node: &Node) -> Json {
-    let mut all = usual(node.resource);
-    let Json::Object(own) = node.settings.json() else { return Json::Object(all) };
-    for (key, value) in own {
-        let value = if matches!(key.as_str(), "pre-hook" | "post-hook") { hooks(&value) } else { value };
-        match (all.get_mut(&key), value) {
-            (Some(Json::Object(have)), Json::Object(new)) => have.extend(new),
-            (_, value) => drop(all.insert(key, value)),
-        }
-    }
-    Json::Object(all)
-}
+/// What is never there, or not known.
+const NONE: [&str; 0] = [];
 
 /// A column as dbt describes it.
 fn column(name: &str, said: &Json) -> Json {
@@ -138,67 +51,7 @@ impl Manifest {
 
     /// A node as its artifact describes it.
     pub(in crate::models) fn described(&self, node: &Node) -> Json {
-        let (relation, config) = (&node.relation, config_of(node));
-        let parents: Vec<&str> =
-            node.parents.iter().map(ModelId::as_str).chain(node.sources.iter().map(|s| s.id.as_str())).collect();
-        let refs: Vec<Json> =
-            node.refs.iter().map(|r| json!({"name": r.name, "package": r.package, "version": r.version})).collect();
-        let columns: Map<String, Json> =
-            node.columns.iter().map(|(name, said)| (name.clone(), column(name, said))).collect();
-        let enforced = config.get("contract").and_then(|c| c.get("enforced")).cloned().unwrap_or(Json::Bool(false));
-        let keeps_failures = || match node.settings.flag("store_failures") {
-            Some(keeps) => keeps,
-            None => self.setting.flags.get("STORE_FAILURES").is_some_and(|flag| *flag == true),
-        };
-        let has_name = match node.resource {
-            Resource::Test => keeps_failures(),
-            resource => resource.is_built() && !node.is_ephemeral(),
-        };
-        let mut all = json!({
-            "database": relation.database, "schema": relation.schema, "name": node.name,
-            "resource_type": node.resource.as_str(), "package_name": node.package, "path": node.path,
-            "original_file_path": node.file, "unique_id": node.id.as_str(), "fqn": node.fqn, "alias": relation.name,
-            "checksum": {"name": "sha256", "checksum": node.checksum}, "tags": node.settings.texts("tags"),
-            "description": node.description, "columns": columns, "meta": config.get("meta").cloned().unwrap_or(json!({})),
-            "group": config.get("group").cloned().unwrap_or_default(), "docs": config.get("docs").cloned().unwrap_or_default(),
-            "patch_path": node.patch, "build_path": null, "unrendered_config": node.settings.json(), "created_at": 0,
-            "relation_name": if has_name { Json::from(relation_name(relation, node.quoting)) } else { Json::Null },
-            "raw_code": node.source.as_ref(), "doc_blocks": [],
-        });
-        let Json::Object(map) = &mut all else { return all };
-        if node.resource == Resource::Operation {
-            map.insert("original_file_path".to_owned(), format!("./{}", node.file).into());
-        }
-        if node.resource != Resource::Seed {
-            let more = json!({
-                "language": "sql", "refs": refs,
-                "sources": node.source_calls.iter().map(|(s, t)| json!([s, t])).collect::<Vec<_>>(), "metrics": [],
-                "depends_on": {"macros": node.macros, "nodes": parents}, "compiled_path": null,
-                "contract": {"enforced": enforced, "alias_types": true, "checksum": null},
-            });
-            map.extend(more.as_object().cloned().unwrap_or_default());
-        } else {
-            map.insert("root_path".to_owned(), node.root.display().to_string().into());
-            map.insert("depends_on".to_owned(), json!({"macros": []}));
-        }
-        if node.resource == Resource::Model {
-            let more = json!({
-                "access": config.get("access").cloned().unwrap_or_default(), "constraints": node.constraints,
-                "version": node.version, "latest_version": node.latest_version,
-                "deprecation_date": node.deprecation_date, "primary_key": [], "time_spine": null,
-            });
-            map.extend(more.as_object().cloned().unwrap_or_default());
-        }
-        if let Some(generic) = &node.generic {
-            let more = json!({
-                "test_metadata": {"name": generic.word, "kwargs": generic.arguments, "namespace": generic.namespace},
-                "column_name": generic.column, "attached_node": generic.attached.as_ref().map(ModelId::as_str),
-                "file_key_name": null,
-            });
-            map.extend(more.as_object().cloned().unwrap_or_default());
-        }
-        map.insert("config".to_owned(), config);
-        all
+        serde_json::to_value(Described { manifest: self, node, compiled: None }).unwrap_or_default()
     }
 
     /// `graph`: nodes and sources by unique id.
@@ -222,6 +75,113 @@ impl Manifest {
         };
         self.graph.get_or_init(made).clone()
     }
+}
+
+/// A node as its artifact describes it, written without a copy of it.
+pub(in crate::models) struct Described<'a> {
+    pub manifest: &'a Manifest,
+    pub node: &'a Node,
+    /// Its SQL and the file of that, where it was made.
+    pub compiled: Option<(&'a str, String)>,
+}
+
+impl Described<'_> {
+    /// The name of its relation; `None` where it makes none.
+    fn relation_name(&self) -> Option<String> {
+        let node = self.node;
+        let has_name = match node.resource {
+            Resource::Test => node
+                .settings
+                .flag("store_failures")
+                .unwrap_or_else(|| self.manifest.setting.flags.get("STORE_FAILURES").is_some_and(|flag| *flag == true)),
+            resource => resource.is_built() && !node.is_ephemeral(),
+        };
+        has_name.then(|| relation_name(&node.relation, node.quoting))
+    }
+}
+
+impl Serialize for Described<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let (node, compiled) = (self.node, self.compiled.as_ref());
+        let (relation, config) = (&node.relation, Configured(node));
+        let columns: Map<String, Json> =
+            node.columns.iter().map(|(name, said)| (name.clone(), column(name, said))).collect();
+        let file = match node.resource {
+            Resource::Operation => format!("./{}", node.file),
+            _ => node.file.clone(),
+        };
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("database", &relation.database)?;
+        map.serialize_entry("schema", &relation.schema)?;
+        map.serialize_entry("name", &node.name)?;
+        map.serialize_entry("resource_type", node.resource.as_str())?;
+        map.serialize_entry("package_name", &node.package)?;
+        map.serialize_entry("path", &node.path)?;
+        map.serialize_entry("original_file_path", &file)?;
+        map.serialize_entry("unique_id", node.id.as_str())?;
+        map.serialize_entry("fqn", &node.fqn)?;
+        map.serialize_entry("alias", &relation.name)?;
+        map.serialize_entry("checksum", &BTreeMap::from([("name", "sha256"), ("checksum", &node.checksum)]))?;
+        map.serialize_entry("tags", &node.settings.texts("tags"))?;
+        map.serialize_entry("description", &node.description)?;
+        map.serialize_entry("columns", &columns)?;
+        map.serialize_entry("meta", &config.get("meta"))?;
+        map.serialize_entry("group", &config.get("group"))?;
+        map.serialize_entry("docs", &config.get("docs"))?;
+        map.serialize_entry("patch_path", &node.patch)?;
+        map.serialize_entry("build_path", &())?;
+        map.serialize_entry("unrendered_config", &node.settings)?;
+        map.serialize_entry("created_at", &0)?;
+        map.serialize_entry("relation_name", &self.relation_name())?;
+        map.serialize_entry("raw_code", &node.source)?;
+        map.serialize_entry("doc_blocks", &NONE)?;
+        if node.resource == Resource::Seed {
+            map.serialize_entry("root_path", &node.root.display().to_string())?;
+            map.serialize_entry("depends_on", &BTreeMap::from([("macros", NONE)]))?;
+        } else {
+            let sources = node.sources.iter().map(|source| source.id.as_str());
+            let parents: Vec<&str> = node.parents.iter().map(ModelId::as_str).chain(sources).collect();
+            let macros: Vec<&str> = node.macros.iter().map(String::as_str).collect();
+            let contract = config.get("contract");
+            let enforced = contract.get("enforced").cloned().unwrap_or(Json::Bool(false));
+            map.serialize_entry("language", "sql")?;
+            map.serialize_entry("refs", &refs(&node.refs))?;
+            map.serialize_entry("sources", &node.source_calls)?;
+            map.serialize_entry("metrics", &NONE)?;
+            map.serialize_entry("depends_on", &BTreeMap::from([("macros", macros), ("nodes", parents)]))?;
+            map.serialize_entry("compiled_path", &compiled.map(|(_, path)| path))?;
+            map.serialize_entry("contract", &json!({"enforced": enforced, "alias_types": true, "checksum": null}))?;
+        }
+        if let Some((sql, _)) = compiled {
+            map.serialize_entry("compiled", &true)?;
+            map.serialize_entry("compiled_code", sql)?;
+            map.serialize_entry("extra_ctes", &NONE)?;
+            map.serialize_entry("extra_ctes_injected", &true)?;
+        }
+        if node.resource == Resource::Model {
+            map.serialize_entry("access", &config.get("access"))?;
+            map.serialize_entry("constraints", &node.constraints)?;
+            map.serialize_entry("version", &node.version)?;
+            map.serialize_entry("latest_version", &node.latest_version)?;
+            map.serialize_entry("deprecation_date", &node.deprecation_date)?;
+            map.serialize_entry("primary_key", &NONE)?;
+            map.serialize_entry("time_spine", &())?;
+        }
+        if let Some(generic) = &node.generic {
+            let test = json!({"name": generic.word, "kwargs": generic.arguments, "namespace": generic.namespace});
+            map.serialize_entry("test_metadata", &test)?;
+            map.serialize_entry("column_name", &generic.column)?;
+            map.serialize_entry("attached_node", &generic.attached.as_ref().map(ModelId::as_str))?;
+            map.serialize_entry("file_key_name", &())?;
+        }
+        map.serialize_entry("config", &config)?;
+        map.end()
+    }
+}
+
+/// What a node refers to.
+fn refs(calls: &[RefCall]) -> Vec<Json> {
+    calls.iter().map(|call| json!({"name": call.name, "package": call.package, "version": call.version})).collect()
 }
 
 /// A table of a source as its artifact describes it.
@@ -251,7 +211,6 @@ pub(in crate::models) fn described_source(source: &Source) -> Json {
 /// An exposure as its artifact describes it.
 pub(in crate::models) fn described_exposure(exposure: &Exposure) -> Json {
     let said = |key: &str| exposure.said.get(key).cloned().unwrap_or_default();
-    let refs = exposure.refs.iter().map(|r| json!({"name": r.name, "package": r.package, "version": r.version}));
     let (tags, meta) = (exposure.settings.texts("tags"), exposure.settings.get("meta").cloned().unwrap_or(json!({})));
     json!({
         "name": exposure.name, "resource_type": "exposure", "package_name": exposure.package, "path": exposure.file,
@@ -259,50 +218,8 @@ pub(in crate::models) fn described_exposure(exposure: &Exposure) -> Json {
         "owner": said("owner"), "description": exposure.description, "label": said("label"),
         "maturity": said("maturity"), "url": said("url"), "tags": tags, "meta": meta,
         "config": {"enabled": true, "tags": tags, "meta": meta}, "unrendered_config": exposure.settings.json(),
-        "depends_on": {"macros": [], "nodes": exposure.parents}, "refs": refs.collect::<Vec<_>>(),
+        "depends_on": {"macros": [], "nodes": exposure.parents}, "refs": refs(&exposure.refs),
         "sources": exposure.source_calls.iter().map(|(s, t)| json!([s, t])).collect::<Vec<_>>(), "metrics": [],
         "created_at": 0,
     })
-}
-
-/// Texts of docs, by `doc()`.
-#[derive(Debug)]
-struct Doc {
-    package: String,
-    docs: BTreeMap<(String, String), String>,
-}
-
-impl Object for Doc {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-
-    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, values: &[Value]) -> std::result::Result<Value, Error> {
-        let given: Vec<String> = values.iter().map(ToString::to_string).collect();
-        let (package, name) = match given.as_slice() {
-            [name] => (None, name),
-            [package, name] => (Some(package), name),
-            _ => return Err(Error::new(ErrorKind::InvalidOperation, "doc() takes one or two names")),
-        };
-        let of = |package: &str| self.docs.get(&(package.to_owned(), name.clone()));
-        let found = match package {
-            Some(package) => of(package),
-            None => of(&self.package).or_else(|| self.docs.iter().find(|((_, n), _)| n == name).map(|(_, text)| text)),
-        };
-        let hint = || super::hint(name, self.docs.keys().map(|(_, name)| name));
-        let missing =
-            || Error::new(ErrorKind::InvalidOperation, format!("doc('{name}'): there is no such text{}", hint()));
-        found.map(|text| text.as_str().into()).ok_or_else(missing)
-    }
-}
-
-/// A description with the texts that it names.
-pub(super) fn with_docs(read: &Read, package: &str, text: &str, shown: &str) -> Result<String> {
-    let doc = Value::from_object(Doc { package: package.to_owned(), docs: read.docs.clone() });
-    let subject = Subject::of_package(package);
-    let scope =
-        Scope::with(read.setting.clone(), subject, Task::Parse(Mutex::default()), BTreeMap::from([("doc", doc)]));
-    let rendered = read.setting.engine.render(shown, text, scope.globals());
-    // The line is that of the text, and not of the file.
-    rendered.map_err(|error| super::wrong(shown, format!("description: {}", error.message)))
 }

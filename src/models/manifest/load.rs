@@ -108,7 +108,7 @@ impl Read {
         if !["{{", "{%", "{#", "}}", "%}", "#}"].iter().any(|mark| text.contains(mark)) {
             return Ok(text.to_owned());
         }
-        super::describe::with_docs(self, package, text, shown)
+        super::docs::with_docs(self, package, text, shown)
     }
 }
 

@@ -6,7 +6,9 @@
 
 mod attach;
 mod calls;
+mod configured;
 mod describe;
+mod docs;
 mod draft;
 mod exposures;
 mod generic;
@@ -21,7 +23,8 @@ mod unit_rows;
 mod units;
 
 pub(super) use calls::{environment_in, macro_id};
-pub(super) use describe::{config_of, described_exposure, described_source, relation_name, usual};
+pub(super) use configured::{config_of, usual};
+pub(super) use describe::{Described, described_exposure, described_source, relation_name};
 pub(super) use exposures::Exposure;
 pub(super) use load::{Given, explained};
 pub(super) use names::{Names, SourceTable};

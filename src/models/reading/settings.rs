@@ -3,6 +3,7 @@
 //! Merged as dbt does it (dbt-core, `context/context_config.py`): tags, packages and hooks add up, `meta` and what is
 //! like it is merged by key, everything else is replaced.
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 /// Configuration by key.
@@ -109,14 +110,24 @@ impl Settings {
         })
     }
 
-    /// Everything as JSON, for artifacts: hooks under dbt's names.
+    /// Everything by dbt's names.
+    pub(in crate::models) fn entries(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(key, value)| match key.as_str() {
+            "pre_hook" => ("pre-hook", value),
+            "post_hook" => ("post-hook", value),
+            key => (key, value),
+        })
+    }
+
+    /// Everything as JSON, for templates.
     pub(in crate::models) fn json(&self) -> Value {
-        let renamed = |key: &str| match key {
-            "pre_hook" => "pre-hook".to_owned(),
-            "post_hook" => "post-hook".to_owned(),
-            key => key.to_owned(),
-        };
-        Value::Object(self.0.iter().map(|(key, value)| (renamed(key), value.clone())).collect())
+        Value::Object(self.entries().map(|(key, value)| (key.to_owned(), value.clone())).collect())
+    }
+}
+
+impl Serialize for Settings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.entries())
     }
 }
 
