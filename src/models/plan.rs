@@ -4,7 +4,7 @@ use super::{
     Agenda, BuildOptions, BuildOutcome, Duty, Models, Performed, TestChoice, Told, checksum,
     compile::{self, Manner},
     context::{
-        connection::{On, with_connection},
+        connection::{On, with_connection_after},
         voice::Voice,
     },
     decide::{Decision, Known, Tests, decide},
@@ -144,14 +144,20 @@ impl Models {
         let since = Instant::now();
         let nodes: Vec<(&Node, Inputs)> =
             wanted.iter().map(|(node, _)| (*node, Inputs::of(&self.manifest, node))).collect();
-        let compiled = self.compiled(session, &nodes, voice).await?;
-        let seen = match Seen::of(session, &nodes).await {
+        // While the SQL is made, what else counts is looked at.
+        let others = async {
+            let seen = Seen::of(session, &nodes).await;
+            let tests: Vec<_> = nodes.iter().map(|(node, _)| self.checksums_of_tests(node)).collect();
+            (seen, tests)
+        };
+        let ((seen, tests), compiled) = self.compiled(session, &nodes, voice, others).await?;
+        let seen = match seen {
             Err(error) if error.kind == Kind::WarehouseQuery && !is_migrated => Seen::default(),
             seen => seen?,
         };
         let mut plans = Vec::with_capacity(wanted.len());
-        for (((node, inputs), (_, options)), compiled) in nodes.iter().zip(wanted).zip(compiled) {
-            let plan = compiled.map(|compiled| self.decided(node, options, inputs, &seen, compiled));
+        for ((((node, inputs), (_, options)), compiled), tests) in nodes.iter().zip(wanted).zip(compiled).zip(&tests) {
+            let plan = compiled.map(|compiled| self.decided(node, options, inputs, &seen, compiled, tests));
             plans.push(plan.map(|plan| Plan { since, ..plan }));
         }
         Ok(plans)
@@ -159,19 +165,20 @@ impl Models {
 
     /// The SQL of nodes and of the views that they read, as a first build would have it; each may ask the warehouse.
     ///
-    /// As if the day had just begun, so that the checksum of a model that shows when the run started changes once a
+    /// What these ask waits until `before` is done. As if the day had just begun, so that the checksum of a model that shows when the run started changes once a
     /// day and not each time.
-    async fn compiled(
+    async fn compiled<B>(
         &self,
         session: &Session,
         nodes: &[(&Node, Inputs)],
         voice: Voice,
-    ) -> Result<Vec<Result<Compiled>>> {
+        before: impl Future<Output = B>,
+    ) -> Result<(B, Vec<Result<Compiled>>)> {
         let started = self.clock.now().date_naive().and_time(NaiveTime::MIN).and_utc();
         let wanted: Vec<(ModelId, Vec<ModelId>)> =
             nodes.iter().map(|(node, inputs)| (node.id.clone(), inputs.views.iter().cloned().collect())).collect();
         let manifest = self.manifest.clone();
-        with_connection(On::Session(session), move |connection| {
+        with_connection_after(before, On::Session(session), move |connection| {
             let manner = Manner { voice, ..Manner::new(started, Some(connection)) };
             let silent = Manner { voice: Voice::Log, ..manner.clone() };
             let sql = |id: &ModelId, manner: &Manner| compile::compile(&manifest, manifest.node(id)?, manner);
@@ -186,10 +193,17 @@ impl Models {
         .await
     }
 
-    fn decided(&self, node: &Node, options: &BuildOptions, inputs: &Inputs, seen: &Seen, compiled: Compiled) -> Plan {
+    fn decided(
+        &self,
+        node: &Node,
+        options: &BuildOptions,
+        inputs: &Inputs,
+        seen: &Seen,
+        compiled: Compiled,
+        tests: &[(&ModelId, String)],
+    ) -> Plan {
         let (since, now) = (Instant::now(), self.clock.now());
         let checksum = self.checksum_of(node, &compiled.sql);
-        let tests = self.checksums_of_tests(node);
         let tests_checksum = checksum::of(tests.iter().map(|(_, checksum)| checksum.as_str()));
         let wanted: Vec<_> = tests.iter().filter(|(id, _)| options.tests.has(id)).cloned().collect();
         let clock = wall_clock::seen(compiled.views.iter().chain([&compiled.sql]).map(String::as_str), now);
@@ -211,7 +225,7 @@ impl Models {
             has_span: is_part,
         });
         let is_same = |entry: &&Entry| !matches!(decision, Decision::Build(_)) && entry.versions == versions;
-        let kept = entry.filter(is_same).map(|entry| holding(&tests, entry, now)).unwrap_or_default();
+        let kept = entry.filter(is_same).map(|entry| holding(tests, entry, now)).unwrap_or_default();
         Plan {
             decision,
             kind,

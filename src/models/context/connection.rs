@@ -140,8 +140,18 @@ pub(in crate::models) async fn with_connection<T: Send + 'static>(
     on: On<'_, '_>,
     work: impl FnOnce(Connection) -> T + Send + 'static,
 ) -> Result<T, Error> {
+    with_connection_after(std::future::ready(()), on, work).await.map(|((), done)| done)
+}
+
+/// The same, where the connection is busy at first: `work` begins, and what it asks waits until `before` is done.
+pub(in crate::models) async fn with_connection_after<B, T: Send + 'static>(
+    before: impl Future<Output = B>,
+    on: On<'_, '_>,
+    work: impl FnOnce(Connection) -> T + Send + 'static,
+) -> Result<(B, T), Error> {
     let (questions, mut asked) = mpsc::channel::<Question>(QUESTIONS_MAX);
     let mut worker = tokio::task::spawn_blocking(move || work(Connection { questions }));
+    let before = before.await;
     loop {
         tokio::select! {
             question = asked.recv() => match question {
@@ -152,10 +162,10 @@ pub(in crate::models) async fn with_connection<T: Send + 'static>(
                 }
                 None => break,
             },
-            done = &mut worker => return done.map_err(|e| died(&e)),
+            done = &mut worker => return done.map(|done| (before, done)).map_err(|e| died(&e)),
         }
     }
-    worker.await.map_err(|e| died(&e))
+    worker.await.map(|done| (before, done)).map_err(|e| died(&e))
 }
 
 fn died(error: &tokio::task::JoinError) -> Error {
