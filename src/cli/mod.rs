@@ -157,14 +157,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The stack of each thread. Templates are compiled by descent: thousands of branches or operators in one of them, as
-/// a generated model may have, would use the usual two megabytes up, and with them the whole process.
-const STACK_BYTES: usize = 16 << 20;
-
 fn execute(cli: Cli) -> anyhow::Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(available_parallelism().map_or(2, |n| n.get().max(2)))
-        .thread_stack_size(STACK_BYTES)
+        .thread_stack_size(crate::models::STACK_BYTES)
         .enable_all()
         .build()?;
     let context = Context::new(cli.global);

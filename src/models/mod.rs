@@ -44,6 +44,7 @@ mod seed;
 mod seen;
 mod select;
 mod show;
+mod spread;
 mod templates;
 mod testing;
 mod turn;
@@ -77,6 +78,7 @@ pub use select::{Indirect, Selected, Selection};
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 pub use show::{Looked, Preview};
+pub use spread::STACK_BYTES;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,

@@ -29,7 +29,7 @@ pub(super) use calls::called_names;
 pub(super) use error::{JinjaError, excerpt};
 pub(super) use frame::GLOBALS;
 pub(super) use python::{date, datetime, timestamp};
-pub(super) use values::{dict, from_json, json_text, list, printed, repr, set, to_json, tuple};
+pub(super) use values::{dict, from_json, json_text, list, printed, quoted, set, to_json, tuple};
 
 use chrono::{DateTime, Utc};
 use frame::MacroValue;
@@ -42,6 +42,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 use template::Written;
+use values::repr;
 
 /// The engine with every macro of a project.
 #[derive(Debug)]

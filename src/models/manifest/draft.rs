@@ -9,14 +9,15 @@ use super::{
             relation::Policy,
             scope::{Scope, Subject, Task},
         },
-        jinja::{self, BlockKind},
-        reading::{Entry, ProjectFile, Settings, files},
+        jinja::{self, BlockKind, Definition},
+        reading::{Entry, File, ProjectFile, Settings, files},
         relation::Relation,
+        spread::spread,
     },
     Fault, Names, Node, Resource, SourceRead,
     load::{Read, explained, shown},
     place,
-    said::{Said, SaidOf, configure, describe, latest_of, said_of},
+    said::{Said, SaidOf, SaidOfOne, configure, describe, latest_of, said_of},
     wrong,
 };
 use crate::{
@@ -25,9 +26,13 @@ use crate::{
 };
 use serde_json::{Map, Value as Json};
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex},
 };
+
+/// Files that a thread is worth, at least.
+const PIECES_MIN: usize = 16;
 
 /// Nodes between parsing and resolving.
 #[derive(Default)]
@@ -42,9 +47,9 @@ pub(super) struct Drafts {
 struct Piece<'a> {
     resource: Resource,
     name: String,
-    file: &'a str,
-    below: &'a str,
-    text: &'a str,
+    file: String,
+    below: String,
+    text: Cow<'a, str>,
     first_line: usize,
 }
 
@@ -58,38 +63,16 @@ impl Drafts {
             ("test-paths", Resource::Test, "sql"),
             ("snapshot-paths", Resource::Snapshot, "sql"),
         ] {
-            let entries = said_of(read, package, resource);
-            for file in files(package, kind, &[ending])? {
-                if resource == Resource::Test
-                    && (file.below.starts_with("generic/") || file.below.starts_with("fixtures/"))
-                {
-                    continue;
-                }
-                let stem = file.below.rsplit('/').next().unwrap_or(&file.below);
-                let name = stem.trim_end_matches(&format!(".{ending}")).to_owned();
-                let piece =
-                    Piece { resource, name, file: &file.path, below: &file.below, text: &file.text, first_line: 0 };
-                let has_blocks = resource == Resource::Snapshot || file.text.contains("endsnapshot");
-                if has_blocks && resource != Resource::Seed {
-                    let found = jinja::definitions(&package.name, &file.path, &file.text).map_err(|e| explained(&e))?.0;
-                    let snapshots: Vec<_> = found.into_iter().filter(|b| b.kind == BlockKind::Snapshot).collect();
-                    if !snapshots.is_empty() || resource == Resource::Snapshot {
-                        for block in &snapshots {
-                            let (name, first_line) = (block.name.clone(), block.line - 1);
-                            let piece = Piece {
-                                resource: Resource::Snapshot,
-                                name,
-                                text: &block.body,
-                                first_line,
-                                ..piece_of(&piece)
-                            };
-                            self.add(read, package, &piece, &entries)?;
-                        }
-                        continue;
-                    }
-                }
-                self.add(read, package, &piece, &entries)?;
+            let files = files(package, kind, &[ending])?;
+            let is_generic = |file: &&File| {
+                resource == Resource::Test
+                    && ["generic/", "fixtures/"].iter().any(|folder| file.below.starts_with(folder))
+            };
+            let mut pieces = Vec::new();
+            for file in files.iter().filter(|file| !is_generic(file)) {
+                pieces.extend(pieces_of(package, file, resource)?);
             }
+            self.add(read, package, &pieces, &said_of(read, package, resource))?;
         }
         self.add_written_snapshots(read, package)?;
         self.add_hooks(read, package)
@@ -99,79 +82,52 @@ impl Drafts {
     fn add_written_snapshots(&mut self, read: &Read, package: &ProjectFile) -> Result<()> {
         let entries = said_of(read, package, Resource::Snapshot);
         let whole = read.properties.of("snapshots").iter().filter(|e| e.package == package.name);
-        for entry in whole {
-            let Some(relation) = entry.map.get("relation").and_then(Json::as_str) else { continue };
-            let text = format!("select * from {{{{ {relation} }}}}");
-            let below = entry.file.split_once('/').map_or(entry.file.as_str(), |(_, below)| below);
-            let piece = Piece {
+        let piece = |entry: &'_ Entry| {
+            let relation = entry.map.get("relation").and_then(Json::as_str)?;
+            Some(Piece {
                 resource: Resource::Snapshot,
                 name: entry.name.clone(),
-                file: &entry.file,
-                below,
-                text: &text,
+                file: entry.file.clone(),
+                below: entry.file.split_once('/').map_or(entry.file.as_str(), |(_, below)| below).to_owned(),
+                text: format!("select * from {{{{ {relation} }}}}").into(),
                 first_line: 0,
-            };
-            self.add(read, package, &piece, &entries)?;
-        }
-        Ok(())
+            })
+        };
+        self.add(read, package, &whole.filter_map(piece).collect::<Vec<_>>(), &entries)
     }
 
     fn add_hooks(&mut self, read: &Read, package: &ProjectFile) -> Result<()> {
         for key in ["on-run-start", "on-run-end"] {
-            for (at, text) in package.statements(key).iter().enumerate() {
-                let name = format!("{}-{key}-{at}", package.name);
-                let piece = Piece {
-                    resource: Resource::Operation,
-                    name,
-                    file: "dbt_project.yml",
-                    below: key,
-                    text,
-                    first_line: 0,
-                };
-                self.add(read, package, &piece, &HashMap::new())?;
-            }
+            let piece = |(at, text): (usize, String)| Piece {
+                resource: Resource::Operation,
+                name: format!("{}-{key}-{at}", package.name),
+                file: "dbt_project.yml".to_owned(),
+                below: key.to_owned(),
+                text: text.into(),
+                first_line: 0,
+            };
+            let pieces: Vec<Piece<'_>> = package.statements(key).into_iter().enumerate().map(piece).collect();
+            self.add(read, package, &pieces, &HashMap::new())?;
         }
         Ok(())
     }
 
-    fn add(&mut self, read: &Read, package: &ProjectFile, piece: &Piece<'_>, entries: &SaidOf<'_>) -> Result<()> {
-        let entry = entries.get(&piece.name);
-        let mut node = draft(read, package, piece, entry);
-        let said: Said<'_> =
-            entry.into_iter().flat_map(|(entry, version)| version.iter().copied().chain([&entry.map])).collect();
-        if let Some((entry, _)) = entry {
-            self.used.insert((entry.file.clone(), entry.name.clone()));
-        }
-        let entry = entry.map(|(entry, _)| *entry);
-        let configured = configure(read, package, &mut node, entry, &said);
-        let described = describe(read, &mut node, entry, &said);
-        // Where the project says that it is off, nobody looks into it.
-        let is_off = |node: &Node| node.settings.flag("enabled") == Some(false);
-        if !is_off(&node) {
-            described?;
-        }
-        let parsed = configured.and_then(|()| if is_off(&node) { Ok(()) } else { parse(read, &mut node) });
-        if let Err(error) = parsed {
-            node.fault = Some(Fault::new(error));
-            if let Ok(relation) = place::of(read, &node) {
-                node.relation = relation;
+    fn add(&mut self, read: &Read, package: &ProjectFile, pieces: &[Piece<'_>], said: &SaidOf<'_>) -> Result<()> {
+        let made = spread(pieces, PIECES_MIN, |piece| made(read, package, piece, said.get(&piece.name)));
+        for (piece, node) in pieces.iter().zip(made) {
+            let node = node?;
+            if let Some((entry, _)) = said.get(&piece.name) {
+                self.used.insert((entry.file.clone(), entry.name.clone()));
             }
-        }
-        if node.settings.flag("enabled") == Some(false) {
-            self.disabled.push(node);
-            return Ok(());
-        }
-        let shown = shown(read.own(), package, piece.file);
-        if let Some(twin) = self.nodes.insert(node.id.clone(), node) {
-            return Err(wrong(
-                &shown,
-                format!(
-                    "there are two {}s named '{}'; the other is in {}",
-                    twin.resource.as_str(),
-                    twin.name,
-                    twin.file
-                ),
-            ));
+            if node.settings.flag("enabled") == Some(false) {
+                self.disabled.push(node);
+                continue;
+            }
+            if let Some(twin) = self.nodes.insert(node.id.clone(), node) {
+                let (kind, shown) = (twin.resource.as_str(), shown(read.own(), package, &piece.file));
+                let what = format!("there are two {kind}s named '{}'; the other is in {}", twin.name, twin.file);
+                return Err(wrong(&shown, what));
+            }
         }
         Ok(())
     }
@@ -261,17 +217,56 @@ impl Drafts {
     }
 }
 
-fn piece_of<'a>(piece: &Piece<'a>) -> Piece<'a> {
-    Piece { name: piece.name.clone(), ..*piece }
+/// What becomes nodes in a file: all of it, or each of its snapshots.
+fn pieces_of<'a>(package: &ProjectFile, file: &'a File, resource: Resource) -> Result<Vec<Piece<'a>>> {
+    let stem = file.below.rsplit('/').next().unwrap_or(&file.below);
+    let piece = |resource: Resource, name: &str, text: Cow<'a, str>, first_line: usize| Piece {
+        resource,
+        name: name.to_owned(),
+        file: file.path.clone(),
+        below: file.below.clone(),
+        text,
+        first_line,
+    };
+    let has_blocks = resource == Resource::Snapshot || file.text.contains("endsnapshot");
+    if has_blocks && resource != Resource::Seed {
+        let found = jinja::definitions(&package.name, &file.path, &file.text).map_err(|e| explained(&e))?.0;
+        let snapshots = found.into_iter().filter(|block| block.kind == BlockKind::Snapshot);
+        let piece = |block: Definition| piece(Resource::Snapshot, &block.name, block.body.into(), block.line - 1);
+        let pieces: Vec<Piece<'_>> = snapshots.map(piece).collect();
+        if !pieces.is_empty() || resource == Resource::Snapshot {
+            return Ok(pieces);
+        }
+    }
+    let name = stem.trim_end_matches(if resource == Resource::Seed { ".csv" } else { ".sql" });
+    Ok(vec![piece(resource, name, file.text.as_str().into(), 0)])
+}
+
+/// The node of a piece, with its fault where it has one.
+fn made(read: &Read, package: &ProjectFile, piece: &Piece<'_>, entry: Option<&SaidOfOne<'_>>) -> Result<Node> {
+    let mut node = draft(read, package, piece, entry);
+    let said: Said<'_> =
+        entry.into_iter().flat_map(|(entry, version)| version.iter().copied().chain([&entry.map])).collect();
+    let entry = entry.map(|(entry, _)| *entry);
+    let configured = configure(read, package, &mut node, entry, &said);
+    let described = describe(read, &mut node, entry, &said);
+    // Where the project says that it is off, nobody looks into it.
+    let is_off = |node: &Node| node.settings.flag("enabled") == Some(false);
+    if !is_off(&node) {
+        described?;
+    }
+    let parsed = configured.and_then(|()| if is_off(&node) { Ok(()) } else { parse(read, &mut node) });
+    if let Err(error) = parsed {
+        node.fault = Some(Fault::new(error));
+        if let Ok(relation) = place::of(read, &node) {
+            node.relation = relation;
+        }
+    }
+    Ok(node)
 }
 
 /// A node with what its place says of it.
-fn draft(
-    read: &Read,
-    package: &ProjectFile,
-    piece: &Piece<'_>,
-    entry: Option<&(&Entry, Option<&Map<String, Json>>)>,
-) -> Node {
+fn draft(read: &Read, package: &ProjectFile, piece: &Piece<'_>, entry: Option<&SaidOfOne<'_>>) -> Node {
     let mut fqn = vec![package.name.clone()];
     if piece.resource == Resource::Analysis {
         fqn.push("analysis".to_owned());
@@ -293,7 +288,7 @@ fn draft(
     fqn.extend(shown_version.iter().map(|v| format!("v{v}")));
     let suffix = shown_version.map_or_else(String::new, |v| format!(".v{v}"));
     let id = ModelId::new(format!("{}.{}.{name}{suffix}", piece.resource.as_str(), package.name));
-    let text = if piece.resource == Resource::Seed { "" } else { piece.text };
+    let text = if piece.resource == Resource::Seed { "" } else { &*piece.text };
     let checksum = super::super::checksum::plain(piece.text.trim());
     let above = text.len() - text.trim_start().len();
     let above = text[..above].matches('\n').count();
@@ -301,8 +296,8 @@ fn draft(
         id,
         resource: piece.resource,
         package: package.name.clone(),
-        file: piece.file.to_owned(),
-        path: piece.below.to_owned(),
+        file: piece.file.clone(),
+        path: piece.below.clone(),
         root: Arc::new(package.root.clone()),
         fqn,
         source: text.trim().into(),

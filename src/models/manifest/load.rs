@@ -10,11 +10,12 @@ use super::{
         heed::{Heed, heed},
         jinja::{self, BlockKind, Engine, JinjaError},
         reading::{self, Entry, ProjectFile, Properties, Step, selectors},
+        spread::both,
         testing::WARN_ERROR,
     },
     Manifest, Names, Unused, attach,
     draft::Drafts,
-    exposures, generic, sources, units, wrong,
+    exposures, generic, place, sources, units, wrong,
 };
 use crate::error::{Error, Kind, Result};
 use chrono::{DateTime, Utc};
@@ -48,12 +49,17 @@ pub(in crate::models) struct Given {
     pub says: Option<Says>,
 }
 
+/// Texts by package and name.
+type Docs = BTreeMap<(String, String), String>;
+
 /// What reading finds and parsing needs.
 pub(super) struct Read {
     pub packages: Vec<ProjectFile>,
     pub properties: Properties,
-    pub docs: BTreeMap<(String, String), String>,
+    pub docs: Docs,
     pub setting: Arc<Setting>,
+    /// Which of a relation's parts macros of the project say.
+    pub own_places: BTreeSet<&'static str>,
     /// Warnings that are errors.
     pub raised: Mutex<Vec<Error>>,
 }
@@ -155,7 +161,9 @@ impl Manifest {
         let groups = read.properties.of("groups").to_vec();
         let selectors = selectors::read(read.own())?;
         let Read { packages, setting, docs, raised, .. } = read;
-        if let Some(first) = raised.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().next() {
+        let raised = raised.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // They came from several threads.
+        if let Some(first) = raised.into_iter().min_by(|a, b| a.context.cmp(&b.context)) {
             return Err(first);
         }
         let unused = Unused { nodes: disabled, sources: unused_sources, exposures: unused_exposures };
@@ -194,15 +202,11 @@ fn settle_store(settings: &mut reading::Settings) {
     }
 }
 
-fn read(root: &Path, given: Given) -> Result<Read> {
-    let mut packages = reading::packages(root)?;
-    let target = given.flags.get(TARGET_PATH).and_then(Json::as_str).map(Path::new);
-    if let Some(own) = packages.first_mut() {
-        *own = own.clone().with_target(target);
-    }
-    let mut engine = Engine::new(given.now);
+/// The engine with all macros, and the texts of docs.
+fn macros(packages: &[ProjectFile], now: DateTime<Utc>) -> Result<(Engine, Docs)> {
+    let mut engine = Engine::new(now);
     builtin::add_to(&mut engine)?;
-    let mut docs = BTreeMap::new();
+    let mut docs = Docs::new();
     for (at, package) in packages.iter().enumerate() {
         let mut add = |file: &reading::File| -> Result<()> {
             let (found, _) = engine
@@ -231,6 +235,22 @@ fn read(root: &Path, given: Given) -> Result<Read> {
         }
         debug_assert!(at == 0 || package.name != packages[0].name);
     }
+    Ok((engine, docs))
+}
+
+fn read(root: &Path, given: Given) -> Result<Read> {
+    let mut packages = reading::packages(root)?;
+    let target = given.flags.get(TARGET_PATH).and_then(Json::as_str).map(Path::new);
+    if let Some(own) = packages.first_mut() {
+        *own = own.clone().with_target(target);
+    }
+    let properties = || {
+        let mut properties = Properties::default();
+        packages.iter().try_for_each(|package| properties.add(package)).map(|()| properties)
+    };
+    let (properties, macros) = both(properties, || macros(&packages, given.now))?;
+    let (engine, docs) = macros?;
+    let properties = properties?;
     let own = &packages[0];
     let vars = packages.iter().map(|package| {
         let mut vars = if package.name == own.name { Map::new() } else { package.vars(&package.name, true) };
@@ -253,12 +273,9 @@ fn read(root: &Path, given: Given) -> Result<Read> {
         says: given.says,
         engine,
     });
-    let mut properties = Properties::default();
-    for package in &packages {
-        properties.add(package)?;
-    }
     let name = own.name.clone();
-    let read = Read { packages, properties, docs, setting, raised: Mutex::default() };
+    let own_places = place::own(&setting);
+    let read = Read { packages, properties, docs, setting, own_places, raised: Mutex::default() };
     // Nobody who runs a project can mend the packages it takes from elsewhere.
     for warning in read.properties.warnings().iter().filter(|warning| warning.package == name) {
         let line = warning.line.map_or_else(String::new, |line| format!(":{line}"));

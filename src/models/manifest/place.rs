@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        context::scope::{DBT, Scope, Subject, Task},
+        context::scope::{DBT, Scope, Setting, Subject, Task},
         jinja,
         reading::ProjectFile,
         relation::Relation,
@@ -14,7 +14,7 @@ use super::{
 use crate::error::Result;
 use minijinja::value::Value;
 use serde_json::json;
-use std::sync::Mutex;
+use std::{collections::BTreeSet, sync::Mutex};
 
 /// Database, schema and name of a node.
 ///
@@ -69,23 +69,27 @@ fn snapshot_key(node: &Node, key: &str) -> Option<String> {
     (node.resource == Resource::Snapshot).then(|| node.settings.text(key)).flatten()
 }
 
+/// Which of a relation's parts macros of the project say.
+pub(super) fn own(setting: &Setting) -> BTreeSet<&'static str> {
+    let is_own = |what: &&'static str| {
+        let name = format!("generate_{what}_name");
+        let names = [name.clone(), format!("default__{name}"), format!("postgres__{name}")];
+        let others = setting.dispatch.get(DBT).into_iter().flatten();
+        let mut packages = std::iter::once(&setting.project).chain(others).filter(|package| *package != DBT);
+        packages.any(|package| names.iter().any(|name| setting.engine.definition(package, name).is_some()))
+    };
+    ["database", "schema", "alias"].into_iter().filter(is_own).collect()
+}
+
 /// What a macro of the project says; `None` where dbt's own rule holds.
-fn asked(read: &Read, node: &Node, what: &str, custom: Option<String>) -> Result<Option<String>> {
+fn asked(read: &Read, node: &Node, what: &'static str, custom: Option<String>) -> Result<Option<String>> {
     let setting = &read.setting;
-    let name = format!("generate_{what}_name");
-    let names = [name.clone(), format!("default__{name}"), format!("postgres__{name}")];
-    let packages = [setting.project.as_str()]
-        .into_iter()
-        .chain(setting.dispatch.get(DBT).into_iter().flatten().map(String::as_str));
-    let is_own = packages
-        .filter(|p| *p != DBT)
-        .any(|package| names.iter().any(|n| setting.engine.definition(package, n).is_some()));
-    if !is_own {
+    if !read.own_places.contains(&what) {
         return Ok(None);
     }
     let subject = Subject::of_package(&setting.project);
     let scope = Scope::new(setting.clone(), subject, Task::Parse(Mutex::default()));
-    let Some(macro_) = scope.macro_named(&name) else { return Ok(None) };
+    let Some(macro_) = scope.macro_named(&format!("generate_{what}_name")) else { return Ok(None) };
     let described = jinja::from_json(&json!({
         "name": node.name,
         "unique_id": node.id.as_str(),

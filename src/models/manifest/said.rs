@@ -11,7 +11,10 @@ use serde_json::{Map, Value as Json};
 use std::collections::HashMap;
 
 /// What properties say of nodes, by the stem of their file: the entry, and that of the version.
-pub(super) type SaidOf<'a> = HashMap<String, (&'a Entry, Option<&'a Map<String, Json>>)>;
+pub(super) type SaidOf<'a> = HashMap<String, SaidOfOne<'a>>;
+
+/// What they say of one: its entry, and that of its version.
+pub(super) type SaidOfOne<'a> = (&'a Entry, Option<&'a Map<String, Json>>);
 
 /// What properties say of one node, the entry of its version first.
 pub(super) type Said<'a> = Vec<&'a Map<String, Json>>;

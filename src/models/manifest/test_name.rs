@@ -3,7 +3,7 @@
 
 use super::super::{
     checksum::md5,
-    jinja::{from_json, repr},
+    jinja::{from_json, quoted},
 };
 use serde_json::{Map, Value as Json};
 
@@ -41,7 +41,10 @@ pub(super) fn synthesized(
 
 /// A value as Python's `str` shows it.
 fn python(value: &Json) -> String {
-    from_json(value).to_string()
+    match value {
+        Json::String(text) => text.clone(),
+        other => from_json(other).to_string(),
+    }
 }
 
 /// Everything else than letters, digits and underscores an underscore.
@@ -60,21 +63,40 @@ fn plain(text: &str) -> String {
     plain
 }
 
+/// Adds a map as Python's `repr` shows it whose keys are sorted, and whose values are all texts.
+fn map_to(text: &mut String, map: &Map<String, Json>) {
+    let mut sorted: Vec<_> = map.iter().collect();
+    sorted.sort_by_key(|(key, _)| key.as_str());
+    text.push('{');
+    for (place, (key, value)) in sorted.into_iter().enumerate() {
+        text.push_str(if place == 0 { "" } else { ", " });
+        text.push_str(&quoted(key));
+        text.push_str(": ");
+        value_to(text, value);
+    }
+    text.push('}');
+}
+
+fn value_to(text: &mut String, value: &Json) {
+    match value {
+        Json::Object(map) => map_to(text, map),
+        Json::Array(items) => {
+            text.push('[');
+            for (place, item) in items.iter().enumerate() {
+                text.push_str(if place == 0 { "" } else { ", " });
+                value_to(text, item);
+            }
+            text.push(']');
+        }
+        other => text.push_str(&quoted(&python(other))),
+    }
+}
+
 /// Ten digits of what the test is: what makes the ids of two tests of one name differ.
 pub(super) fn number(name: &str, namespace: Option<&str>, word: &str, arguments: &Map<String, Json>) -> String {
-    fn hashable(value: &Json) -> Json {
-        match value {
-            Json::Object(map) => {
-                let mut sorted: Vec<_> = map.iter().collect();
-                sorted.sort_by_key(|(key, _)| key.as_str());
-                Json::Object(sorted.into_iter().map(|(k, v)| (k.clone(), hashable(v))).collect())
-            }
-            Json::Array(items) => items.iter().map(hashable).collect(),
-            other => python(other).into(),
-        }
-    }
-    let metadata = serde_json::json!({"kwargs": arguments, "name": word, "namespace": namespace});
-    let text = format!("{name}{}", repr(&from_json(&hashable(&metadata))));
+    let mut text = format!("{name}{{'kwargs': ");
+    map_to(&mut text, arguments);
+    text += &format!(", 'name': {}, 'namespace': {}}}", quoted(word), quoted(namespace.unwrap_or("None")));
     let digest = md5(&text);
     digest[digest.len() - 10..].to_owned()
 }

@@ -4,8 +4,9 @@
 //! [`shape`] says what an entry must look like, this file what its parts must have to do with each other.
 
 use super::{
+    super::spread::spread,
     entry::Entry,
-    files::{File, files},
+    files::files,
     project::ProjectFile,
     shape,
     yaml::{self, Document, Step},
@@ -77,7 +78,7 @@ impl Properties {
                 }
             }
         }
-        let documents = documents(&all);
+        let documents = spread(&all, FILES_MIN, |file| yaml::document(&file.text, &file.path));
         for (file, document) in all.iter().zip(documents) {
             self.take(&project.name, &file.path, &file.text, document?)?;
         }
@@ -221,21 +222,6 @@ impl Properties {
     pub(in crate::models) fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
-}
-
-/// What files hold, in their order; many are read at once.
-fn documents(files: &[File]) -> Vec<Result<Document>> {
-    let read = |files: &[File]| files.iter().map(|f| yaml::document(&f.text, &f.path)).collect::<Vec<_>>();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = files.len().div_ceil(threads).max(FILES_MIN);
-    if files.len() <= share {
-        return read(files);
-    }
-    std::thread::scope(|scope| {
-        let readers: Vec<_> = files.chunks(share).map(|share| scope.spawn(move || read(share))).collect();
-        let joined = readers.into_iter().map(|reader| reader.join().unwrap_or_else(|e| std::panic::resume_unwind(e)));
-        joined.flatten().collect()
-    })
 }
 
 /// Whether the parts of an entry agree with each other.

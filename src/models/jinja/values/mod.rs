@@ -49,7 +49,7 @@ fn real(value: &Value) -> String {
 }
 
 /// A value as Python's `repr` shows it.
-pub(in crate::models) fn repr(value: &Value) -> String {
+pub(in crate::models::jinja) fn repr(value: &Value) -> String {
     shown(value, 0)
 }
 
@@ -90,8 +90,8 @@ fn is_plain_map(value: &Value) -> bool {
     value.as_object().is_none_or(|object| !object.type_name().contains("models"))
 }
 
-/// Single quotes, unless the text has them and no double ones.
-fn quoted(text: &str) -> String {
+/// A text as Python's `repr` shows it: in single quotes, unless the text has them and no double ones.
+pub(in crate::models) fn quoted(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut shown = String::from(quote);
     for c in text.chars() {
