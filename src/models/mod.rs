@@ -196,6 +196,12 @@ impl Models {
         Ok(Some(Self { manifest, warehouse, metrics, clock }))
     }
 
+    /// Keeps the project until the process ends: to take thousands of nodes apart takes a command as long as to look at
+    /// the warehouse, and gives nothing back.
+    pub fn keep(&self) {
+        std::mem::forget(self.manifest.clone());
+    }
+
     /// The models and what they read, parents first.
     pub fn nodes(&self) -> Vec<ModelNode> {
         let node = |id: &ModelId| {

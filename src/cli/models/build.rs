@@ -56,6 +56,9 @@ pub(super) async fn perform(
     context: &Context,
 ) -> anyhow::Result<Outcome> {
     let since = Instant::now();
+    // The project is told at once, beside the work; again at the end, with the SQL that came of it.
+    let told = models.clone();
+    let told = tokio::task::spawn_blocking(move || told.write_manifest(&BTreeMap::new()));
     let mut report = Report::default();
     report.operations(models.operate(Moment::Start, &[]).await?);
     let begun = report.results.len();
@@ -76,7 +79,11 @@ pub(super) async fn perform(
         output::rows(context.format(), &report.tests)?;
     }
     let compiled = report.results.iter().filter_map(|result| Some((result.id.as_str(), result.compiled.as_deref()?)));
-    models.write_manifest(&compiled.collect())?;
+    let compiled: BTreeMap<&str, &str> = compiled.collect();
+    told.await??;
+    if !compiled.is_empty() {
+        models.write_manifest(&compiled)?;
+    }
     models.write_results(&report.results, rounded_seconds(since.elapsed()), &manner.arguments)?;
     eprintln!("{}", report.summary());
     Ok(if report.has_failed { Outcome::Failed } else { Outcome::Done })

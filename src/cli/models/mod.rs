@@ -38,6 +38,7 @@ use lineage::{LineageArgs, lineage};
 use list::list;
 use serde_json::{Map, Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
+use tokio::task::JoinSet;
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
@@ -210,7 +211,13 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Outcome>
 async fn run_on_nodes(verb: Verb, only: Option<BTreeSet<String>>, context: Context) -> anyhow::Result<Outcome> {
     let chosen = verb.chosen();
     let config = configured(&context, &chosen.place)?;
-    let mut models = loaded(&context, &config, verb.flags())?;
+    let warehouse = Warehouse::new(&config.warehouse)?;
+    let schema = State::new(&config.warehouse);
+    let mut beside = JoinSet::new();
+    if verb.works_on().is_some() {
+        beside.spawn(ready(warehouse.clone(), schema.clone()));
+    }
+    let mut models = loaded_for(warehouse, &context, &config, verb.flags())?;
     if let Verb::Compile(Compiled { inline: Some(text), .. }) = &verb {
         output::write(&format!("{}\n", models.compile_inline(text)?.trim_end()))?;
         return Ok(Outcome::Done);
@@ -231,6 +238,7 @@ async fn run_on_nodes(verb: Verb, only: Option<BTreeSet<String>>, context: Conte
     if let Some(folder) = chosen.deferred()? {
         models.defer(&found.ids, folder, chosen.favor_state).await?;
     }
+    models.keep();
     if let Some((word, kinds)) = verb.works_on() {
         let pace = verb.pace();
         let kinds: Vec<&str> = kinds.iter().copied().filter(|kind| pace.is_none_or(|pace| pace.has(kind))).collect();
@@ -238,9 +246,12 @@ async fn run_on_nodes(verb: Verb, only: Option<BTreeSet<String>>, context: Conte
         if agenda.steps.is_empty() {
             warn(&models, "NothingToDo", "nothing is selected")?;
         }
-        reached(&models).await?;
-        if word != "test" {
-            State::new(&config.warehouse).migrate().await?;
+        while let Some(ready) = beside.join_next().await {
+            let (reached, is_migrated) = ready?;
+            reached.map_err(Unbegun)?;
+            if word != "test" && !is_migrated? {
+                schema.migrate().await?;
+            }
         }
         let manner = verb.manner(word, &config)?;
         return perform(models, agenda, manner, &context).await;
@@ -259,7 +270,7 @@ async fn run_on_nodes(verb: Verb, only: Option<BTreeSet<String>>, context: Conte
             let lineage = models.lineage().await?;
             models.write_lineage(&lineage)?;
             // Where nothing was ever built, there is nothing to keep it in.
-            if State::new(&config.warehouse).is_migrated().await? {
+            if schema.is_migrated().await? {
                 models.record_lineage(&lineage).await?;
             }
             eprintln!("{} in the catalog", output::counted(catalog.relations, "relation"));
@@ -268,7 +279,7 @@ async fn run_on_nodes(verb: Verb, only: Option<BTreeSet<String>>, context: Conte
         Verb::History(args) => {
             reached(&models).await?;
             let ids = models.in_order(&found.ids).iter().map(|id| id.as_str().to_owned()).collect();
-            history(&State::new(&config.warehouse), args, ids, &context).await
+            history(&schema, args, ids, &context).await
         }
         Verb::Lineage(args) => lineage(&models, args, &found.ids, &context).await,
         Verb::Source(Source::Freshness(_)) => {
@@ -299,7 +310,16 @@ fn which(verb: &str, place: &Place) -> Map<String, Json> {
 
 /// The project, read, for a command with these flags.
 fn loaded(context: &Context, config: &Config, flags: Map<String, Json>) -> anyhow::Result<Models> {
-    let warehouse = Warehouse::new(&config.warehouse)?;
+    loaded_for(Warehouse::new(&config.warehouse)?, context, config, flags)
+}
+
+/// The same, with the warehouse.
+fn loaded_for(
+    warehouse: Warehouse,
+    context: &Context,
+    config: &Config,
+    flags: Map<String, Json>,
+) -> anyhow::Result<Models> {
     let says = match context.format() {
         Format::Table => say,
         Format::Json => say_beside,
@@ -315,6 +335,13 @@ fn warn(models: &Models, event: &str, what: &str) -> Result<(), Unbegun> {
         eprintln!("warning: {what}");
     }
     Ok(())
+}
+
+/// What is asked of the warehouse while the project is read: whether it can be reached, and whether what this program
+/// keeps there is as it needs it.
+async fn ready(warehouse: Warehouse, schema: State) -> (Result<(), Error>, Result<bool, Error>) {
+    let (session, is_migrated) = tokio::join!(warehouse.session(), schema.is_migrated());
+    (session.map(drop), is_migrated)
 }
 
 /// Sees that the warehouse can be reached: where it can't, nothing has begun.
