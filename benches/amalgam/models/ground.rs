@@ -115,6 +115,16 @@ impl Ground {
         }
     }
 
+    /// Adds a line to the first model.
+    pub(super) fn edit(&self, project: &Project, tool: Tool) -> Result<()> {
+        let files = std::fs::read_dir(self.root(project, tool).join("models/staging"))?;
+        let files: Vec<PathBuf> = files.map(|file| Ok(file?.path())).collect::<std::io::Result<_>>()?;
+        let model = files.iter().filter(|path| path.extension().is_some_and(|ending| ending == "sql")).min();
+        let model = model.ok_or("the project has no model to edit")?;
+        let edited = std::fs::read_to_string(model)? + "\n-- edited";
+        Ok(std::fs::write(model, edited)?)
+    }
+
     /// Does the same by both, where there are both: we first.
     pub(super) fn both(&self, work: impl Fn(Tool) -> Result<Measured>) -> Result<Pair> {
         let ours = work(Tool::Ours)?;

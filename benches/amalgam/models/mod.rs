@@ -29,6 +29,8 @@ pub(super) struct Pair {
 /// What one round took.
 pub(super) struct Round {
     parse: Pair,
+    /// After one file was edited, with what the parse before has left.
+    parse_again: Pair,
     build: Pair,
     test: Pair,
     /// A build after which nothing changed.
@@ -53,14 +55,18 @@ pub(super) fn measured_all() -> Result<()> {
         ground.same_rows()?;
         let again = measured(&mut ground.command(Tool::Ours, &small, &["build"], &[])?)?;
         let (test, tests) = tested(&ground, &small)?;
+        let parse_again = ground.both(|tool| {
+            ground.edit(&small, tool)?;
+            measured(&mut ground.command(tool, &small, &["parse"], &[])?)
+        })?;
         ground.fresh_databases()?;
         ground.both(|tool| measured(&mut ground.command(tool, &large, &["run"], &[])?))?;
         let (large_test, large_tests) = tested(&ground, &large)?;
         println!(
-            "round {number}: parse {parse}, build {build}, nothing to do {again}, test {test}, large test {large_test}"
+            "round {number}: parse {parse}, again {parse_again}, build {build}, nothing to do {again}, test {test}, large test {large_test}"
         );
         (figures.tests, figures.large_tests) = (tests, large_tests);
-        figures.rounds.push(Round { parse, build, test, again, large_test });
+        figures.rounds.push(Round { parse, parse_again, build, test, again, large_test });
     }
     figures.written()
 }
