@@ -14,7 +14,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value as Json, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Ids beside each id.
 type Edges<'a> = BTreeMap<&'a str, Vec<&'a str>>;
@@ -50,7 +50,7 @@ impl Serialize for Artifact<'_> {
         map.serialize_entry("unit_tests", &MapOf(units))?;
         map.serialize_entry("sources", &MapOf(|| sources.values().map(|s| (&s.id, described_source(s)))))?;
         map.serialize_entry("exposures", &MapOf(|| exposures.values().map(|e| (&e.id, described_exposure(e)))))?;
-        map.serialize_entry("macros", &self.manifest.macros())?;
+        map.serialize_entry("macros", &MapOf(|| self.manifest.macros()))?;
         map.serialize_entry("docs", &self.manifest.described_docs())?;
         map.serialize_entry("groups", &self.manifest.described_groups())?;
         map.serialize_entry("selectors", &self.manifest.described_selectors())?;
@@ -86,20 +86,15 @@ impl Manifest {
         about
     }
 
-    fn macros(&self) -> Map<String, Json> {
-        let described = |definition: &Definition| {
+    /// All macros, each by its unique id, in the order of these.
+    fn macros(&self) -> impl Iterator<Item = (String, DescribedMacro<'_>)> {
+        let mut all: Vec<(String, &Definition)> =
+            self.setting.engine.definitions().map(|definition| (macro_id(definition), &**definition)).collect();
+        all.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        all.into_iter().map(|(id, definition)| {
             let called = self.called_in(&definition.package, &definition.file, &definition.body);
-            let arguments: Vec<Json> =
-                definition.parameters().map(|name| json!({"name": name, "type": null, "description": ""})).collect();
-            json!({
-                "name": definition.name, "resource_type": "macro", "package_name": definition.package,
-                "path": definition.file, "original_file_path": definition.file, "unique_id": macro_id(definition),
-                "macro_sql": definition.body, "depends_on": {"macros": called}, "description": "", "meta": {},
-                "docs": {"show": true, "node_color": null}, "patch_path": null, "arguments": arguments,
-                "created_at": 0, "supported_languages": null,
-            })
-        };
-        self.setting.engine.definitions().map(|d| (macro_id(d), described(d))).collect()
+            (id.clone(), DescribedMacro { id, definition, called })
+        })
     }
 
     fn described_docs(&self) -> Map<String, Json> {
@@ -181,5 +176,38 @@ impl Manifest {
             }
         }
         groups
+    }
+}
+
+/// A macro as it is written.
+struct DescribedMacro<'a> {
+    id: String,
+    definition: &'a Definition,
+    /// The macros that it calls.
+    called: BTreeSet<String>,
+}
+
+impl Serialize for DescribedMacro<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let definition = self.definition;
+        let arguments: Vec<Json> =
+            definition.parameters().map(|name| json!({"name": name, "type": null, "description": ""})).collect();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &definition.name)?;
+        map.serialize_entry("resource_type", "macro")?;
+        map.serialize_entry("package_name", &definition.package)?;
+        map.serialize_entry("path", &definition.file)?;
+        map.serialize_entry("original_file_path", &definition.file)?;
+        map.serialize_entry("unique_id", &self.id)?;
+        map.serialize_entry("macro_sql", &definition.body)?;
+        map.serialize_entry("depends_on", &BTreeMap::from([("macros", &self.called)]))?;
+        map.serialize_entry("description", "")?;
+        map.serialize_entry("meta", &json!({}))?;
+        map.serialize_entry("docs", &json!({"show": true, "node_color": null}))?;
+        map.serialize_entry("patch_path", &())?;
+        map.serialize_entry("arguments", &arguments)?;
+        map.serialize_entry("created_at", &0)?;
+        map.serialize_entry("supported_languages", &())?;
+        map.end()
     }
 }

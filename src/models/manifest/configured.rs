@@ -88,8 +88,12 @@ pub(super) struct Configured<'a>(pub(super) &'a Node);
 impl<'a> Configured<'a> {
     /// What holds for a key, by dbt's name for it.
     pub(super) fn get(&self, key: &str) -> Cow<'a, Json> {
+        self.above(key, usual(self.0.resource).get(key))
+    }
+
+    /// What is said for a key, above what is usual.
+    fn above(&self, key: &str, usual: Option<&'static Json>) -> Cow<'a, Json> {
         static NOTHING: Json = Json::Null;
-        let usual = usual(self.0.resource).get(key);
         let said = self.0.settings.entries().find(|(name, _)| *name == key).map(|(_, value)| value);
         match (usual, said) {
             (_, Some(said)) if matches!(key, "pre-hook" | "post-hook") => Cow::Owned(hooks(said)),
@@ -107,9 +111,10 @@ impl<'a> Configured<'a> {
 
 impl Serialize for Configured<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let usual = usual(self.0.resource);
-        let more = self.0.settings.entries().map(|(key, _)| key).filter(|key| !usual.contains_key(*key));
-        serializer.collect_map(usual.keys().map(String::as_str).chain(more).map(|key| (key, self.get(key))))
+        let all = usual(self.0.resource);
+        let known = all.iter().map(|(key, usual)| (key.as_str(), self.above(key, Some(usual))));
+        let more = self.0.settings.entries().map(|(key, _)| key).filter(|key| !all.contains_key(*key));
+        serializer.collect_map(known.chain(more.map(|key| (key, self.above(key, None)))))
     }
 }
 

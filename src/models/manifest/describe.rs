@@ -2,14 +2,14 @@
 
 use super::{
     super::{context::relation::Policy, jinja, relation::Relation},
-    Exposure, Manifest, Node, RefCall, Resource, Source,
+    Exposure, GenericTest, Manifest, Node, Resource, Source,
     configured::Configured,
 };
 use crate::domain::ModelId;
 use minijinja::value::Value;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value as Json, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is never there, or not known.
 const NONE: [&str; 0] = [];
@@ -121,7 +121,7 @@ impl Serialize for Described<'_> {
         map.serialize_entry("unique_id", node.id.as_str())?;
         map.serialize_entry("fqn", &node.fqn)?;
         map.serialize_entry("alias", &relation.name)?;
-        map.serialize_entry("checksum", &BTreeMap::from([("name", "sha256"), ("checksum", &node.checksum)]))?;
+        map.serialize_entry("checksum", &Checksum { name: "sha256", checksum: &node.checksum })?;
         map.serialize_entry("tags", &node.settings.texts("tags"))?;
         map.serialize_entry("description", &node.description)?;
         map.serialize_entry("columns", &columns)?;
@@ -140,17 +140,15 @@ impl Serialize for Described<'_> {
             map.serialize_entry("depends_on", &BTreeMap::from([("macros", NONE)]))?;
         } else {
             let sources = node.sources.iter().map(|source| source.id.as_str());
-            let parents: Vec<&str> = node.parents.iter().map(ModelId::as_str).chain(sources).collect();
-            let macros: Vec<&str> = node.macros.iter().map(String::as_str).collect();
-            let contract = config.get("contract");
-            let enforced = contract.get("enforced").cloned().unwrap_or(Json::Bool(false));
+            let nodes = node.parents.iter().map(ModelId::as_str).chain(sources).collect();
+            let enforced = config.get("contract").get("enforced").cloned().unwrap_or(Json::Bool(false));
             map.serialize_entry("language", "sql")?;
-            map.serialize_entry("refs", &refs(&node.refs))?;
+            map.serialize_entry("refs", &node.refs)?;
             map.serialize_entry("sources", &node.source_calls)?;
             map.serialize_entry("metrics", &NONE)?;
-            map.serialize_entry("depends_on", &BTreeMap::from([("macros", macros), ("nodes", parents)]))?;
+            map.serialize_entry("depends_on", &DependsOn { macros: &node.macros, nodes })?;
             map.serialize_entry("compiled_path", &compiled.map(|(_, path)| path))?;
-            map.serialize_entry("contract", &json!({"enforced": enforced, "alias_types": true, "checksum": null}))?;
+            map.serialize_entry("contract", &Contract { enforced, alias_types: true, checksum: () })?;
         }
         if let Some((sql, _)) = compiled {
             map.serialize_entry("compiled", &true)?;
@@ -168,8 +166,8 @@ impl Serialize for Described<'_> {
             map.serialize_entry("time_spine", &())?;
         }
         if let Some(generic) = &node.generic {
-            let test = json!({"name": generic.word, "kwargs": generic.arguments, "namespace": generic.namespace});
-            map.serialize_entry("test_metadata", &test)?;
+            let GenericTest { word, arguments, namespace, .. } = generic;
+            map.serialize_entry("test_metadata", &TestMetadata { name: word, kwargs: arguments, namespace })?;
             map.serialize_entry("column_name", &generic.column)?;
             map.serialize_entry("attached_node", &generic.attached.as_ref().map(ModelId::as_str))?;
             map.serialize_entry("file_key_name", &())?;
@@ -179,9 +177,30 @@ impl Serialize for Described<'_> {
     }
 }
 
-/// What a node refers to.
-fn refs(calls: &[RefCall]) -> Vec<Json> {
-    calls.iter().map(|call| json!({"name": call.name, "package": call.package, "version": call.version})).collect()
+#[derive(Serialize)]
+struct Checksum<'a> {
+    name: &'static str,
+    checksum: &'a str,
+}
+
+#[derive(Serialize)]
+struct DependsOn<'a> {
+    macros: &'a BTreeSet<String>,
+    nodes: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Contract {
+    enforced: Json,
+    alias_types: bool,
+    checksum: (),
+}
+
+#[derive(Serialize)]
+struct TestMetadata<'a> {
+    name: &'a str,
+    kwargs: &'a Map<String, Json>,
+    namespace: &'a Option<String>,
 }
 
 /// A table of a source as its artifact describes it.
@@ -218,7 +237,7 @@ pub(in crate::models) fn described_exposure(exposure: &Exposure) -> Json {
         "owner": said("owner"), "description": exposure.description, "label": said("label"),
         "maturity": said("maturity"), "url": said("url"), "tags": tags, "meta": meta,
         "config": {"enabled": true, "tags": tags, "meta": meta}, "unrendered_config": exposure.settings.json(),
-        "depends_on": {"macros": [], "nodes": exposure.parents}, "refs": refs(&exposure.refs),
+        "depends_on": {"macros": [], "nodes": exposure.parents}, "refs": exposure.refs,
         "sources": exposure.source_calls.iter().map(|(s, t)| json!([s, t])).collect::<Vec<_>>(), "metrics": [],
         "created_at": 0,
     })

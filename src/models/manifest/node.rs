@@ -10,6 +10,7 @@ use crate::{
     domain::{ModelId, TableName},
     error::{Error, Kind, Result},
 };
+use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
@@ -58,7 +59,7 @@ impl Resource {
 }
 
 /// A call of `ref`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Serialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::models) struct RefCall {
     /// The package, where it was named.
     pub package: Option<String>,

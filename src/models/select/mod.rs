@@ -13,7 +13,7 @@ mod universe;
 pub use criterion::Indirect;
 pub(super) use state::Before;
 
-use super::manifest::{Manifest, hint};
+use super::manifest::{Manifest, Resource, hint};
 use crate::{
     domain::ModelId,
     error::{Error, Kind, Result},
@@ -73,8 +73,6 @@ pub(super) fn built(manifest: &Manifest, select: &[String], exclude: &[String]) 
 /// A part is none that can be understood.
 pub(super) fn find(manifest: &Manifest, selection: &Selection, before: Option<&Before>) -> Result<Selected> {
     let indirect = selection.indirect;
-    let universe = Universe::of(manifest);
-    let mut search = Search { manifest, universe, before, unknown: Vec::new(), unmatched: Vec::new() };
     let is_plain = selection.select.is_empty() && selection.exclude.is_empty();
     let usual = manifest.selectors.iter().find(|s| s.is_default && is_plain).map(|s| &s.name);
     let spec = match selection.selector.as_ref().or(usual) {
@@ -89,12 +87,17 @@ pub(super) fn find(manifest: &Manifest, selection: &Selection, before: Option<&B
         None => {
             // What is wrong there is told whether it is used or not.
             spec::named(&manifest.selectors, indirect)?;
+            if is_plain {
+                return Ok(Selected { ids: everything(manifest), ..Selected::default() });
+            }
             let without = Spec::of_words(&selection.exclude, indirect)?;
             let all = Spec::of_words(&selection.select, indirect)?;
-            let all = if selection.select.is_empty() { everything(indirect) } else { all };
+            let all = if selection.select.is_empty() { any(indirect) } else { all };
             Spec::Difference(Box::new(all), Box::new(without), indirect)
         }
     };
+    let universe = Universe::of(manifest);
+    let mut search = Search { manifest, universe, before, unknown: Vec::new(), unmatched: Vec::new() };
     let (direct, _) = search.look(&spec)?;
     let ids = direct.into_iter().map(str::to_owned).collect();
     let Search { mut unknown, mut unmatched, .. } = search;
@@ -105,7 +108,15 @@ pub(super) fn find(manifest: &Manifest, selection: &Selection, before: Option<&B
     Ok(Selected { ids, unknown, unmatched })
 }
 
-fn everything(indirect: Indirect) -> Spec {
+/// The ids of all that can be selected.
+fn everything(manifest: &Manifest) -> BTreeSet<String> {
+    let nodes = manifest.nodes.values().filter(|node| node.resource != Resource::Operation);
+    let nodes = nodes.map(|node| node.id.as_str().to_owned());
+    nodes.chain(manifest.sources.keys().cloned()).chain(manifest.exposures.keys().cloned()).collect()
+}
+
+/// What means everything, where something is to be left out of it.
+fn any(indirect: Indirect) -> Spec {
     let all = |method: &str| {
         Spec::One(Criterion {
             raw: "*".to_owned(),
