@@ -61,10 +61,11 @@ use crate::{
 };
 pub use agenda::{Agenda, Duty, Step};
 pub use artifacts::Catalog;
+use chrono::{DateTime, Utc};
 pub use clean::{Cleaned, clean};
 pub use clone::{Cloned, Elsewhere};
-pub use context::Says;
 use context::connection::{Connection, On, with_connection};
+pub use context::{SAMPLE, Says};
 pub use descent::{ColumnLineage, ColumnOrigins, Lineage, NodeLineage, Origin, RowsOrigin};
 pub use freshness::Freshness;
 pub use heed::checked_warnings;
@@ -296,6 +297,11 @@ impl Models {
     /// The folder can't be written.
     pub fn write_manifest(&self, compiled: &BTreeMap<&str, &str>) -> Result<()> {
         self.manifest.write(self.clock.now(), compiled)
+    }
+
+    /// The window of event time through which nodes see what they read, where the command asked for one.
+    pub fn sample(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        self.manifest.setting.sample.map(|window| (window.from, window.until))
     }
 
     /// The name of a node, as people say it.

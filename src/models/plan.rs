@@ -208,7 +208,8 @@ impl Models {
         let wanted: Vec<_> = tests.iter().filter(|(id, _)| options.tests.has(id)).cloned().collect();
         let clock = wall_clock::seen(compiled.views.iter().chain([&compiled.sql]).map(String::as_str), now);
         let versions = seen.versions(inputs, clock);
-        let is_part = options.has_span() && node.settings.text("incremental_strategy").as_deref() == Some("microbatch");
+        let is_batched = node.settings.text("incremental_strategy").as_deref() == Some("microbatch");
+        let is_part = options.has_span() && (is_batched || self.sample().is_some());
         let entry = seen.entry(node);
         let kind = BuildKind::of(node, seen.relkind(&node.relation), options.full_refresh, is_part);
         let decision = decide(&Known {

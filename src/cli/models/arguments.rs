@@ -1,6 +1,9 @@
 //! dbt's flags, and the configuration that comes of them.
 
-use super::list::ListOutput;
+use super::{
+    list::ListOutput,
+    sample::{Sample, Window, parse_sample},
+};
 use crate::{
     cli::Context,
     config::Config,
@@ -120,6 +123,9 @@ pub(super) struct Wanted {
     /// First moment whose rows they take no longer
     #[arg(long, value_name = "MOMENT", value_parser = parse_moment, requires = "event_time_start")]
     pub(super) event_time_end: Option<DateTime<Utc>>,
+    /// Show models only the rows of a window of event time: '3 days', '{start: 2024-01-01, end: 2024-02-01}'
+    #[arg(long, value_name = "WINDOW", value_parser = parse_sample, conflicts_with_all = ["empty", "event_time_start"])]
+    pub(super) sample: Option<Sample>,
     #[command(flatten)]
     pub(super) pace: Pace,
 }
@@ -163,8 +169,11 @@ impl Pace {
 
 impl Wanted {
     /// How a node is built.
-    pub(super) fn options(&self) -> Result<BuildOptions, Error> {
-        let (event_time_start, event_time_end) = (self.event_time_start, self.event_time_end);
+    pub(super) fn options(&self, window: Option<Window>) -> Result<BuildOptions, Error> {
+        let (event_time_start, event_time_end) = match window {
+            Some((from, until)) => (Some(from), Some(until)),
+            None => (self.event_time_start, self.event_time_end),
+        };
         if event_time_start.zip(event_time_end).is_some_and(|(start, end)| start >= end) {
             return Err(Error::new(Kind::Config, "--event-time-start must lie before --event-time-end"));
         }
@@ -200,7 +209,7 @@ fn parse_indirect(word: &str) -> Result<Indirect, String> {
     Indirect::of(word).map_err(|error| error.context)
 }
 
-fn parse_moment(text: &str) -> Result<DateTime<Utc>, String> {
+pub(super) fn parse_moment(text: &str) -> Result<DateTime<Utc>, String> {
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").map(|date| date.and_time(NaiveTime::MIN));
     let forms = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"].into_iter();
     let found = date.ok().or_else(|| forms.filter_map(|form| NaiveDateTime::parse_from_str(text, form).ok()).next());

@@ -13,6 +13,7 @@ mod lineage;
 mod list;
 mod retry;
 mod run_operation;
+mod sample;
 mod show;
 
 use super::{
@@ -25,12 +26,13 @@ use crate::{
     config::Config,
     domain::ModelId,
     error::{Error, Kind},
-    models::{Models, Selected, Selection},
+    models::{Models, SAMPLE, Selected, Selection},
     state::State,
     warehouse::Warehouse,
 };
 use arguments::{Chosen, Compiled, Listed, Pace, Place, Tested, Wanted, configured};
 use build::{Manner, perform};
+use chrono::{DateTime, Utc};
 use clap::{Args as ClapArgs, Subcommand};
 use freshness::freshness;
 use history::{HistoryArgs, history};
@@ -140,7 +142,7 @@ impl Verb {
     }
 
     /// What templates see of the command: `flags`.
-    fn flags(&self) -> Map<String, Json> {
+    fn flags(&self, now: DateTime<Utc>) -> Result<Map<String, Json>, Error> {
         let word = match self {
             Self::Compile(_) => "compile",
             Self::Ls(_) => "list",
@@ -160,14 +162,21 @@ impl Verb {
         ];
         // What is not given is left to the project.
         flags.extend(given.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| (name.to_owned(), true.into())));
-        flags
+        let sample = self.wanted().and_then(|wanted| wanted.sample).map(|sample| sample.window(now)).transpose()?;
+        flags.extend(sample.map(|window| (SAMPLE.to_owned(), sample::written(window))));
+        Ok(flags)
     }
 
     /// How the work is done.
-    fn manner(&self, word: &str, config: &Config) -> Result<Manner, Error> {
-        let options = self.wanted().map(Wanted::options).transpose()?.unwrap_or_default();
+    fn manner(&self, word: &str, config: &Config, models: &Models) -> Result<Manner, Error> {
+        let options = self.wanted().map(|wanted| wanted.options(models.sample())).transpose()?.unwrap_or_default();
         let fail_fast = self.pace().is_some_and(|pace| pace.fail_fast);
-        Ok(Manner { options, threads: self.threads(config), fail_fast, arguments: self.arguments(word, config) })
+        Ok(Manner {
+            options,
+            threads: self.threads(config),
+            fail_fast,
+            arguments: self.arguments(word, config, models),
+        })
     }
 
     fn threads(&self, config: &Config) -> usize {
@@ -175,7 +184,7 @@ impl Verb {
     }
 
     /// What the command was given, in dbt's words: `args` of `run_results.json`.
-    fn arguments(&self, word: &str, config: &Config) -> Json {
+    fn arguments(&self, word: &str, config: &Config, models: &Models) -> Json {
         let chosen = self.chosen();
         json!({
             "which": word, "select": chosen.select, "exclude": chosen.exclude, "selector": chosen.selector,
@@ -186,7 +195,7 @@ impl Verb {
             "warn_error": chosen.place.warn_error, "warn_error_options": chosen.place.warn_error_options, "project_dir": chosen.place.project_dir, "profiles_dir": chosen.place.profiles_dir,
             "state": chosen.state, "defer": chosen.defer, "favor_state": chosen.favor_state,
             "defer_state": chosen.defer_state, "always": self.wanted().is_some_and(|wanted| wanted.always),
-            "empty": self.wanted().is_some_and(|wanted| wanted.empty),
+            "sample": models.sample().map(sample::written), "empty": self.wanted().is_some_and(|wanted| wanted.empty),
             "store_failures": self.pace().is_some_and(|pace| pace.store_failures),
         })
     }
@@ -217,7 +226,7 @@ async fn run_on_nodes(verb: Verb, only: Option<BTreeSet<String>>, context: Conte
     if verb.works_on().is_some() {
         beside.spawn(ready(warehouse.clone(), schema.clone()));
     }
-    let mut models = loaded_for(warehouse, &context, &config, verb.flags())?;
+    let mut models = loaded_for(warehouse, &context, &config, verb.flags(context.clock().now())?)?;
     if let Verb::Compile(Compiled { inline: Some(text), .. }) = &verb {
         output::write(&format!("{}\n", models.compile_inline(text)?.trim_end()))?;
         return Ok(Outcome::Done);
@@ -253,11 +262,11 @@ async fn run_on_nodes(verb: Verb, only: Option<BTreeSet<String>>, context: Conte
                 schema.migrate().await?;
             }
         }
-        let manner = verb.manner(word, &config)?;
+        let manner = verb.manner(word, &config, &models)?;
         return perform(models, agenda, manner, &context).await;
     }
     match &verb {
-        Verb::Compile(_) => compile(&models, &found.ids, &verb.arguments("compile", &config)).await,
+        Verb::Compile(_) => compile(&models, &found.ids, &verb.arguments("compile", &config, &models)).await,
         Verb::Parse(_) => {
             models.write_manifest(&BTreeMap::new())?;
             tell_faults(&models)
@@ -265,7 +274,7 @@ async fn run_on_nodes(verb: Verb, only: Option<BTreeSet<String>>, context: Conte
         Verb::Docs(Docs::Generate(_)) => {
             reached(&models).await?;
             let compiled = models.compile_all(&found.ids).await?;
-            write_compiled(&models, &compiled, &verb.arguments("generate", &config))?;
+            write_compiled(&models, &compiled, &verb.arguments("generate", &config, &models))?;
             let catalog = models.write_catalog().await?;
             let lineage = models.lineage().await?;
             models.write_lineage(&lineage)?;

@@ -88,6 +88,9 @@ fn words(then: &Json, now: &Place) -> Option<Vec<String>> {
     } else if options.is_object() {
         words.extend(["--warn-error-options".to_owned(), options.to_string()]);
     }
+    if then["sample"].is_object() {
+        words.extend(["--sample".to_owned(), then["sample"].to_string()]);
+    }
     for key in ["full_refresh", "always", "empty", "fail_fast", "store_failures", "defer", "favor_state"] {
         if then[key] == true {
             words.push(format!("--{}", key.replace('_', "-")));

@@ -1,11 +1,56 @@
-//! One batch of a microbatch model: the span of event time that it covers.
+//! Spans of event time: one batch of a microbatch model, and the window of a sample.
 
 use super::super::jinja;
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
+/// The flag that holds the window of `--sample`.
+pub const SAMPLE: &str = "SAMPLE";
+
 /// From a moment until before another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::models) struct Window {
+    /// The first moment.
+    pub from: DateTime<Utc>,
+    /// The first moment that is no longer part of it.
+    pub until: DateTime<Utc>,
+}
+
+impl Window {
+    /// What a flag says: `{start: …, end: …}`.
+    pub(in crate::models) fn of_flag(flag: &Json) -> Option<Self> {
+        let moment = |key: &str| flag.get(key)?.as_str()?.parse().ok();
+        Some(Self { from: moment("start")?, until: moment("end")? })
+    }
+
+    /// What lies in both.
+    fn and(self, other: Option<Self>) -> Self {
+        let Some(other) = other else { return self };
+        Self { from: self.from.max(other.from), until: self.until.min(other.until) }
+    }
+
+    /// What the rows of an input must fulfil that has its event time in a column.
+    fn condition(self, field: &str) -> String {
+        format!("{field} >= '{}' and {field} < '{}'", shown(self.from), shown(self.until))
+    }
+}
+
+/// What the rows of an input must fulfil: to be of the batch that is built, and of the sample. `None` where it has no
+/// event time, or is seen whole.
+pub(in crate::models) fn condition(
+    batch: Option<&Batch>,
+    sample: Option<Window>,
+    event_time: Option<&str>,
+) -> Option<String> {
+    let window = match batch {
+        Some(batch) => Window { from: batch.from, until: batch.until }.and(sample),
+        None => sample?,
+    };
+    Some(window.condition(event_time?))
+}
+
+/// One batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::models) struct Batch {
     /// The first moment.
@@ -82,13 +127,6 @@ impl BatchSize {
 }
 
 impl Batch {
-    /// What the rows of an input must fulfil; `None` where it has no event time.
-    pub(in crate::models) fn condition(&self, event_time: Option<&str>) -> Option<String> {
-        let field = event_time?;
-        let (from, until) = (shown(self.from), shown(self.until));
-        Some(format!("{field} >= '{from}' and {field} < '{until}'"))
-    }
-
     /// Its first moment as names of files have it.
     pub(in crate::models) fn name(&self) -> String {
         self.size.named(self.from)
@@ -117,5 +155,5 @@ pub(in crate::models) fn with_batch(described: &Json, batch: Option<&Batch>) -> 
 
 /// A moment as Python prints it.
 pub(in crate::models) fn shown(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S+00:00").to_string()
+    at.format("%Y-%m-%d %H:%M:%S%.f+00:00").to_string()
 }

@@ -23,6 +23,8 @@ pub(super) mod table;
 pub(super) mod unit;
 pub(super) mod voice;
 
+pub use batch::SAMPLE;
+pub(super) use batch::Window;
 pub use voice::Says;
 
 /// The version of dbt whose behaviour this is.

@@ -2,12 +2,13 @@
 
 use super::super::{
     jinja::Arguments,
-    manifest::{Node, RefCall},
+    manifest::{Node, RefCall, Resource},
 };
 use super::{
+    batch::condition,
     functions::{invalid, stand_in},
     relation::{Policy, RelationValue},
-    scope::{Scope, Task, lock},
+    scope::{Run, Scope, Task, lock},
 };
 use minijinja::{Error, value::Value};
 
@@ -55,14 +56,20 @@ fn relation_to(scope: &Scope, node: &Node) -> RelationValue {
         if !parts.iter().any(|known| known == node.id.as_str()) {
             parts.push(node.id.as_str().to_owned());
         }
-        let batch = run.batch.as_ref().and_then(|batch| batch.condition(node.settings.text("event_time").as_deref()));
+        let batch = seen_through(scope, run, node.settings.text("event_time").as_deref());
         return RelationValue { batch, ..RelationValue::part(&node.relation.name) };
     }
     let kind = super::scope::Subject::of(node).this.and_then(|this| this.kind);
     let relation =
         RelationValue { quote: node.quoting, limit, ..RelationValue::of(run.manifest.place_of(node), kind.as_deref()) };
-    let batch = run.batch.as_ref().and_then(|batch| batch.condition(node.settings.text("event_time").as_deref()));
+    let batch = seen_through(scope, run, node.settings.text("event_time").as_deref());
     stand_in(scope, RelationValue { batch, ..relation })
+}
+
+/// What the rows of an input must fulfil for the node that reads it.
+fn seen_through(scope: &Scope, run: &Run, event_time: Option<&str>) -> Option<String> {
+    let is_sampled = matches!(scope.subject.resource, Resource::Model | Resource::Snapshot);
+    condition(run.batch.as_ref(), scope.setting.sample.filter(|_| is_sampled), event_time)
 }
 
 /// `source(source, table)`.
@@ -84,7 +91,7 @@ pub(super) fn source(scope: &Scope, arguments: &Arguments) -> Result<Value, Erro
                 return unit.of_source(run, &found.id, &source, &table).map(RelationValue::value);
             }
             let limit = (scope.setting.flags.get("EMPTY").is_some_and(|v| *v == true)).then_some(0);
-            let batch = run.batch.as_ref().and_then(|batch| batch.condition(found.event_time.as_deref()));
+            let batch = seen_through(scope, run, found.event_time.as_deref());
             let relation = RelationValue::of(&found.relation, None);
             Ok(RelationValue { quote: found.quoting, limit, batch, ..relation }.value())
         }

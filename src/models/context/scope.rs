@@ -11,7 +11,7 @@ use super::{
         reading::Settings,
         relation::Relation,
     },
-    batch::with_batch,
+    batch::{Window, with_batch},
     connection::Connection,
     functions::{self, Function},
     relation::RelationValue,
@@ -57,6 +57,8 @@ pub(in crate::models) struct Setting {
     pub flags: Map<String, Json>,
     /// `invocation_id`.
     pub invocation: String,
+    /// What models and snapshots see of what has an event time: `--sample`.
+    pub sample: Option<Window>,
     /// Who hears what templates say; `None` where it is logged.
     pub says: Option<Says>,
 }

@@ -4,7 +4,7 @@ use super::{
     super::{
         builtin,
         context::{
-            Says,
+            SAMPLE, Says, Window,
             scope::{Scope, Setting, Subject, Task, lock},
         },
         heed::{Heed, heed},
@@ -268,6 +268,7 @@ fn read(root: &Path, given: Given) -> Result<Read> {
         schema: text("schema"),
         target: Json::Object(given.target),
         raw_schema: given.raw_schema,
+        sample: given.flags.get(SAMPLE).and_then(Window::of_flag),
         flags: own.flags().into_iter().chain(given.flags).collect(),
         invocation: given.invocation,
         says: given.says,

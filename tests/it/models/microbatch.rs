@@ -1,6 +1,6 @@
 //! Microbatch models: which rows a batch sees, which batches a build takes, and that all of them count or none.
 
-use super::{Shop, id};
+use super::{Shop, command::said, id};
 use amalgam::{
     domain::Clock,
     error::Kind,
@@ -77,6 +77,34 @@ async fn a_batch_sees_its_own_rows_and_a_later_build_looks_back() {
     let kinds =
         "select string_agg(kind, ' ' order by build_id) from amalgam.model_build where model_id = 'model.p.daily'";
     assert_eq!(shop.bench.text(kinds).await, "full incremental span incremental full");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sample_shows_models_a_window_and_the_next_build_all() {
+    let shop = Shop::with_days("models_sample").await;
+    shop.write("models/all_days.sql", "{{ config(materialized='table') }} select id from {{ ref('pay') }}");
+    shop.write("models/seen.sql", "select id from {{ ref('pay') }}");
+    shop.write("models/days.yml", "models: [{name: pay, columns: [{name: id, data_tests: [unique]}]}]\n");
+    let window = "{start: 2024-01-02, end: 2024-01-03}";
+    let ids = async |name: &str| {
+        shop.bench.text(&format!("select string_agg(id::text, ' ' order by id) from analytics_marts.{name}")).await
+    };
+    let built = async |words: &[&str]| {
+        said(shop.models(&[&["build", "--select", "+all_days", "seen", "daily"], words].concat()), 0).await
+    };
+    built(&["--sample", window]).await;
+    assert_eq!(
+        (ids("all_days").await.as_str(), ids("seen").await.as_str(), ids("daily").await.as_str()),
+        ("2", "2", "2")
+    );
+    built(&[]).await;
+    assert_eq!((ids("all_days").await.as_str(), ids("seen").await.as_str()), ("1 2 3", "1 2 3"));
+    // What a sample takes is not compared with what whole builds take.
+    let kinds =
+        "select string_agg(kind, ' ' order by build_id) from amalgam.model_build where model_id = 'model.p.all_days'";
+    assert_eq!(shop.bench.text(kinds).await, "span full");
+    let (_, errors) = said(shop.models(&["build", "--sample", "3 weeks"]), 2).await;
+    assert!(errors.contains("'weeks' is no length of time"), "{errors}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
