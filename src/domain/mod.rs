@@ -27,7 +27,7 @@ pub use fence::Fence;
 pub use hexadecimal::hexadecimal;
 pub use key_range::KeyRange;
 pub use mapping::{BadText, Mapping, Rule};
-pub use name::{ModelId, ScheduleName, TableName};
+pub use name::{ModelId, ScheduleName, TableName, short_name};
 pub use quiet_hours::QuietHours;
 pub use run::{AttemptState, RunId, RunState, TaskId, TaskKind, TaskState, Trigger};
 pub use schema_change::{ChangeKind, SchemaChange};

@@ -58,6 +58,11 @@ name!(
     ScheduleName
 );
 
+/// What a unique id says without kind and project: `pay` of `model.practice.pay`, `pay.v2` of `model.practice.pay.v2`.
+pub fn short_name(id: &str) -> &str {
+    id.splitn(3, '.').nth(2).unwrap_or(id)
+}
+
 /// What a table or column of the source is called in the warehouse: the same, case and all, but where
 /// PostgreSQL has no room for the name or has it itself. Then as much of it as fits, and eight hex digits
 /// of its hash, so that two long names that begin alike stay two.

@@ -3,7 +3,7 @@
 //! Pure: what is known in, a decision with its reason out.
 
 use super::ledger::{Entry, Inputs, OF_TESTS, Versions};
-use crate::domain::ModelId;
+use crate::domain::{ModelId, short_name};
 use chrono::{DateTime, Utc};
 
 /// What is to be done with a model.
@@ -133,7 +133,7 @@ fn changed(then: &Versions, now: &Versions, counts: fn(&str) -> bool) -> Option<
     let first = changed.next()?;
     let what = match first.strip_prefix(OF_TESTS).unwrap_or(first).split_once(':') {
         Some(("table", name)) => format!("table {name} changed"),
-        Some(("model", id)) => format!("model {} was built", id.rsplit('.').next().unwrap_or(id)),
+        Some(("model", id)) => format!("model {} was built", short_name(id)),
         _ => "the date turned".to_owned(),
     };
     Some(match changed.count() {

@@ -12,6 +12,7 @@
 //!
 //! A model is called by its short name or by its unique id. Upper and lower case are the same.
 
+pub use crate::domain::short_name as short;
 use crate::{
     dag::Dag,
     domain::{ModelId, pattern::fits},
@@ -44,11 +45,6 @@ impl fmt::Display for Node {
             Self::Model(id) => f.write_str(short(id)),
         }
     }
-}
-
-/// A model's name without its kind and project.
-pub fn short(id: &str) -> &str {
-    id.splitn(3, '.').nth(2).unwrap_or(id)
 }
 
 /// The nodes that the patterns select. `by_method` finds models the way dbt does.

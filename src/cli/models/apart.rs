@@ -1,15 +1,8 @@
 //! dbt's verbs that select nothing, or something of their own.
 
-use super::{
-    arguments::{Place, Vars},
-    clean, clone, debug, deps, run_operation, show,
-};
-use crate::{
-    cli::{Context, Outcome},
-    error::{Error, Kind},
-};
+use super::{clean, clone, debug, deps, run_operation, show};
+use crate::cli::{Context, Outcome};
 use clap::Subcommand;
-use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -36,14 +29,4 @@ pub(super) async fn run(verb: Verb, context: Context) -> anyhow::Result<Outcome>
         Verb::Clone(args) => clone::run(args, &context).await,
         Verb::Debug(args) => debug::run(args, &context).await,
     }
-}
-
-/// The project's folder and the variables, where no warehouse is needed.
-pub(super) fn project(context: &Context, place: &Place) -> anyhow::Result<(PathBuf, Vars)> {
-    let config = context.config()?;
-    let root = place.project_dir.clone().or_else(|| config.models.project_dir.clone());
-    let root = root.ok_or_else(|| Error::new(Kind::NoProject, "there is no project"))?;
-    let mut vars: Vars = config.models.vars.clone().into_iter().collect();
-    vars.extend(place.vars.clone().unwrap_or_default());
-    Ok((root, vars))
 }

@@ -8,7 +8,7 @@ use crate::{
     cli::Context,
     config::Config,
     error::{Error, Kind},
-    models::{BuildOptions, Indirect, ProfileChoice, checked_warnings, take_profile},
+    models::{BuildOptions, Indirect, ProfileChoice, Selection, checked_warnings, take_profile},
 };
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use clap::Args as ClapArgs;
@@ -183,6 +183,16 @@ impl Wanted {
 }
 
 impl Chosen {
+    /// The selection.
+    pub(super) fn selection(&self) -> Selection {
+        Selection {
+            select: self.select.clone(),
+            exclude: self.exclude.clone(),
+            selector: self.selector.clone(),
+            indirect: self.indirect_selection.unwrap_or_default(),
+        }
+    }
+
     /// The folder whose artifacts say where to read what is not selected.
     pub(super) fn deferred(&self) -> Result<Option<&Path>, Error> {
         if !self.defer {
@@ -213,7 +223,11 @@ pub(super) fn parse_moment(text: &str) -> Result<DateTime<Utc>, String> {
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").map(|date| date.and_time(NaiveTime::MIN));
     let forms = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"].into_iter();
     let found = date.ok().or_else(|| forms.filter_map(|form| NaiveDateTime::parse_from_str(text, form).ok()).next());
-    found.map(|at| at.and_utc()).ok_or_else(|| "write it as 2024-01-31 or 2024-01-31T06:00:00".to_owned())
+    let whole = || DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc());
+    found
+        .map(|at| at.and_utc())
+        .or_else(whole)
+        .ok_or_else(|| "write it as 2024-01-31 or 2024-01-31T06:00:00".to_owned())
 }
 
 /// The configuration with the command's flags above it.

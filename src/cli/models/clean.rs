@@ -1,6 +1,6 @@
 //! `clean`: what can be made again, removed.
 
-use super::{apart::project, arguments::Place};
+use super::{arguments::Place, project::root_and_vars};
 use crate::{
     cli::{Context, Outcome, output},
     models::clean,
@@ -19,7 +19,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<Outcome> {
-    let (root, _) = project(context, &args.place)?;
+    let (root, _) = root_and_vars(context, &args.place)?;
     let inside_only = args.clean_project_files_only || !args.no_clean_project_files_only;
     output::rows(context.format(), &clean(&root, inside_only, args.place.target_path.as_deref())?)?;
     Ok(Outcome::Done)

@@ -2,12 +2,12 @@
 
 use super::{
     arguments::{Chosen, configured},
-    loaded, reached, which,
+    project::{found, loaded, reached, which},
 };
 use crate::{
     cli::{Context, Outcome, failure, output},
     error::{Error, Kind},
-    models::{Elsewhere, Selection},
+    models::Elsewhere,
 };
 use clap::Args as ClapArgs;
 use serde::Serialize;
@@ -30,21 +30,12 @@ struct Line {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
     let config = configured(context, &args.chosen.place)?;
-    let models = loaded(context, &config, which("clone", &args.chosen.place))?;
+    let mut models = loaded(context, &config, which("clone", &args.chosen.place))?;
     let chosen = args.chosen;
     let folder = chosen.state.as_deref();
-    let missing = || Error::new(Kind::UnknownSelection, "clone needs the artifacts of the other run: --state <folder>");
+    let missing = || Error::new(Kind::Config, "clone needs the artifacts of the other run: --state <folder>");
     let elsewhere = Elsewhere::read(folder.ok_or_else(missing)?)?;
-    let selection = Selection {
-        select: chosen.select,
-        exclude: chosen.exclude,
-        selector: chosen.selector,
-        indirect: chosen.indirect_selection.unwrap_or_default(),
-    };
-    let found = models.find(&selection, folder)?;
-    for part in &found.unmatched {
-        eprintln!("warning: {part}");
-    }
+    let found = found(&mut models, &chosen).await?;
     let (mut lines, mut outcome) = (Vec::new(), Outcome::Done);
     reached(&models).await?;
     for id in models.in_order(&found.ids) {

@@ -2,7 +2,7 @@
 
 use super::{
     arguments::{Place, configured},
-    loaded, which,
+    project::{loaded, which},
 };
 use crate::cli::{Context, Outcome, doctor};
 use clap::Args as ClapArgs;

@@ -1,6 +1,6 @@
 //! `deps`: a project's packages installed.
 
-use super::{apart::project, arguments::Place};
+use super::{arguments::Place, project::root_and_vars};
 use crate::{
     cli::{Context, Outcome, output},
     error::{Error, Kind},
@@ -34,7 +34,7 @@ enum From {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
-    let (root, vars) = project(context, &args.place)?;
+    let (root, vars) = root_and_vars(context, &args.place)?;
     let add = args.add_package.as_deref().map(|text| added(text, args.source)).transpose()?;
     let options = DepsOptions { add, upgrade: args.upgrade, lock_only: args.lock, vars };
     let mut warn = |what: String| eprintln!("warning: {what}");

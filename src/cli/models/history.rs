@@ -7,6 +7,7 @@ use crate::{
         output::{self, Format},
         times::ago,
     },
+    domain::short_name,
     state::{BuildRecord, State},
 };
 use chrono::{DateTime, Utc};
@@ -39,9 +40,8 @@ struct Line {
 
 impl Line {
     fn new(build: BuildRecord, now: DateTime<Utc>) -> Self {
-        let name = |id: &str| id.splitn(3, '.').nth(2).unwrap_or(id).to_owned();
         Self {
-            model: name(&build.model_id),
+            model: short_name(&build.model_id).to_owned(),
             began: ago(build.started_at, now),
             outcome: build.outcome,
             kind: build.kind,

@@ -3,7 +3,7 @@
 use super::{
     Args,
     arguments::{Place, configured},
-    loaded, which,
+    project::{loaded, which},
 };
 use crate::{
     cli::Context,
@@ -65,6 +65,8 @@ fn words(then: &Json, now: &Place) -> Option<Vec<String>> {
         ("profile", now.profile.clone()),
         ("target_path", shown(&now.target_path)),
         ("target", now.target.clone()),
+        ("event_time_start", None),
+        ("event_time_end", None),
         ("state", None),
         ("defer_state", None),
         ("threads", None),

@@ -2,7 +2,7 @@
 
 use super::{
     arguments::{Place, Vars, configured, parse_vars},
-    loaded, which,
+    project::{loaded, which},
 };
 use crate::cli::{Context, Outcome};
 use clap::Args as ClapArgs;

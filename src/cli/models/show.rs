@@ -2,12 +2,12 @@
 
 use super::{
     arguments::{Chosen, configured},
-    loaded, reached, which,
+    project::{found, loaded, meant, reached, which},
 };
 use crate::{
     cli::{Context, Outcome, failure, output, output::Format},
     error::{Error, Kind},
-    models::{Looked, Models, Preview, Selection},
+    models::{Looked, Models, Preview, Selected},
 };
 use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::json;
@@ -35,11 +35,14 @@ enum Form {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome> {
     let config = configured(context, &args.chosen.place)?;
-    let models = loaded(context, &config, which("show", &args.chosen.place))?;
+    let mut models = loaded(context, &config, which("show", &args.chosen.place))?;
     let is_inline = args.inline.is_some();
     let looked = match args.inline {
-        Some(text) => vec![Looked::Inline(text)],
-        None => chosen(&models, &args.chosen)?.into_iter().map(Looked::Node).collect(),
+        Some(text) => {
+            meant(&mut models, &args.chosen, Selected::default()).await?;
+            vec![Looked::Inline(text)]
+        }
+        None => chosen(&mut models, &args.chosen).await?.into_iter().map(Looked::Node).collect(),
     };
     reached(&models).await?;
     let usual = if context.format() == Format::Json { Form::Json } else { Form::Text };
@@ -58,21 +61,12 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Outcome
 }
 
 /// The ids of what is selected; where some of it is selected by its name, of that alone: `+a` is for `a`.
-fn chosen(models: &Models, chosen: &Chosen) -> anyhow::Result<Vec<String>> {
+async fn chosen(models: &mut Models, chosen: &Chosen) -> anyhow::Result<Vec<String>> {
     if chosen.select.is_empty() && chosen.selector.is_none() {
         let what = "name what is to be shown with --select, or write it with --inline";
         return Err(Error::new(Kind::UnknownSelection, what).into());
     }
-    let selection = Selection {
-        select: chosen.select.clone(),
-        exclude: chosen.exclude.clone(),
-        selector: chosen.selector.clone(),
-        indirect: chosen.indirect_selection.unwrap_or_default(),
-    };
-    let found = models.find(&selection, chosen.state.as_deref())?;
-    for part in &found.unmatched {
-        eprintln!("warning: {part}");
-    }
+    let found = found(models, chosen).await?;
     let ids: Vec<String> = found.ids.into_iter().filter(|id| models.can_be_shown(id)).collect();
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
     let words: Vec<&str> = chosen.select.iter().flat_map(|part| part.split(|c| !is_word(c))).collect();
