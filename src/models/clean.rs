@@ -2,17 +2,13 @@
 //!
 //! Guarantee: no folder that holds the project or what it is written in is removed, whatever is configured.
 
-use super::reading::ProjectFile;
+use super::reading::{PATHS, ProjectFile};
 use crate::error::{Error, Kind, Result};
 use serde::Serialize;
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
-
-/// The kinds of folders that hold what people write.
-const WRITTEN: [&str; 6] =
-    ["model-paths", "seed-paths", "snapshot-paths", "analysis-paths", "macro-paths", "test-paths"];
 
 /// A folder of `clean-targets`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,7 +29,7 @@ pub fn clean(root: &Path, inside_only: bool, target: Option<&Path>) -> Result<Ve
     let project = ProjectFile::read(root)?.with_target(target);
     let home = resolved(root)?;
     let written: Vec<PathBuf> =
-        WRITTEN.iter().flat_map(|kind| project.folders(kind)).map(|folder| root.join(folder)).collect();
+        PATHS.iter().flat_map(|kind| project.folders(kind)).map(|folder| root.join(folder)).collect();
     let written = written.iter().map(|folder| resolved(folder)).collect::<Result<Vec<_>>>()?;
     let mut targets = Vec::new();
     for named in project.clean_targets() {

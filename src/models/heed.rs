@@ -55,6 +55,11 @@ pub fn checked_warnings(options: &Map<String, Json>) -> Result<()> {
     Ok(())
 }
 
+/// Whether a test of data that warns has failed: by the command, and by nobody's file.
+pub(super) fn tests_fail(flags: &Map<String, Json>) -> bool {
+    heed(flags, "LogTestResult") == Heed::Fail
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

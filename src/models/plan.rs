@@ -8,6 +8,7 @@ use super::{
         voice::Voice,
     },
     decide::{Decision, Known, Tests, decide},
+    heed,
     history::{BuildKind, Tried},
     ledger::{Entry, Inputs, Versions},
     manifest::{Node, described_unit, environment_in},
@@ -165,8 +166,8 @@ impl Models {
 
     /// The SQL of nodes and of the views that they read, as a first build would have it; each may ask the warehouse.
     ///
-    /// What these ask waits until `before` is done. As if the day had just begun, so that the checksum of a model that shows when the run started changes once a
-    /// day and not each time.
+    /// It is made as if the day had just begun, so that the checksum of a model that shows when the run started changes
+    /// once a day and not each time. What it asks of the warehouse waits until `before` is done.
     async fn compiled<B>(
         &self,
         session: &Session,
@@ -259,7 +260,8 @@ impl Models {
         let unit = test.unit.as_ref().map(|_| described_unit(test).to_string());
         let settings = test.settings.json().to_string();
         let environment = format!("{:?}", environment_in(&test.source));
-        let own = [test.id.as_str(), &test.source, &environment, &settings, self.manifest.surroundings()];
+        let outcomes = if heed::tests_fail(&self.manifest.setting.flags) { "warnings fail" } else { "" };
+        let own = [test.id.as_str(), &test.source, &environment, &settings, outcomes, self.manifest.surroundings()];
         checksum::of(own.into_iter().chain(generic.as_deref()).chain(unit.as_deref()))
     }
 }

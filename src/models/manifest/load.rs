@@ -11,7 +11,6 @@ use super::{
         jinja::{self, BlockKind, Engine, JinjaError},
         reading::{self, Entry, ProjectFile, Properties, Step, selectors},
         spread::both,
-        testing::WARN_ERROR,
     },
     Manifest, Names, Unused, attach,
     draft::Drafts,
@@ -135,7 +134,7 @@ impl Manifest {
         for package in &read.packages {
             drafts.read(&read, package)?;
         }
-        drafts.finish(&read)?;
+        drafts.check(&read)?;
         let mut names = Names::new(&read.own().name);
         for (node, is_disabled) in drafts.named() {
             names.add(node, is_disabled);
@@ -146,13 +145,7 @@ impl Manifest {
         let (mut nodes, mut disabled) = drafts.resolved(&read, &names);
         disabled.extend(generic::add(&read, &names, &found, &mut nodes)?);
         let tests = nodes.values_mut().chain(&mut disabled).filter(|node| node.resource == super::Resource::Test);
-        let warns_are_errors = heed(&read.setting.flags, "LogTestResult") == Heed::Fail;
-        tests.for_each(|test| {
-            settle_store(&mut test.settings);
-            if warns_are_errors {
-                test.settings.set(WARN_ERROR, true.into());
-            }
-        });
+        tests.for_each(|test| settle_store(&mut test.settings));
         let units = units::add(&read, &names, &mut nodes, &mut disabled)?;
         let (exposures, unused_exposures) = exposures::read(&read, &names)?;
         let (sources, unused_sources): (Vec<_>, Vec<_>) = found.into_iter().partition(|s| s.is_enabled);
@@ -207,7 +200,7 @@ fn macros(packages: &[ProjectFile], now: DateTime<Utc>) -> Result<(Engine, Docs)
     let mut engine = Engine::new(now);
     builtin::add_to(&mut engine)?;
     let mut docs = Docs::new();
-    for (at, package) in packages.iter().enumerate() {
+    for package in packages {
         let mut add = |file: &reading::File| -> Result<()> {
             let (found, _) = engine
                 .add(&package.name, &shown(&packages[0], package, &file.path), &file.text)
@@ -224,16 +217,14 @@ fn macros(packages: &[ProjectFile], now: DateTime<Utc>) -> Result<(Engine, Docs)
         {
             add(file)?;
         }
-        let kinds = ["model-paths", "seed-paths", "snapshot-paths", "analysis-paths", "macro-paths", "test-paths"];
         let mut seen = BTreeSet::new();
-        for kind in kinds {
+        for kind in reading::PATHS {
             for file in reading::files(package, kind, &["md"])? {
                 if seen.insert(file.path.clone()) {
                     add(&file)?;
                 }
             }
         }
-        debug_assert!(at == 0 || package.name != packages[0].name);
     }
     Ok((engine, docs))
 }

@@ -16,6 +16,7 @@ mod load;
 mod names;
 mod node;
 mod place;
+mod resolve;
 mod said;
 mod sources;
 mod test_name;

@@ -118,11 +118,11 @@ pub(in crate::models) struct Node {
     pub root: Arc<PathBuf>,
     /// Package, folders and name: what selections and configuration go by.
     pub fqn: Vec<String>,
-    /// Its text as written.
+    /// Its text: as written, or the call that stands for a test of properties.
     pub source: Arc<str>,
     /// Its line in the file from which its text begins, counted from zero: snapshots lie inside a block.
     pub first_line: usize,
-    /// SHA-256 of the file.
+    /// SHA-256 of what it is written in: a file, a block of one, the parts of a unit test. Tests of properties have none.
     pub checksum: String,
     /// Its configuration.
     pub settings: Settings,

@@ -54,10 +54,9 @@ pub(super) fn of(read: &Read, node: &Node) -> Result<Relation> {
     Ok(Relation { database, schema, name })
 }
 
-/// The package's name and the folders of a properties file below the models' folder: how what is said in one is named.
+/// The package's name and the folders of a properties file below the one it was found in: how what is said in one is named.
 pub(super) fn folders(package: &ProjectFile, file: &str) -> Vec<String> {
-    let folders = package.folders("model-paths");
-    let below = folders.iter().find_map(|folder| file.strip_prefix(folder.as_str())).unwrap_or(file);
+    let below = package.below(file);
     let mut all = vec![package.name.clone()];
     all.extend(below.split('/').filter(|part| !part.is_empty()).map(str::to_owned));
     all.pop();

@@ -143,9 +143,13 @@ fn fixtures_of(read: &Read, entry: &Entry) -> Result<Fixtures> {
     Ok(found)
 }
 
-fn fqn_of(entry: &Entry, named: &str) -> Vec<String> {
-    let below = entry.file.split_once('/').map_or(entry.file.as_str(), |(_, below)| below);
-    let folders = below.rsplit_once('/').map_or("", |(folders, _)| folders);
+/// The file that it is said in, below the folder that this was found in.
+fn below<'a>(read: &Read, entry: &'a Entry) -> &'a str {
+    read.package(&entry.package).unwrap_or_else(|| read.own()).below(&entry.file)
+}
+
+fn fqn_of(read: &Read, entry: &Entry, named: &str) -> Vec<String> {
+    let folders = below(read, entry).rsplit_once('/').map_or("", |(folders, _)| folders);
     let folders = folders.split('/').filter(|f| !f.is_empty());
     let all = std::iter::once(entry.package.as_str()).chain(folders).chain([named, entry.name.as_str()]);
     all.map(str::to_owned).collect()
@@ -153,7 +157,7 @@ fn fqn_of(entry: &Entry, named: &str) -> Vec<String> {
 
 fn settings_of(read: &Read, entry: &Entry, named: &str, said: &Map<String, Json>) -> Result<Settings> {
     let mut settings = Settings::default();
-    let (fqn, package) = (fqn_of(entry, named), read.package(&entry.package));
+    let (fqn, package) = (fqn_of(read, entry, named), read.package(&entry.package));
     let render = |text: &str, shown: &str| read.render(&entry.package, text, shown);
     for project in package.into_iter().filter(|p| p.name != read.own().name).chain([read.own()]) {
         for kind in ["unit_tests", "unit-tests"] {
@@ -227,7 +231,7 @@ fn draft(
     id: ModelId,
 ) -> Result<Node> {
     let description = said.get("description").and_then(Json::as_str).unwrap_or_default();
-    let below = entry.file.split_once('/').map_or(entry.file.as_str(), |(_, below)| below);
+    let below = below(read, entry);
     let parts: Vec<String> = ["given", "expect", "overrides", "versions"]
         .iter()
         .map(|key| said.get(*key).unwrap_or(&Json::Null).to_string())
@@ -241,7 +245,7 @@ fn draft(
         file: entry.file.clone(),
         path: below.to_owned(),
         root: Arc::new(root),
-        fqn: fqn_of(entry, named),
+        fqn: fqn_of(read, entry, named),
         source: "".into(),
         first_line: 0,
         checksum: checksum::of(std::iter::once(named).chain(parts.iter().map(String::as_str))),

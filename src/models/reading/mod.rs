@@ -20,7 +20,7 @@ pub(super) use entry::Entry;
 pub(super) use files::{File, files};
 pub(super) use packages::packages;
 pub(super) use profile::Profile;
-pub(super) use project::{ProjectFile, rendered};
+pub(super) use project::{PATHS, ProjectFile, rendered};
 pub(super) use properties::Properties;
 pub(super) use settings::{Settings, texts};
 pub(super) use shape::look_at_config;

@@ -11,6 +11,10 @@ use crate::error::{Error, Kind, Result};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
+/// The keys that name folders of files.
+pub(in crate::models) const PATHS: &[&str] =
+    &["model-paths", "seed-paths", "snapshot-paths", "analysis-paths", "macro-paths", "test-paths"];
+
 /// A project's own file, with dbt's defaults filled in.
 #[derive(Clone, Debug)]
 pub(in crate::models) struct ProjectFile {
@@ -135,6 +139,14 @@ impl ProjectFile {
             Ok(text) => yaml::wrong(&text, &shown, &steps, &format!("{} {what}", way.join(", "))),
             Err(error) => error,
         }
+    }
+
+    /// A file's path below the folder that it was found in.
+    pub(in crate::models) fn below<'a>(&self, file: &'a str) -> &'a str {
+        let rest = |folder: &String| file.strip_prefix(folder.as_str())?.strip_prefix('/');
+        let found = PATHS.iter().flat_map(|kind| self.folders(kind)).filter_map(|folder| rest(&folder));
+        // Of folders in each other, the inner one.
+        found.min_by_key(|rest| rest.len()).unwrap_or(file)
     }
 
     /// What the tree of a kind of node (`models`) configures for one, by its folders: the nearer folder wins. Merged

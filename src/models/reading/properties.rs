@@ -7,7 +7,7 @@ use super::{
     super::spread::spread,
     entry::Entry,
     files::files,
-    project::ProjectFile,
+    project::{PATHS, ProjectFile},
     shape,
     yaml::{self, Document, Step},
 };
@@ -71,7 +71,7 @@ impl Properties {
     /// A file is no YAML, or an entry is not as dbt wants it.
     pub(in crate::models) fn add(&mut self, project: &ProjectFile) -> Result<()> {
         let (mut seen, mut all) = (BTreeSet::new(), Vec::new());
-        for kind in ["model-paths", "seed-paths", "snapshot-paths", "analysis-paths", "macro-paths", "test-paths"] {
+        for kind in PATHS {
             for file in files(project, kind, &["yml", "yaml"])? {
                 if seen.insert(file.path.clone()) {
                     all.push(file);

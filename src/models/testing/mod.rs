@@ -15,6 +15,7 @@ use super::{
     TestChoice,
     compile::{self, Manner},
     context::connection::{On, with_connection},
+    heed,
     manifest::{Manifest, Node},
     relation::Relation,
     templates,
@@ -129,18 +130,18 @@ async fn run_one(
     verdict: &mut TestVerdict,
 ) -> Result<()> {
     test.sound()?;
-    let (manifest, id) = (manifest.clone(), test.id.clone());
+    let (whole, id) = (manifest.clone(), test.id.clone());
     let (stands_for, started) = (round.stands_for.to_vec(), round.started);
     let hanging = Default::default();
-    let kept = stored::kept(&manifest, test)?;
+    let kept = stored::kept(manifest, test)?;
     let (compiled, sql) = with_connection(On::Transaction(transaction, &hanging), move |connection| {
-        let test = manifest.node(&id)?;
-        let manner = Manner { as_new: false, stands_for, ..Manner::new(started, Some(connection)).aloud(&manifest) };
+        let test = whole.node(&id)?;
+        let manner = Manner { as_new: false, stands_for, ..Manner::new(started, Some(connection)).aloud(&whole) };
         let compiled = match compiled {
             Some(compiled) => compiled,
             None => {
-                let compiled = compile::compile(&manifest, test, &manner)?;
-                manifest.write_compiled(test, &compiled);
+                let compiled = compile::compile(&whole, test, &manner)?;
+                whole.write_compiled(test, &compiled);
                 compiled
             }
         };
@@ -148,9 +149,9 @@ async fn run_one(
             // Counted where they lie: the query is asked once.
             Some(Kept::Table) => {
                 let from = format!("select * from {}", test.relation.provisional().quoted());
-                counted(&manifest, test, &manner, &from, false)?
+                counted(&whole, test, &manner, &from, false)?
             }
-            _ => counted(&manifest, test, &manner, &compiled, true)?,
+            _ => counted(&whole, test, &manner, &compiled, true)?,
         };
         Ok::<_, Error>((compiled, counted))
     })
@@ -161,7 +162,7 @@ async fn run_one(
     verdict.compiled = Some(compiled);
     let answer = transaction.answer(&sql, true, &format!("test {}", test.name)).await;
     let answer = answer.map_err(|located| compile::refused(&test.place(), &sql, located))?;
-    judged(test, answer.rows.first().map(Vec::as_slice).unwrap_or_default(), verdict)
+    judged(manifest, test, answer.rows.first().map(Vec::as_slice).unwrap_or_default(), verdict)
 }
 
 /// One row: failures, whether to warn, whether to fail.
@@ -180,11 +181,8 @@ fn counted(manifest: &Arc<Manifest>, test: &Node, manner: &Manner, sql: &str, is
     templates::call(&scope, test, "get_test_sql", &values).map(|value| value.to_string())
 }
 
-/// What a test is configured with whose warnings are errors: by the command, and by nobody's file.
-pub(super) const WARN_ERROR: &str = "warn_error";
-
 /// The outcome that follows from what the SQL gave.
-fn judged(test: &Node, row: &[Option<String>], verdict: &mut TestVerdict) -> Result<()> {
+fn judged(manifest: &Manifest, test: &Node, row: &[Option<String>], verdict: &mut TestVerdict) -> Result<()> {
     let cell = |at: usize| row.get(at).and_then(Option::as_deref);
     let wrong = |what: &str| Error::new(Kind::ModelTest, format!("{}: test {}: {what}", test.file, test.name));
     let failures = match cell(0) {
@@ -195,7 +193,7 @@ fn judged(test: &Node, row: &[Option<String>], verdict: &mut TestVerdict) -> Res
     let warns = test.settings.text("severity").is_some_and(|s| s.eq_ignore_ascii_case("warn"));
     let (status, bound) = match (warns, is(1), is(2)) {
         (false, _, true) => (TestStatus::Fail, "error_if"),
-        (_, true, _) if test.settings.flag(WARN_ERROR) == Some(true) => (TestStatus::Fail, "warn_if"),
+        (_, true, _) if heed::tests_fail(&manifest.setting.flags) => (TestStatus::Fail, "warn_if"),
         (_, true, _) => (TestStatus::Warn, "warn_if"),
         _ => (TestStatus::Pass, ""),
     };

@@ -50,7 +50,9 @@ pub(super) fn kept(manifest: &Manifest, test: &Node) -> Result<Option<Kept>> {
 
 /// How many failures are counted, and kept, at most.
 pub(super) fn limit(test: &Node) -> Option<serde_json::Value> {
-    test.settings.get("limit").filter(|value| !value.is_null()).cloned()
+    let said = test.settings.get("limit").filter(|value| !value.is_null())?;
+    let number = said.as_str().and_then(|text| text.trim().parse::<u64>().ok());
+    Some(number.map_or_else(|| said.clone(), serde_json::Value::from))
 }
 
 fn limited(test: &Node, sql: &str) -> String {
@@ -70,7 +72,7 @@ pub(super) async fn fill(transaction: &Transaction<'_>, test: &Node, sql: &str) 
     Ok(())
 }
 
-/// The tests that have filled a table.
+/// The tests whose failures are kept in relations of a kind.
 fn filled<'a>(manifest: &'a Manifest, verdicts: &[TestVerdict], kind: Kept) -> Result<Vec<&'a Node>> {
     let counted =
         verdicts.iter().filter(|v| matches!(v.status, TestStatus::Pass | TestStatus::Warn | TestStatus::Fail));
@@ -84,7 +86,7 @@ fn filled<'a>(manifest: &'a Manifest, verdicts: &[TestVerdict], kind: Kept) -> R
     Ok(tests)
 }
 
-/// Takes the place of what a test kept before.
+/// Drops what a test kept before.
 async fn make_room(transaction: &Transaction<'_>, test: &Node) -> Result<()> {
     let word = match relkind(transaction, &test.relation).await? {
         None => return Ok(()),

@@ -79,7 +79,7 @@ pub(super) async fn known(
                     let test = tests[countable.place];
                     let mut verdict = TestVerdict { compiled: Some(sql.clone()), seconds, ..unjudged(test) };
                     // What is no number is told when it is run alone.
-                    if judged(test, &row, &mut verdict).is_ok() {
+                    if judged(manifest, test, &row, &mut verdict).is_ok() {
                         *known = Known::Verdict(verdict);
                     }
                 }

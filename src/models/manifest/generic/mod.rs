@@ -12,8 +12,8 @@ use super::{
         spread::spread,
     },
     Names, Node, RefCall, Resource, Source,
-    draft::resolve,
     load::Read,
+    resolve::resolve,
     said::columns_of,
     wrong,
 };

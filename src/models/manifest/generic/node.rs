@@ -97,11 +97,10 @@ pub(super) fn of(read: &Read, said: &Said<'_>) -> Result<Node> {
     };
     let render = |text: &str, shown: &str| read.render(target.package, text, shown);
     let mut fqn = vec![target.package.to_owned()];
-    let below = target.file.split_once('/').map_or("", |(_, below)| below);
-    let folders = below.rsplit_once('/').map_or("", |(folders, _)| folders);
+    let package = read.package(target.package).unwrap_or_else(|| read.own());
+    let folders = package.below(target.file).rsplit_once('/').map_or("", |(folders, _)| folders);
     fqn.extend(folders.split('/').filter(|f| !f.is_empty()).map(str::to_owned));
     fqn.push(name.clone());
-    let package = read.package(target.package).unwrap_or_else(|| read.own());
     if package.name != read.own().name {
         package.configure("tests", &fqn, &mut settings, &render)?;
     }
