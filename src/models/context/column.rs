@@ -126,7 +126,7 @@ impl Object for ColumnValue {
     }
 
     fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, values: &[Value]) -> Result<Value, Error> {
-        let arguments = Arguments::of("column", values);
+        let arguments = Arguments::of(format!("column.{method}"), values);
         Ok(match method {
             "is_string" => self.is_text().into(),
             "is_numeric" => self.is_numeric().into(),

@@ -179,7 +179,7 @@ impl Object for Callable {
         method: &str,
         values: &[Value],
     ) -> Result<Value, Error> {
-        let arguments = Arguments::of("method", values);
+        let arguments = Arguments::of(format!("{}.{method}", self.function.name()), values);
         let scope = &self.scope;
         match self.function {
             Function::Config => settings::config_method(scope, method, &arguments),

@@ -300,7 +300,7 @@ impl Object for RelationValue {
     }
 
     fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, values: &[Value]) -> Result<Value, Error> {
-        let arguments = Arguments::of("relation", values);
+        let arguments = Arguments::of(format!("relation.{method}"), values);
         let this = || self.as_ref().clone();
         Ok(match method {
             "include" => Self { include: self.include.with(&arguments), ..this() }.value(),

@@ -103,7 +103,7 @@ impl Object for Table {
     }
 
     fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, values: &[Value]) -> Result<Value, Error> {
-        let arguments = Arguments::of("table", values);
+        let arguments = Arguments::of(format!("table.{method}"), values);
         let names = || -> Result<Vec<String>, Error> {
             let given = arguments.require(0, "key")?;
             match given.as_str() {

@@ -4,17 +4,18 @@ use minijinja::{
     Error, ErrorKind,
     value::{Kwargs, Value},
 };
+use std::borrow::Cow;
 
 /// What a call was given.
 pub(in crate::models) struct Arguments {
-    what: &'static str,
+    what: Cow<'static, str>,
     positional: Vec<Value>,
     named: Vec<(String, Value)>,
 }
 
 impl Arguments {
     /// Takes the arguments apart; `what` names the function in errors.
-    pub(in crate::models) fn of(what: &'static str, values: &[Value]) -> Self {
+    pub(in crate::models) fn of(what: impl Into<Cow<'static, str>>, values: &[Value]) -> Self {
         let mut positional = values.to_vec();
         let mut named = Vec::new();
         if positional.last().is_some_and(Value::is_kwargs)
@@ -26,7 +27,7 @@ impl Arguments {
                 }
             }
         }
-        Self { what, positional, named }
+        Self { what: what.into(), positional, named }
     }
 
     /// The argument at a place or with a name.

@@ -269,26 +269,32 @@ impl<'a> Parser<'a> {
     }
 
     fn power(&mut self) -> Result<String, String> {
-        let mut written = self.unary(true)?;
+        let mut written = self.unary()?;
         while self.takes("**") {
-            written = format!("({written} ** {})", self.unary(true)?);
+            written = format!("({written} ** {})", self.unary()?);
         }
         Ok(written)
     }
 
-    fn unary(&mut self, with_filter: bool) -> Result<String, String> {
-        let mut written = if self.takes("-") {
-            match self.peek() {
-                Some(Token::Number(_)) => format!("(-{})", self.unary(false)?),
-                _ => format!("__neg({})", self.unary(false)?),
+    fn unary(&mut self) -> Result<String, String> {
+        let (mut minuses, mut is_minus_last) = (0, false);
+        loop {
+            if self.takes("-") {
+                minuses += 1;
+                is_minus_last = true;
+            } else if self.takes("+") {
+                is_minus_last = false;
+            } else {
+                break;
             }
-        } else if self.takes("+") {
-            self.unary(false)?
-        } else {
-            self.primary()?
-        };
-        written = self.postfix(written)?;
-        if with_filter { self.filters(written) } else { Ok(written) }
+        }
+        let is_number = is_minus_last && matches!(self.peek(), Some(Token::Number(_)));
+        let operand = self.primary()?;
+        let mut written = self.postfix(operand)?;
+        for nth in 0..minuses {
+            written = if nth == 0 && is_number { format!("(-{written})") } else { format!("__neg({written})") };
+        }
+        self.filters(written)
     }
 
     fn primary(&mut self) -> Result<String, String> {
@@ -308,7 +314,7 @@ impl<'a> Parser<'a> {
                 }
                 let inside = self.tuple()?;
                 self.expect(")")?;
-                Ok(if inside.starts_with('(') { inside } else { format!("({inside})") })
+                Ok(if is_enclosed(&inside) { inside } else { format!("({inside})") })
             }
             Some(Token::Operator("[")) => {
                 let mut items = Vec::new();
@@ -450,7 +456,26 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// A text as the engine reads it.
+/// Whether one pair of parentheses stands around all of what was written.
+fn is_enclosed(written: &str) -> bool {
+    let (mut depth, mut is_text, mut is_escaped) = (0_usize, false, false);
+    for (at, c) in written.char_indices() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_text => is_escaped = true,
+            '"' => is_text = !is_text,
+            _ if is_text => {}
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 && !is_text {
+            return written.starts_with('(') && at + 1 == written.len();
+        }
+    }
+    false
+}
+
 /// A call with as many arguments as there are: what is too many for one goes to `more`, behind what came before.
 fn call(function: &str, more: &str, arguments: &[String]) -> String {
     let mut rows = arguments.chunks(ARGUMENTS_MAX);
@@ -458,6 +483,7 @@ fn call(function: &str, more: &str, arguments: &[String]) -> String {
     rows.fold(first, |before, row| format!("{more}({before}, {})", row.join(", ")))
 }
 
+/// A text as the engine reads it.
 fn quoted(text: &str) -> String {
     let mut written = String::with_capacity(text.len() + 2);
     written.push('"');
@@ -501,6 +527,8 @@ mod tests {
             ("f(*a, **{'k': 1})", "f(*a, **__dict(\"k\", 1))"),
             ("(a, -1)", "(a, (-1))"),
             ("1 < x <= [2][0]", "((1 < x) and (x <= __list(2)[0]))"),
+            ("((a ~ b)|trim)[0] ~ ('(' ~ c).x", "(((a ~ b)|trim)[0] ~ (\"(\" ~ c).x)"),
+            ("--1 + -+x|abs", "__add(__neg((-1)), __neg(x)|abs)"),
             ("not [a] == b", "(not (__list(a) == b))"),
             ("'\\d+'", "\"\\\\d+\""),
         ] {
