@@ -41,12 +41,18 @@ pub fn take_profile(config: &mut Config, choice: &ProfileChoice<'_>, now: DateTi
         engine.evaluate(shown, text, globals.clone()).map(|value| to_json(&value)).map_err(|error| explained(&error))
     };
     let profile = Profile::read(&path, &name, choice.target, &render)?;
-    let number = |keys: &[&str]| profile.text(keys).and_then(|text| text.parse::<u64>().ok());
+    let shown = path.display();
+    let number = |key: &str, least: u64, most: u64| -> Result<Option<u64>> {
+        let Some(text) = profile.text(&[key]) else { return Ok(None) };
+        let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+        let what = || wrong(&format!("{shown}: {key} is '{text}'; it must be a number from {least} to {most}"));
+        number.map(Some).ok_or_else(what)
+    };
     let warehouse = &mut config.warehouse;
     if let Some(host) = profile.text(&["host"]) {
         warehouse.host = host;
     }
-    if let Some(port) = number(&["port"]).and_then(|port| u16::try_from(port).ok()) {
+    if let Some(port) = number("port", 1, u16::MAX.into())?.and_then(|port| u16::try_from(port).ok()) {
         warehouse.port = port;
     }
     if let Some(user) = profile.text(&["user"]) {
@@ -58,18 +64,25 @@ pub fn take_profile(config: &mut Config, choice: &ProfileChoice<'_>, now: DateTi
     }
     if let Some(mode) = profile.text(&["sslmode"]) {
         warehouse.tls = match mode.as_str() {
+            // Whoever would do without it does without it.
             "disable" | "allow" | "prefer" => TlsMode::Disable,
             "require" => TlsMode::Require,
-            _ => TlsMode::VerifyFull,
+            "verify-ca" | "verify-full" => TlsMode::VerifyFull,
+            other => {
+                let known = "disable, allow, prefer, require, verify-ca, verify-full";
+                return Err(wrong(&format!("{shown}: sslmode is '{other}'; it must be one of {known}")));
+            }
         };
         warehouse.tls_ca_file = profile.text(&["sslrootcert"]).map(Into::into);
     }
     // Whoever builds for a profile of dbt's has no tables that the sync fills: every schema is the project's.
     warehouse.raw_schema.clear();
     let models = &mut config.models;
-    models.schema = profile.text(&["schema"]).ok_or_else(|| wrong("profiles.yml: the target has no schema"))?;
-    if let Some(threads) = number(&["threads"]).and_then(|threads| usize::try_from(threads).ok()) {
-        models.threads = threads.clamp(1, 64);
+    models.schema = profile
+        .text(&["schema"])
+        .ok_or_else(|| wrong(&format!("{shown}: the target {} has no schema", profile.target)))?;
+    if let Some(threads) = number("threads", 1, u32::MAX.into())?.and_then(|threads| usize::try_from(threads).ok()) {
+        models.threads = threads.min(64);
     }
     models.target = profile.target.clone();
     models.profile = Some(profile.name.clone());
