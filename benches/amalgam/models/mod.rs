@@ -19,6 +19,9 @@ use super::{
 use bars::Figures;
 use ground::{Ground, Project, Tool};
 
+/// A build with nothing to do is so short that it is done so often; the one in the middle counts.
+const AGAIN: usize = 5;
+
 /// One kind of work: our time, and theirs where there is somebody to compare with.
 #[derive(Clone, Copy)]
 pub(super) struct Pair {
@@ -53,7 +56,10 @@ pub(super) fn measured_all() -> Result<()> {
         })?;
         let build = ground.both(|tool| measured(&mut ground.command(tool, &small, &["build"], &[])?))?;
         ground.same_rows()?;
-        let again = measured(&mut ground.command(Tool::Ours, &small, &["build"], &[])?)?;
+        let again = || measured(&mut ground.command(Tool::Ours, &small, &["build"], &[])?);
+        let mut again = (0..AGAIN).map(|_| again()).collect::<Result<Vec<_>>>()?;
+        again.sort_by(|one, other| one.seconds.total_cmp(&other.seconds));
+        let again = again[AGAIN / 2];
         let (test, tests) = tested(&ground, &small)?;
         let parse_again = ground.both(|tool| {
             ground.edit(&small, tool)?;
