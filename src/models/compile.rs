@@ -244,8 +244,8 @@ pub(super) fn line_of(text: &str, character: usize) -> usize {
 }
 
 impl Manifest {
-    /// Writes the compiled SQL below the target folder, where dbt writes it; the file's path. `None`,
-    /// with a warning, where nothing can be written: a read-only project is built all the same.
+    /// Writes the compiled SQL below the target folder, where dbt writes it; the file's path. `None`
+    /// where nothing can be written: a read-only project is built all the same.
     pub(super) fn write_compiled(&self, node: &Node, sql: &str) -> Option<PathBuf> {
         self.write_compiled_to(node, self.compiled_path(node), sql)
     }

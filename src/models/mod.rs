@@ -16,6 +16,7 @@ mod checksum;
 mod clean;
 mod clone;
 mod compile;
+mod compile_all;
 mod context;
 mod decide;
 mod defer;
@@ -28,6 +29,7 @@ mod hold;
 mod jinja;
 mod ledger;
 mod lineage;
+mod load;
 mod manifest;
 mod materialize;
 mod microbatch;
@@ -53,7 +55,6 @@ mod verdict;
 mod wall_clock;
 
 use crate::{
-    config as configuration,
     domain::{Clock, ModelId, TableName},
     error::{Error, Kind, Result},
     telemetry::Metrics,
@@ -64,12 +65,11 @@ pub use artifacts::Catalog;
 use chrono::{DateTime, Utc};
 pub use clean::{Cleaned, clean};
 pub use clone::{Cloned, Elsewhere};
-use context::connection::{Connection, On, with_connection};
 pub use context::{SAMPLE, Says};
 pub use descent::{ColumnLineage, ColumnOrigins, Lineage, NodeLineage, Origin, RowsOrigin};
 pub use freshness::Freshness;
 pub use heed::checked_warnings;
-use manifest::{Given, Manifest};
+use manifest::Manifest;
 pub use operation::Moment;
 pub use options::{BatchSpan, BuildOptions, Response, TestChoice, Told};
 pub use packages::{Added, DepsOptions, InstalledPackage, PackageOrigin, install_packages};
@@ -77,7 +77,7 @@ pub use profile::{ProfileChoice, take_profile};
 pub use results::{NodeResult, NodeStatus, Performed};
 pub use select::{Indirect, Selected, Selection};
 use serde::Serialize;
-use serde_json::{Map, Value as Json, json};
+use serde_json::Value as Json;
 pub use show::{Looked, Preview};
 pub use spread::STACK_BYTES;
 use std::{
@@ -153,50 +153,6 @@ impl BuildOutcome {
 }
 
 impl Models {
-    /// Reads and parses the project; `None` where the configuration names none.
-    pub fn load(
-        config: &configuration::Config,
-        warehouse: Warehouse,
-        metrics: Arc<Metrics>,
-        clock: Clock,
-    ) -> Result<Option<Self>> {
-        Self::load_with(config, warehouse, metrics, clock, Map::new(), None)
-    }
-
-    /// As [`Models::load`], with flags of a command, in dbt's words and in upper case. `says` hears what templates say
-    /// to people; where there is none, it is logged.
-    ///
-    /// # Errors
-    /// The project as a whole is wrong.
-    pub fn load_with(
-        config: &configuration::Config,
-        warehouse: Warehouse,
-        metrics: Arc<Metrics>,
-        clock: Clock,
-        given: Map<String, Json>,
-        says: Option<Says>,
-    ) -> Result<Option<Self>> {
-        let Some(root) = &config.models.project_dir else { return Ok(None) };
-        let models = &config.models;
-        let mut vars: Map<String, Json> =
-            models.vars.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        // The project's sources lie where the sync puts them, unless somebody says otherwise.
-        if !config.warehouse.raw_schema.is_empty() {
-            vars.entry("raw_schema").or_insert_with(|| config.warehouse.raw_schema.clone().into());
-        }
-        let given = Given {
-            target: target(config),
-            vars,
-            flags: flags(config).into_iter().chain(given).collect(),
-            raw_schema: config.warehouse.raw_schema.clone(),
-            invocation: uuid_of(fastrand::u128(..)),
-            now: clock.now(),
-            says,
-        };
-        let manifest = Arc::new(Manifest::load(root, given)?);
-        Ok(Some(Self { manifest, warehouse, metrics, clock }))
-    }
-
     /// Keeps the project until the process ends: to take thousands of nodes apart takes a command as long as to look at
     /// the warehouse, and gives nothing back.
     pub fn keep(&self) {
@@ -333,83 +289,4 @@ impl Models {
         let with_units = nodes.flat_map(|node| std::iter::once(node).chain(self.manifest.units_of(&node.id)));
         with_units.filter_map(|node| node.sound().err()).collect()
     }
-
-    /// The SQL of a model, as for a first build; also written below the target folder.
-    pub fn compile(&self, model: &ModelId) -> Result<String> {
-        let node = self.manifest.node(model)?;
-        let manner = compile::Manner::new(self.clock.now(), None).aloud(&self.manifest);
-        let sql = compile::compile(&self.manifest, node, &manner)?;
-        self.manifest.write_compiled(node, &sql);
-        Ok(sql)
-    }
-
-    /// The SQL of nodes as they would be built now, for those that have any: models, snapshots, tests, analyses. What
-    /// asks the warehouse fails by itself where that can't be reached.
-    ///
-    /// # Errors
-    /// The thread that renders is gone.
-    pub async fn compile_all(&self, ids: &BTreeSet<String>) -> Result<Vec<(ModelId, Result<String>)>> {
-        let has_sql = |node: &&manifest::Node| {
-            use manifest::Resource as R;
-            let may_have = matches!(node.resource, R::Model | R::Snapshot | R::Test | R::Analysis);
-            may_have && ids.contains(node.id.as_str()) && !node.is_empty()
-        };
-        let wanted: Vec<ModelId> = self.manifest.nodes.values().filter(has_sql).map(|node| node.id.clone()).collect();
-        let (manifest, started) = (self.manifest.clone(), self.clock.now());
-        let compiled = move |connection: Option<Connection>| {
-            let manner = compile::Manner {
-                as_new: connection.is_none(),
-                ..compile::Manner::new(started, connection).aloud(&manifest)
-            };
-            let one = |id: ModelId| {
-                let sql = manifest.node(&id).and_then(|node| {
-                    let sql = compile::compile(&manifest, node, &manner)?;
-                    manifest.write_compiled(node, &sql);
-                    Ok(sql)
-                });
-                (id, sql)
-            };
-            wanted.into_iter().map(one).collect::<Vec<_>>()
-        };
-        match self.warehouse.session().await {
-            Ok(session) => with_connection(On::Session(&session), move |connection| compiled(Some(connection))).await,
-            Err(error) => {
-                tracing::debug!(%error, "compiling without the warehouse");
-                Ok(compiled(None))
-            }
-        }
-    }
-
-    /// The tests of each model, by name; for a person.
-    pub fn tests(&self) -> BTreeMap<ModelId, Vec<String>> {
-        let names = |id: &ModelId| self.manifest.tests_of(id).map(|test| test.name.clone()).collect();
-        self.manifest.dag.order().iter().map(|id| (id.clone(), names(id))).collect()
-    }
-}
-
-/// `target`. The password is no part of it.
-fn target(config: &configuration::Config) -> Map<String, Json> {
-    let (models, warehouse) = (&config.models, &config.warehouse);
-    let profile = models.profile.clone().unwrap_or_else(|| "amalgam".to_owned());
-    let all = json!({
-        "name": models.target, "target_name": models.target, "profile_name": profile, "schema": models.schema,
-        "type": "postgres", "dbname": warehouse.database, "database": warehouse.database, "host": warehouse.host,
-        "port": warehouse.port, "user": warehouse.user, "threads": models.threads,
-    });
-    all.as_object().cloned().unwrap_or_default()
-}
-
-/// `flags`, as far as the configuration says them.
-fn flags(config: &configuration::Config) -> Map<String, Json> {
-    Map::from_iter([
-        ("WHICH".to_owned(), "build".into()),
-        ("TARGET".to_owned(), config.models.target.as_str().into()),
-        ("THREADS".to_owned(), config.models.threads.into()),
-    ])
-}
-
-/// Random bits as dbt writes an `invocation_id`.
-fn uuid_of(bits: u128) -> String {
-    let text = format!("{bits:032x}");
-    format!("{}-{}-4{}-a{}-{}", &text[..8], &text[8..12], &text[13..16], &text[17..20], &text[20..])
 }

@@ -1,12 +1,11 @@
-//! A relation of the warehouse, as a model's Jinja sees it.
+//! A relation of the warehouse.
 
 use crate::{
     domain::name::WAREHOUSE_NAME_BYTES_MAX as NAME_BYTES_MAX,
     error::{Error, Kind, Result},
     warehouse,
 };
-use minijinja::value::{Enumerator, Object, Value};
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 /// Database, schema and name. Rendered as dbt does: each part quoted, joined by dots.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,29 +68,6 @@ impl Relation {
 impl fmt::Display for Relation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", warehouse::quote(&self.database), self.quoted())
-    }
-}
-
-impl Object for Relation {
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        Some(match key.as_str()? {
-            "database" => self.database.as_str().into(),
-            "schema" => self.schema.as_str().into(),
-            "name" | "identifier" | "table" => self.name.as_str().into(),
-            _ => return None,
-        })
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Str(&["database", "schema", "name", "identifier", "table"])
-    }
-
-    fn is_true(self: &Arc<Self>) -> bool {
-        true
-    }
-
-    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.as_ref())
     }
 }
 

@@ -120,6 +120,7 @@ async fn the_projects_that_were_fetched_come_out_the_same() {
         eprintln!("comparing {name}");
         reports.push(differences(&dbt, &project).await);
     }
+    assert!(!reports.is_empty(), "{} holds no dbt project", Path::new(&root).display());
     reports.retain(|report| !report.is_empty());
     assert!(reports.is_empty(), "{}", reports.join("\n\n"));
 }

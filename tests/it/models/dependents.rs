@@ -57,11 +57,11 @@ async fn what_hangs_on_a_model_survives_its_rebuild() {
     assert_eq!(shop.bench.texts(look).await, before);
     assert_eq!(shop.bench.text("select pg_typeof(most) from own.on_top").await, "bigint");
 
-    // The column goes: nothing happens, and the view is named.
+    // The column goes: nothing happens, and what does not fit any more is named: the index, which comes back first.
     shop.write("models/mart.sql", "{{ config(materialized='table') }} select id from {{ source('od', 'payment') }}");
     let error = shop.build("mart").await.expect_err("own.rich shows amount");
     assert_eq!(error.kind, Kind::Dependent);
-    assert!(error.to_string().contains("by_amount") || error.to_string().contains("\"own\".\"rich\""), "{error}");
+    assert!(error.to_string().contains("by_amount"), "{error}");
     assert_eq!(shop.bench.texts(look).await, before);
 }
 
