@@ -280,6 +280,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_seen_from_the_folder_it_was_found_in() {
+        let project = project("name: p\nmodel-paths: [src/models, src/models/more, src/models2]\n");
+        for (file, below) in [
+            ("src/models/a/b.yml", "a/b.yml"),
+            ("src/models/more/c.yml", "c.yml"),
+            ("src/models2/a.yml", "a.yml"),
+            ("seeds/s.yml", "s.yml"),
+            ("elsewhere/e.yml", "elsewhere/e.yml"),
+        ] {
+            assert_eq!(project.below(file), below);
+        }
+    }
+
+    #[test]
     fn vars_under_a_packages_name_stand_above_the_others() {
         let project = project("name: p\nvars:\n  a: 1\n  b: 1\n  p:\n    b: 2\n");
         let vars = project.vars("p", true);

@@ -59,7 +59,7 @@ async fn failures_that_are_kept_outlive_the_version_that_is_not_published() {
           - not_null: {config: {store_failures_as: view, severity: warn, alias: no_id}}
       - name: amount
         tests:
-          - accepted_values: {arguments: {values: [10]}, name: cheap, config: {store_failures: true, limit: 1}}
+          - accepted_values: {arguments: {values: [10]}, name: cheap, config: {store_failures: true, limit: '1'}}
 ",
     );
     shop.write("dbt_project.yml", "name: p\ntests: {+schema: found}\nmodels: {p: {+materialized: table}}\n");
